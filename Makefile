@@ -1,0 +1,45 @@
+# Everything that Vigilens needs is installed into .venv from a lock with hashes; nothing else on the machine changes.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.installed
+MILVUS := .cache/milvus-server/bin/milvus-server
+
+help: ## show these lines
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+demo: $(READY) ## set up, then stream pictures through a real broker and write an HTML report
+	$(BIN)/vigilens demo
+
+test: $(READY) $(MILVUS) lint ## set up, then check style and types and run all tests
+	$(BIN)/python -m pytest
+
+lint: $(READY) ## check style (ruff) and types (mypy)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+chaos: $(READY) ## kill and stall workers and brokers; count lost and doubled verdicts
+	$(BIN)/python -m benchmarks.chaos --events 20000 --seconds 60 --brokers 3
+
+lock: $(READY) ## resolve requirements.lock and tests/milvus-server.lock again
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade --extra dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade tests/milvus-server.in -o tests/milvus-server.lock
+
+clean: ## remove what demo and tests have written, and the environment
+	rm -rf .demo .cache .venv .pytest_cache .mypy_cache .ruff_cache
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Vigilens needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
+	@test -d .venv || $(PYTHON) -m venv .venv || { echo "Python's venv module is missing (Debian: apt install python3-venv)"; exit 1; }
+	$(BIN)/pip install --quiet --disable-pip-version-check 'uv>=0.7'
+	$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+# The real Milvus server, in an environment of its own: the contract tests of the store run on it as well as on Milvus Lite.
+$(MILVUS): tests/milvus-server.lock $(READY)
+	$(PYTHON) -m venv .cache/milvus-server
+	$(BIN)/uv pip install --python .cache/milvus-server/bin/python --require-hashes -r tests/milvus-server.lock
+	@touch $@
+
+.PHONY: help demo test lint chaos lock clean

@@ -1,0 +1,55 @@
+"""The protocol of all encoders, and the fingerprint that names one a year later."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What an encoder makes of a batch of n pictures.
+
+    Attributes:
+        vectors: float32 (n, dimension); rows of unit length, zeros where `featureless`.
+        featureless: bool (n,); True where the picture has too little detail to be told from others.
+    """
+
+    vectors: NDArray[np.float32]
+    featureless: NDArray[np.bool_]
+
+
+class Encoder(Protocol):
+    """Turns pictures into vectors whose cosine says how alike the pictures are. Safe to call from several threads.
+
+    Attributes:
+        name: short name, as in the settings ("pdq", "openclip").
+        dimension: length of a vector.
+        fingerprint: see `fingerprint()`.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def dimension(self) -> int: ...
+    @property
+    def fingerprint(self) -> str: ...
+    def encode(self, pictures: Sequence[Pixels]) -> Encoded:
+        """Vectors of n pictures, n ≥ 1, in their order."""
+
+
+def fingerprint(name: str, depends_on: Mapping[str, str | int | float]) -> str:
+    """`name:` and 16 hex digits of a SHA-256 over all that a vector depends on.
+
+    Args:
+        name: the encoder's short name.
+        depends_on: model, digest of the weights, preprocessing, dimension, numeric type, version of the algorithm.
+    """
+    canonical = json.dumps({"encoder": name, **depends_on}, sort_keys=True, separators=(",", ":"))
+    return f"{name}:{hashlib.sha256(canonical.encode()).hexdigest()[:16]}"

@@ -1,0 +1,112 @@
+"""The published verdict: a pydantic model, and the JSON Schema that is made from it (docs/verdict.schema.json)."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from embedding.source import Reason
+
+SCHEMA_VERSION = "1.0"
+SCHEMA_ID = f"https://vigilens.dev/schemas/verdict/{SCHEMA_VERSION}.json"
+
+Decision = Literal["block", "review", "allow", "unscannable"]
+Level = Literal["block", "review"]
+KindName = Literal["harmful", "allow", "reference"]
+
+
+class Part(BaseModel):
+    """A part of the verdict; frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Near(Part):
+    """A reference, and how near the image is to it."""
+
+    id: str = Field(description="Key of the reference in its set.")
+    label: str = Field(description="The operator's name for the reference.")
+    score: float = Field(description="Cosine similarity of image and reference, -1 to 1.")
+
+
+class SetMatch(Part):
+    """One set in which the image reached a threshold."""
+
+    set: str
+    version: int = Field(description="Version of the set that was searched.")
+    kind: KindName
+    category: str
+    severity: int = Field(ge=0, le=100)
+    level: Level = Field(description="The highest level whose threshold was reached.")
+    score: float = Field(description="Score of the nearest reference.")
+    threshold: float = Field(description="The threshold of `level`.")
+    margin: float = Field(description="score - threshold; never negative.")
+    nearest: Near
+    runner_up: Near | None = Field(description="The second nearest reference of the set, if it has one.")
+    vetoed_by: str | None = Field(description="The allow set whose match took this match's effect away.")
+    evidence: dict[str, JsonValue] | None = Field(description="What a check of the match found, if one ran.")
+
+
+class SetSeen(Part):
+    """One set that was searched, matched or not: what the decision rests on."""
+
+    set: str
+    version: int
+    kind: KindName
+    review: float = Field(description="Threshold of the level review.")
+    block: float = Field(description="Threshold of the level block.")
+    nearest: Near | None = Field(description="None for an empty set, or when the image has no vector.")
+
+
+class ImageFacts(Part):
+    """What was judged."""
+
+    sha256: str = Field(description="Of the image's bytes.")
+    bytes: int = Field(ge=0)
+    format: str = Field(description="JPEG, PNG, …")
+    width: int = Field(ge=1, description="Pixels, after the EXIF orientation is applied.")
+    height: int = Field(ge=1)
+    frames: int = Field(ge=1, description="Frames of an animated picture; the first was judged.")
+
+
+class Position(Part):
+    """Where the event stood in Kafka. None of a verdict that came from a scan of files."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Timings(Part):
+    """Milliseconds of the whole batch that the image was judged in."""
+
+    fetch_ms: float
+    decode_ms: float
+    encode_ms: float
+    search_ms: float
+
+
+class Verdict(Part):
+    """What Vigilens says about one image."""
+
+    schema_version: Literal["1.0"] = SCHEMA_VERSION
+    event_id: str
+    image_id: str
+    decision: Decision
+    reason: Reason | None = Field(description="Why the image is unscannable; otherwise None.")
+    detail: str | None = Field(description="One sentence on `reason` for a person.")
+    decided_by: str | None = Field(description="The set that decided block or review.")
+    matches: tuple[SetMatch, ...] = Field(description="Sets that matched, worst first.")
+    sets: tuple[SetSeen, ...] = Field(description="All sets that were searched.")
+    image: ImageFacts | None = Field(description="None when the bytes were not had or not readable.")
+    encoder: str = Field(description="Fingerprint of the encoder.")
+    attributes: dict[str, JsonValue] = Field(description="The event's attributes, as they came.")
+    position: Position | None
+    timings: Timings
+    judged_at: datetime
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a verdict, as published in docs/verdict.schema.json."""
+    schema = Verdict.model_json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID, **schema}
