@@ -1,34 +1,23 @@
-"""One frozen value from three places: default.toml, the operator's file, the environment (the later wins).
+"""One frozen value for all settings: types, limits and impossible combinations.
 
-default.toml holds every default and its reason; the models here hold types, limits and impossible combinations.
+default.toml holds every default and its reason; so no model has a default, and a key is missing here or there only by
+mistake (a test compares them). `config.load.load()` builds the value.
 """
 
-import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
-)
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-DEFAULTS = Path(__file__).with_name("default.toml")
-PREFIX = "VIGILENS_"
-FILE_VARIABLE = PREFIX + "CONFIG"
-
-
-class SettingsError(Exception):
-    """Something in the settings is wrong; the message lists all mistakes with their places."""
+Topic = Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")  # Kafka's own rule for names of topics
 
 
 class Section(BaseModel):
     """A table of the file; frozen, and unknown keys are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Kafka(Section):
@@ -37,9 +26,9 @@ class Kafka(Section):
     bootstrap_servers: str = Field(min_length=1)
     group: str = Field(min_length=1)
     instance: str = Field(pattern=r"^[A-Za-z0-9._-]*$")
-    images_topic: str = Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")
-    verdicts_topic: str = Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")
-    metrics_topic: str = Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")
+    images_topic: str = Topic
+    verdicts_topic: str = Topic
+    metrics_topic: str = Topic
     start: Literal["earliest", "latest"]
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
     sasl_mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
@@ -52,14 +41,6 @@ class Kafka(Section):
     session_timeout_s: float = Field(ge=6, le=1800)
     max_poll_interval_s: float = Field(ge=10)
     transaction_timeout_s: float = Field(ge=5, le=900)
-
-    @model_validator(mode="after")
-    def _sasl_is_whole(self) -> Self:
-        if self.security_protocol.startswith("SASL") and not (self.sasl_mechanism and self.sasl_username):
-            raise ValueError(f"{self.security_protocol} needs sasl_mechanism, sasl_username and sasl_password")
-        if len({self.images_topic, self.verdicts_topic, self.metrics_topic}) < 3:  # noqa: PLR2004 (three topics)
-            raise ValueError("images_topic, verdicts_topic and metrics_topic must be three different topics")
-        return self
 
 
 class Batch(Section):
@@ -92,12 +73,6 @@ class Encoder(Section):
     device: Literal["auto", "cpu", "cuda"]
     precision: Literal["auto", "float32", "bfloat16", "float16"]
 
-    @model_validator(mode="after")
-    def _openclip_is_whole(self) -> Self:
-        if self.name == "openclip" and not (self.model and self.checkpoint):
-            raise ValueError('name = "openclip" needs model and checkpoint (a local file; nothing is downloaded)')
-        return self
-
 
 class Milvus(Section):
     """Where the sets are."""
@@ -125,7 +100,7 @@ class Waiting(Section):
 class Http(Section):
     """The port for machines that watch us."""
 
-    host: str
+    host: str = Field(min_length=1)
     port: int = Field(ge=0, le=65_535)
 
 
@@ -136,12 +111,8 @@ class Log(Section):
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 
-class Settings(BaseSettings):
-    """All settings. Build it with `load()`."""
-
-    model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", env_prefix=PREFIX, env_nested_delimiter="__", nested_model_default_partial_update=True
-    )
+class Settings(Section):
+    """All settings."""
 
     kafka: Kafka
     batch: Batch
@@ -155,39 +126,34 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:
-        if self.waiting.give_up_s >= self.kafka.max_poll_interval_s:
-            raise ValueError(
-                "waiting.give_up_s must be less than kafka.max_poll_interval_s, "
-                "or Kafka gives the partitions away while we wait"
-            )
-        if self.milvus.timeout_s > self.waiting.give_up_s:
-            raise ValueError("milvus.timeout_s must not be more than waiting.give_up_s")
+        if mistakes := list(contradictions(self)):
+            raise ValueError("\n".join(mistakes))
         return self
 
-    @classmethod
-    def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Environment over the operator's file over default.toml."""
-        file: Path | None = init_settings().get("file")  # type: ignore[assignment]
-        files = [DEFAULTS] if file is None else [file, DEFAULTS]
-        return (EnvSettingsSource(settings_cls), *(TomlConfigSettingsSource(settings_cls, path) for path in files))
 
-
-def find_file(given: Path | None) -> Path | None:
-    """The operator's file: as given, else $VIGILENS_CONFIG, else ./vigilens.toml if there is one."""
-    if given is None and os.environ.get(FILE_VARIABLE):
-        given = Path(os.environ[FILE_VARIABLE])
-    if given is not None and not given.is_file():
-        raise SettingsError(f"{given}: no such file")
-    here = Path("vigilens.toml")
-    return given or (here if here.is_file() else None)
-
-
-def load(file: Path | None = None) -> Settings:
-    """Settings in force. All mistakes are reported at once.
-
-    Raises:
-        SettingsError: with one line for each mistake, naming the key and where it was set.
-    """
-    raise NotImplementedError
+def contradictions(settings: Settings) -> Iterator[str]:
+    """Impossible combinations, a sentence each. Keys are written in full: the loader finds their places by them."""
+    kafka, encoder, waiting = settings.kafka, settings.encoder, settings.waiting
+    sasl = kafka.security_protocol.startswith("SASL")
+    if sasl and not (kafka.sasl_mechanism and kafka.sasl_username and kafka.sasl_password.get_secret_value()):
+        yield (
+            f"kafka.security_protocol is {kafka.security_protocol}, which needs "
+            "kafka.sasl_mechanism, kafka.sasl_username and kafka.sasl_password"
+        )
+    if kafka.sasl_mechanism and not sasl:
+        yield "kafka.sasl_mechanism is set, so kafka.security_protocol must be SASL_SSL or SASL_PLAINTEXT"
+    if bool(kafka.ssl_certfile) != bool(kafka.ssl_keyfile):
+        yield "kafka.ssl_certfile and kafka.ssl_keyfile go together: set both or none"
+    if len({kafka.images_topic, kafka.verdicts_topic, kafka.metrics_topic}) < 3:  # noqa: PLR2004 (three topics)
+        yield "kafka.images_topic, kafka.verdicts_topic and kafka.metrics_topic must be three different topics"
+    if encoder.name == "openclip" and not (encoder.model and encoder.checkpoint):
+        yield "encoder.name is openclip, which needs encoder.model and encoder.checkpoint (nothing is downloaded)"
+    if urlsplit(settings.milvus.uri).password is not None:
+        yield 'milvus.uri must not hold a password: put "user:password" into milvus.token, where it stays secret'
+    if waiting.give_up_s >= kafka.max_poll_interval_s:
+        yield (
+            "waiting.give_up_s must be less than kafka.max_poll_interval_s, "
+            "or Kafka gives the partitions away while we wait"
+        )
+    if settings.milvus.timeout_s > waiting.give_up_s:
+        yield "milvus.timeout_s must not be more than waiting.give_up_s"
