@@ -1,0 +1,118 @@
+"""The command line: `vigilens COMMAND`. A command's module is imported only when the command is used.
+
+Exit codes: 0 done; 1 something is wrong and one sentence on stderr says what and how to mend it; 2 wrong usage;
+130 interrupted. A command documents its own further codes.
+
+A command has the settings by `@click.pass_obj`: a function without arguments that reads them on its first call.
+"""
+
+import functools
+import importlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+
+# Each command's module and its one line of help, so that `vigilens --help` imports none of them. A test compares the
+# line with the command's own.
+COMMANDS = {
+    "demo": ("vigilens.demo", "See it work: a real broker, sample pictures, a report."),
+    "check": ("vigilens.check", "Try settings, Kafka, topics, Milvus, encoder and sets."),
+    "sets": ("vigilens.sets", "Make, fill, show and change the sets of known pictures."),
+    "scan": ("vigilens.scan", "Judge local files, without Kafka."),
+    "run": ("vigilens.run", "Judge the images of a Kafka topic until told to stop."),
+    "milvus": ("vigilens.milvus", "Serve a Milvus Lite file to several processes of this machine."),
+    "config": ("vigilens.settings_shown", "Print the settings in force, and where each comes from."),
+}
+
+# Errors that are a sentence for the operator and no bug. By name: a class that was never imported was never raised.
+SAYABLE = (
+    ("config.load", "SettingsError"),
+    ("embedding.choose", "EncoderError"),
+    ("reference_sets.patience", "Away"),
+    ("reference_sets.store", "StoreError"),
+    ("kafka.errors", "KafkaError"),
+)
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+class Lazy(click.Group):
+    """A group that imports a command when it is used, and turns expected errors into one sentence."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
+        """Names of the commands, in the order in which a newcomer needs them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported now."""
+        if cmd_name not in COMMANDS:
+            if ctx.resilient_parsing:
+                return None
+            raise click.exceptions.NoSuchCommand(cmd_name, possibilities=list(COMMANDS), ctx=ctx)
+        module, _ = COMMANDS[cmd_name]
+        command: click.Command = importlib.import_module(module).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The list of commands, without importing one."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; expected errors end with a sentence, an interruption with 130."""
+        try:
+            return super().invoke(ctx)
+        except sayable() as error:
+            raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+def sayable() -> tuple[type[Exception], ...]:
+    """The classes of expected errors, as far as their modules are loaded."""
+    return tuple(getattr(sys.modules[module], name) for module, name in SAYABLE if module in sys.modules)
+
+
+@click.group(cls=Lazy, name="vigilens", context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="vigilens")
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Settings; without it $VIGILENS_CONFIG, or ./vigilens.toml if there is one.",
+)
+@click.pass_context
+def main(ctx: click.Context, file: Path | None) -> None:
+    r"""Vigilens watches a stream of images and says which are copies of known ones.
+
+    Events come from a Kafka topic; each gets exactly one verdict in another: block, review, allow, or unscannable.
+    What is known are sets of pictures that you make; Milvus holds their vectors, never the pictures.
+
+    \b
+    A first session:
+      vigilens demo                                     see it all work
+      vigilens sets create spam --kind harmful          a set of your own
+      vigilens sets add spam ~/pictures/spam
+      vigilens scan ~/pictures/inbox                    judge files, no Kafka
+      vigilens check --create-topics                    is everything ready?
+      vigilens run                                      judge the stream
+
+    Settings come from vigilens.toml and the environment; `vigilens config` prints them all.
+    """
+    ctx.obj = functools.cache(lambda: _load(file))
+
+
+def _load(file: Path | None) -> "Settings":
+    from config.load import load  # noqa: PLC0415 (pydantic is for commands that need settings)
+
+    return load(file)
+
+
+if __name__ == "__main__":
+    main()
