@@ -1,0 +1,87 @@
+"""What all tests share: a real Kafka broker, fresh topics, and a seed that is printed."""
+
+import os
+import random
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from demo.broker import Cluster, NoKafka, kafka
+
+SEED_VARIABLE = "VIGILENS_TEST_SEED"
+SEED = int(os.environ.get(SEED_VARIABLE) or secrets.randbelow(1_000_000))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # kafka-python reads its message schemas with a call that Python 3.11 and 3.12 call deprecated and 3.13 does not.
+    config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
+
+
+def pytest_report_header() -> str:
+    return f"seed: {SEED} (repeat with {SEED_VARIABLE}={SEED})"
+
+
+def missing(what: str) -> None:
+    """A service cannot be had: that is a skip on a laptop and a failure in CI."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} (CI is set, so this is a failure)")
+    pytest.skip(what)
+
+
+@pytest.fixture
+def seed() -> int:
+    """The run's seed: in the report's header, and repeatable by the environment."""
+    return SEED
+
+
+@pytest.fixture
+def rng(seed: int) -> random.Random:
+    """Random numbers from the run's seed, the same for a test whatever ran before it."""
+    return random.Random(seed)  # noqa: S311 (nothing secret)
+
+
+@pytest.fixture(scope="session")
+def kafka_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One Kafka node for the whole run. Take fresh topics from `topics`; never stop or stall it."""
+    try:
+        with kafka(tmp_path_factory.mktemp("kafka")) as cluster:
+            yield cluster
+    except NoKafka as why:
+        missing(str(why))
+
+
+@dataclass(frozen=True)
+class Topics:
+    """Three topics and a group that no other test uses."""
+
+    images: str
+    verdicts: str
+    metrics: str
+    group: str
+
+
+@pytest.fixture
+def make_topics(kafka_cluster: Cluster) -> Callable[..., Topics]:
+    """Makes fresh topics; `make_topics(partitions=6)` where the default of 3 does not fit."""
+    from kafka import KafkaAdminClient  # noqa: PLC0415 (heavy, and not every test needs it)
+
+    def make(partitions: int = 3) -> Topics:
+        tag = secrets.token_hex(4)
+        made = Topics(f"images-{tag}", f"verdicts-{tag}", f"metrics-{tag}", f"group-{tag}")
+        admin = KafkaAdminClient(bootstrap_servers=kafka_cluster.bootstrap)
+        try:
+            wanted = {name: {"num_partitions": partitions} for name in (made.images, made.verdicts, made.metrics)}
+            admin.create_topics(wanted, wait_for_metadata=True)
+        finally:
+            admin.close()
+        return made
+
+    return make
+
+
+@pytest.fixture
+def topics(make_topics: Callable[..., Topics]) -> Topics:
+    """Three fresh topics of 3 partitions each."""
+    return make_topics()
