@@ -108,8 +108,13 @@ def _in_file(file: Path) -> dict[str, Value]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{file}: {error}") from None
     place = DEFAULTS.name if file == DEFAULTS else str(file)
-    tables = {name: table if isinstance(table, dict) else {"": table} for name, table in content.items()}
-    return {f"{name}.{key}".rstrip("."): Value(value, place) for name, t in tables.items() for key, value in t.items()}
+    values: dict[str, Value] = {}
+    for name, table in content.items():
+        if isinstance(table, dict) and name in Settings.model_fields:
+            values |= {f"{name}.{key}": Value(value, place) for key, value in table.items()}
+        else:
+            values |= {name: Value(table, place)}
+    return values
 
 
 def _in_environment() -> dict[str, Value]:

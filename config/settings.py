@@ -4,10 +4,10 @@ default.toml holds every default and its reason; so no model has a default, and 
 mistake (a test compares them). `config.load.load()` builds the value.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -17,7 +17,7 @@ Topic = Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")  # Kafka's own rule for names 
 class Section(BaseModel):
     """A table of the file; frozen, and unknown keys are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
 
 class Kafka(Section):
@@ -148,7 +148,7 @@ def contradictions(settings: Settings) -> Iterator[str]:
         yield "kafka.images_topic, kafka.verdicts_topic and kafka.metrics_topic must be three different topics"
     if encoder.name == "openclip" and not (encoder.model and encoder.checkpoint):
         yield "encoder.name is openclip, which needs encoder.model and encoder.checkpoint (nothing is downloaded)"
-    if urlsplit(settings.milvus.uri).password is not None:
+    if re.match(r"\w+://[^/]*@", settings.milvus.uri):
         yield 'milvus.uri must not hold a password: put "user:password" into milvus.token, where it stays secret'
     if waiting.give_up_s >= kafka.max_poll_interval_s:
         yield (

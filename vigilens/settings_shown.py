@@ -1,0 +1,77 @@
+"""`vigilens config`: the settings in force, secrets hidden, each with the place that it came from."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from config.load import InForce
+
+HIDDEN = "********"
+
+
+@click.command(short_help="Print the settings in force, and where each comes from.")
+@click.option("--json", "as_json", is_flag=True, help='As JSON: {section: {key: {"value": …, "from": …}}}.')
+@click.option("--defaults", is_flag=True, help="Print default.toml instead: every key with its unit and reason.")
+@click.pass_context
+def command(ctx: click.Context, *, as_json: bool, defaults: bool) -> None:
+    r"""Print the settings in force as TOML, and behind each where it comes from.
+
+    A place is default.toml, your file, or the name of an environment variable. Secrets are shown as ********, and as
+    "" where there is none.
+
+    \b
+    Example:
+      vigilens config --defaults > vigilens.toml        then keep the lines that you change
+      VIGILENS_KAFKA__GROUP=trial vigilens config
+    """
+    from config.load import DEFAULTS, load_with_places  # noqa: PLC0415 (pydantic is not needed for --help)
+
+    if defaults:
+        click.echo(DEFAULTS.read_text(encoding="utf-8"), nl=False)
+        return
+    file: Path | None = ctx.find_root().params["file"]
+    in_force = load_with_places(file)
+    click.echo(_as_json(in_force) if as_json else as_toml(in_force))
+
+
+def shown(in_force: "InForce") -> dict[str, dict[str, Any]]:
+    """The values by section and key, plain and without secrets."""
+    tables = in_force.settings.model_dump(
+        mode="json"
+    )  # a secret is already ********** here, of any length; "" if empty
+    return {
+        s: {key: HIDDEN if _is_secret(s, key) and value else value for key, value in table.items()}
+        for s, table in tables.items()
+    }
+
+
+def as_toml(in_force: "InForce") -> str:
+    """The settings as a TOML document; it reads back to the same values, but for the secrets."""
+    lines = []
+    for section, table in shown(in_force).items():
+        lines += ["", f"[{section}]"]
+        lines += [f"{key} = {_toml(value)}  # {in_force.places[f'{section}.{key}']}" for key, value in table.items()]
+    return "\n".join(lines[1:])
+
+
+def _as_json(in_force: "InForce") -> str:
+    tables = {
+        section: {key: {"value": v, "from": in_force.places[f"{section}.{key}"]} for key, v in table.items()}
+        for section, table in shown(in_force).items()
+    }
+    return json.dumps(tables, indent=2, ensure_ascii=False)
+
+
+def _is_secret(section: str, key: str) -> bool:
+    from config.load import is_secret  # noqa: PLC0415
+
+    return is_secret(f"{section}.{key}")
+
+
+def _toml(value: Any) -> str:
+    """A string, number, truth value or list of strings: JSON writes them as TOML does, but for DEL."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
