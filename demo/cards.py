@@ -1,0 +1,111 @@
+"""The report's cards: one event beside its nearest reference, score, decision, and what it rests on."""
+
+from collections.abc import Mapping
+from html import escape
+
+from demo.pictures import SAMPLES
+from demo.summary import Came, Seen, came_to, nearest_set, why_missed
+from demo.thumbs import thumb_of
+from matcher.verdict import Near, SetMatch, SetSeen, Verdict
+
+_TITLES = {each.label: each.title for each in SAMPLES}
+
+
+def card(seen: Seen, references: Mapping[str, int]) -> str:
+    """One event as HTML. All that a stranger could have written is escaped.
+
+    Args:
+        seen: event and verdict.
+        references: label → number of the CSS class that shows the reference.
+    """
+    verdict, came = seen.verdict, came_to(seen)
+    known, match = nearest_set(verdict) or (None, None)
+    near = known.nearest if known else None
+    return (
+        f'<article class="card" data-decision="{verdict.decision}" data-came="{came.name.lower()}">'
+        f"<header><span>{escape(seen.incoming.edit)}</span>{badge(verdict.decision)}</header>"
+        f'<div class="pair"><figure>{_picture(seen)}<figcaption>incoming</figcaption></figure>'
+        f"<figure>{_reference(near, references)}<figcaption>{_caption(near)}</figcaption></figure></div>"
+        f"{bar(known, match) if known else ''}"
+        f'<p class="came {came.name.lower()}"><b>{escape(came.value)}</b>{_why(seen, came, match)}</p>'
+        f"{_details(seen)}</article>"
+    )
+
+
+def badge(decision: str) -> str:
+    """The decision as a coloured word."""
+    return f'<strong class="badge {decision}">{decision}</strong>'
+
+
+def bar(known: SetSeen, match: SetMatch | None) -> str:
+    """Score against the set's thresholds, on a scale from 0 to 1 (a hash of an unrelated picture scores about 0)."""
+    if known.nearest is None:
+        return ""
+    score, ticks = known.nearest.score, {"review": known.review, "block": known.block}
+    tone = "below" if match is None else match.level if known.kind == "harmful" else "other"
+    marks = "".join(f'<i class="tick {name}" style="left:{_percent(place)}"></i>' for name, place in ticks.items())
+    said = ", ".join(f"{name} from {place:.3f}" for name, place in ticks.items())
+    return (
+        f'<div class="score" title="{said}"><div class="track"><i class="fill {tone}" '
+        f'style="width:{_percent(score)}"></i>{marks}</div><output>{score:.3f}</output></div>'
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * min(1.0, max(0.0, share)):.1f}%"
+
+
+def _picture(seen: Seen) -> str:
+    if seen.incoming.picture is None:
+        reason = seen.verdict.reason.value.replace("_", " ") if seen.verdict.reason else "no picture"
+        return f'<div class="shot none"><span>{escape(reason)}</span></div>'
+    name = escape(seen.incoming.sample.title if seen.incoming.sample else seen.incoming.edit, quote=True)
+    return f'<img class="shot" alt="{name}" src="{thumb_of(seen.incoming.picture)}">'
+
+
+def _reference(near: Near | None, references: Mapping[str, int]) -> str:
+    if near is None or near.label not in references:
+        return '<div class="shot none"></div>'
+    name = escape(_TITLES.get(near.label, near.label), quote=True)
+    return f'<div class="shot r{references[near.label]}" role="img" aria-label="{name}"></div>'
+
+
+def _caption(near: Near | None) -> str:
+    return f"nearest: {escape(near.label)}" if near else "no reference"
+
+
+def _why(seen: Seen, came: Came, match: SetMatch | None) -> str:
+    """What follows the outcome's name, as HTML."""
+    verdict = seen.verdict
+    if verdict.decision == "unscannable":
+        return f": {escape(verdict.detail or str(verdict.reason))}"
+    if came is Came.MISSED:
+        return f": {escape(reason)}" if (reason := why_missed(seen)) else ""
+    if match:
+        where = f" in {escape(match.set)}, version {match.version}"
+        return f"{where}; taken back by {escape(match.vetoed_by)}" if match.vetoed_by else where
+    return ""
+
+
+def _details(seen: Seen) -> str:
+    verdict, wire = seen.verdict, seen.incoming.wire
+    rows = "".join(_set_row(verdict, each) for each in verdict.sets)
+    facts = [escape(verdict.image_id), f"sent as {escape(wire)}" if wire else "", f"{1000 * seen.latency_s:.0f} ms"]
+    if verdict.image:
+        image = verdict.image
+        facts.insert(2, f"{image.width} x {image.height} {escape(image.format)}, {image.bytes / 1000:.0f} kB")
+    return (
+        f"<details><summary>details</summary><p>{' · '.join(filter(None, facts))}</p>"
+        f'<div class="wide"><table><tr><th>set</th><th>version</th><th>kind</th><th>nearest</th><th>score</th></tr>'
+        f"{rows}</table></div><pre>{escape(verdict.model_dump_json(indent=1))}</pre></details>"
+    )
+
+
+def _set_row(verdict: Verdict, known: SetSeen) -> str:
+    matched = next((each.level for each in verdict.matches if each.set == known.set), "")
+    near = known.nearest
+    score = f"{near.score:.3f} {matched}" if near else "-"
+    return (
+        f"<tr><td>{escape(known.set)}</td><td>{known.version}</td><td>{known.kind}</td>"
+        f"<td>{escape(near.label) if near else '-'}</td><td>{score}</td></tr>"
+    )

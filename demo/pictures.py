@@ -1,0 +1,103 @@
+"""The demo's photographs: those that lie inside scikit-image's wheel, and the part that each of them plays.
+
+Nothing is downloaded (scikit-image fetches its larger pictures on demand; those are not used). Only pictures whose
+licence scikit-image's own documentation names are used: CC0, public domain, or "no known copyright restrictions". No
+picture of a person plays the part of a known harmful one.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.util import find_spec
+from pathlib import Path
+
+from PIL import Image
+
+
+class DemoError(Exception):
+    """The demo cannot go on; the message is one sentence that names the mend."""
+
+
+class Role(StrEnum):
+    """The part that a picture plays."""
+
+    KNOWN = "known"  # in the set of kind harmful from the start
+    REPORTED = "reported"  # enters that set while the service runs
+    CLEARED = "cleared"  # in the harmful set by mistake, and in the allow set that puts it right
+    ARCHIVE = "archive"  # in the set of kind reference
+    INNOCENT = "innocent"  # in no set
+    DIM = "dim"  # in no set, and too blurred for a perceptual hash
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A photograph.
+
+    Attributes:
+        file: its name in the folder skimage/data.
+        role: the part that it plays.
+        title: what is to be seen.
+        licence: as scikit-image's documentation has it.
+        credit: who made it, or where it comes from.
+    """
+
+    file: str
+    role: Role
+    title: str
+    licence: str
+    credit: str
+
+    @property
+    def label(self) -> str:
+        """Its name in the sets."""
+        return self.file.rpartition(".")[0]
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return folder() / self.file
+
+
+SAMPLES = (
+    Sample("chelsea.png", Role.KNOWN, "a cat", "CC0", "Stefan van der Walt"),
+    Sample("coffee.png", Role.KNOWN, "a cup of coffee", "CC0", "Rachel Michetti, Pikolo Espresso Bar"),
+    Sample("rocket.jpg", Role.KNOWN, "a rocket at night", "public domain", "SpaceX"),
+    Sample("coins.png", Role.KNOWN, "Greek coins", "no known copyright restrictions", "Brooklyn Museum"),
+    Sample("horse.png", Role.REPORTED, "silhouette of a horse", "CC0", "Andreas Preuss, openclipart"),
+    Sample("retina.jpg", Role.CLEARED, "the retina of an eye", "CC0 1.0", "Mikael Häggström, Wikimedia"),
+    Sample("astronaut.png", Role.ARCHIVE, "the astronaut Eileen Collins", "public domain", "NASA"),
+    Sample("hubble_deep_field.jpg", Role.ARCHIVE, "Hubble eXtreme Deep Field", "public domain", "NASA, HubbleSite"),
+    Sample("camera.png", Role.INNOCENT, "a cameraman", "CC0", "Lav Varshney"),
+    Sample("brick.png", Role.INNOCENT, "a brick wall", "CC0", "CC0Textures"),
+    Sample("grass.png", Role.INNOCENT, "grass", "CC0", "linolafett, DeviantArt"),
+    Sample("gravel.png", Role.INNOCENT, "gravel", "CC0", "CC0Textures"),
+    Sample("ihc.png", Role.INNOCENT, "stained tissue", "no known copyright restrictions", "CMMI"),
+    Sample("cell.png", Role.INNOCENT, "a cell in saline", "CC0", "Paul Müller and others"),
+    Sample("text.png", Role.INNOCENT, "handwritten formulas", "public domain", "Wikipedia"),
+    Sample("clock_motion.png", Role.DIM, "a wall clock, blurred by motion", "public domain", "Stefan van der Walt"),
+)
+
+
+def folder() -> Path:
+    """The folder of scikit-image's wheel that holds the photographs; scikit-image itself is not imported.
+
+    Raises:
+        DemoError: when scikit-image is not installed.
+    """
+    spec = find_spec("skimage")
+    if spec is None or spec.origin is None:
+        raise DemoError("The demo's photographs come with scikit-image: pip install 'vigilens[demo]'")
+    return Path(spec.origin).with_name("data")
+
+
+def of(*roles: Role) -> tuple[Sample, ...]:
+    """The samples that play one of `roles`."""
+    return tuple(each for each in SAMPLES if each.role in roles)
+
+
+def load(sample: Sample) -> Image.Image:
+    """The photograph in RGB; what is transparent lies on white."""
+    with Image.open(sample.path) as picture:
+        if picture.mode != "RGBA":
+            return picture.convert("RGB")
+        page = Image.new("RGBA", picture.size, "white")
+        return Image.alpha_composite(page, picture).convert("RGB")

@@ -1,0 +1,157 @@
+"""The demo's stream: which picture, in which edit and which wire format, in an order that a seed decides."""
+
+import base64
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from io import BytesIO
+from pathlib import Path
+from random import Random
+
+from cloudevents.core.bindings.kafka import to_binary, to_structured
+from cloudevents.core.formats.json import JSONFormat
+from cloudevents.core.v1.event import CloudEvent
+from PIL import Image, ImageOps
+
+from demo.edits import BY_NAME, EDITS, LIGHT, Edit
+from demo.odd import Odd, odd_values
+from demo.pictures import Role, Sample, load, of
+from embedding.source import Reason
+
+LONGEST = 900  # pixels of the longer side of a picture in the stream
+FEWEST = 40  # pictures with which each edit and each part still occurs
+# Shares of the stream; what is left are edits of known pictures.
+CLEARED, ARCHIVE, INNOCENT = 0.06, 0.08, 0.2
+
+
+class Wire(StrEnum):
+    """The shape in which an image travels in a record."""
+
+    BYTES = "bytes"
+    JSON_DATA = "JSON, base64"
+    JSON_PATH = "JSON, path"
+    STRUCTURED = "CloudEvent, structured"
+    BINARY = "CloudEvent, binary"
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One event of the stream, and the truth about it, which the service does not see.
+
+    Attributes:
+        number: 1, 2, … in the order of sending.
+        sample: the photograph; None for an odd value.
+        edit: what was done to it, or what is odd.
+        wire: how it travels; None of an odd value.
+        value, headers: of the record; its key is `image-` and the number.
+        picture: the image's bytes, for the report; None where there is none to show.
+        reason: what the verdict on an odd value should say.
+    """
+
+    number: int
+    sample: Sample | None
+    edit: str
+    wire: Wire | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+    picture: bytes | None = None
+    reason: Reason | None = None
+
+    @property
+    def key(self) -> bytes:
+        """The record's key."""
+        return f"image-{self.number:04d}".encode()
+
+
+def stream(count: int, seed: int, inbox: Path) -> Iterator[Incoming]:
+    """The events that are sent before the set of known pictures changes.
+
+    Args:
+        count: how many, at least FEWEST.
+        seed: decides all that is left to chance.
+        inbox: folder for the pictures that events name by path.
+    """
+    rng = Random(seed)
+    odd = odd_values(_encoded(load(of(Role.INNOCENT)[0]), "JPEG", rng))
+    places: list[Odd | tuple[Sample, Edit]] = [*odd, *_cast(count - len(odd))]
+    rng.shuffle(places)
+    for number, place in enumerate(places, 1):
+        if isinstance(place, Odd):
+            yield Incoming(number, None, place.name, None, place.value, reason=place.reason)
+        else:
+            yield _incoming(number, *place, rng, inbox)
+
+
+def reported(first_number: int, seed: int, inbox: Path) -> tuple[Incoming, ...]:
+    """The picture that is reported while the service runs, in three shapes that a perceptual hash should find."""
+    rng = Random(seed)
+    (sample,) = of(Role.REPORTED)
+    edits = (BY_NAME["unchanged"], BY_NAME["recompressed"], BY_NAME["resized"])
+    return tuple(_incoming(first_number + n, sample, edit, rng, inbox) for n, edit in enumerate(edits))
+
+
+def _cast(count: int) -> Iterator[tuple[Sample, Edit]]:
+    """`count` pairs of photograph and edit. Each edit comes in turn, and each photograph within its part."""
+    yield of(Role.DIM)[0], BY_NAME["unchanged"]
+    shares = ((Role.CLEARED, CLEARED, LIGHT), (Role.ARCHIVE, ARCHIVE, LIGHT), (Role.INNOCENT, INNOCENT, LIGHT))
+    left = count - 1
+    for role, share, edits in shares:
+        amount = round(count * share)
+        left -= amount
+        yield from _in_turn(of(role), edits, amount)
+    yield from _in_turn(of(Role.KNOWN), EDITS, left)
+
+
+def _in_turn(samples: Sequence[Sample], edits: Sequence[Edit], amount: int) -> Iterator[tuple[Sample, Edit]]:
+    for n in range(amount):
+        # The second term moves on after each round, so that every edit meets every photograph.
+        yield samples[(n + n // len(edits)) % len(samples)], edits[n % len(edits)]
+
+
+def _incoming(number: int, sample: Sample, edit: Edit, rng: Random, inbox: Path) -> Incoming:
+    edited = edit.apply(ImageOps.contain(load(sample), (LONGEST, LONGEST)), rng)
+    form = rng.choice(("JPEG", "JPEG", "PNG", "WEBP"))
+    picture = _encoded(edited, form, rng)
+    wire = rng.choice(tuple(Wire))
+    attributes = {"channel": "demo", "uploader": f"user-{rng.randint(1, 40)}"}
+    value, headers = _wrapped(picture, form, wire, attributes, inbox / f"image-{number:04d}.{form.lower()}")
+    return Incoming(number, sample, edit.name, wire, value, headers, picture)
+
+
+def _encoded(picture: Image.Image, form: str, rng: Random) -> bytes:
+    file = BytesIO()
+    picture.save(file, form, **({} if form == "PNG" else {"quality": rng.randint(75, 92)}))
+    return file.getvalue()
+
+
+def _wrapped(
+    picture: bytes, form: str, wire: Wire, attributes: dict[str, str], file: Path
+) -> tuple[bytes, tuple[tuple[str, bytes], ...]]:
+    """Value and headers of the record. `file` is where the picture goes when the event names it by path."""
+    name = file.stem
+    match wire:
+        case Wire.BYTES:
+            return picture, ()
+        case Wire.JSON_DATA:
+            return _json(id=name, data=base64.b64encode(picture).decode(), attributes=attributes), ()
+        case Wire.JSON_PATH:
+            file.write_bytes(picture)
+            return _json(id=name, path=str(file), attributes=attributes), ()
+    event = CloudEvent(
+        {
+            "id": name,
+            "source": "/vigilens/demo",
+            "type": "dev.vigilens.demo.image",
+            "subject": name,
+            "datacontenttype": f"image/{form.lower()}",
+            **attributes,
+        },
+        picture,
+    )
+    message = (to_structured if wire is Wire.STRUCTURED else to_binary)(event, JSONFormat())
+    return message.value, tuple(message.headers.items())
+
+
+def _json(**content: object) -> bytes:
+    return json.dumps(content).encode()
