@@ -1,0 +1,126 @@
+"""Calls to Milvus: connected once, repeated with patience, reloaded after a restart, their errors made sentences."""
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from reference_sets import client as milvus
+from reference_sets import lite, properties
+from reference_sets.errors import StoreError, UnknownSet
+from reference_sets.patience import Away, Patience
+from reference_sets.repair import make_ready
+
+if TYPE_CHECKING:
+    from pymilvus import MilvusClient
+
+    from reference_sets.model import ReferenceSet
+
+T = TypeVar("T")
+
+
+class Session:
+    """One connection to a Milvus Lite file or a server. Safe to use from several threads.
+
+    Args:
+        uri, token, database, timeout_s, patience: as for `store.Store`.
+    """
+
+    def __init__(self, uri: str, token: str, database: str, timeout_s: float, patience: Patience | None) -> None:
+        milvus.check_uri(uri)
+        self.place = milvus.place(uri)
+        self.timeout_s = timeout_s
+        self._patience = patience
+        self._loading = threading.Lock()
+        self._dimensions: dict[str, int] = {}  # of the sets that we loaded
+        self._file = milvus.file_of(uri) if milvus.is_file(uri) else None
+        address = uri if self._file is None else lite.borrow(self._file)
+        try:
+            self._client = self._patiently(lambda: milvus.connect(address, token, database, timeout_s), "")
+        except BaseException:
+            if self._file is not None:
+                lite.give_back(self._file)
+            raise
+        self._open = True
+
+    def close(self) -> None:
+        """Close the connection and, as its last user in this process, the file. Can be repeated."""
+        with self._loading:
+            was_open, self._open = self._open, False
+        if was_open:
+            self._client.close()
+            if self._file is not None:
+                lite.give_back(self._file)
+
+    def call(self, action: Callable[["MilvusClient"], T], name: str = "") -> T:
+        """What `action` returns.
+
+        Args:
+            action: one or a few calls of the client, safe to repeat.
+            name: of the set that it is about; "not found" then means that there is no such set.
+
+        Raises:
+            StoreError: trying again will not help.
+            Away: Milvus does not answer; it was waited for if there is patience.
+        """
+        return self._patiently(lambda: action(self._client), name)
+
+    def call_loaded(self, name: str, action: Callable[["MilvusClient", int], T]) -> T:
+        """What `action(client, dimension)` returns for a set that is loaded, as `call` does.
+
+        Another process may have dropped the set and made it again, or the server was restarted and has nothing loaded.
+        Rather than ask before each call, we look again when one fails.
+        """
+        return self._patiently(lambda: self._loaded(name, action), name)
+
+    def dimension(self, name: str) -> int:
+        """Length of the set's vectors, asked now."""
+        return self.call(lambda client: self.described(client, name), name).dimension
+
+    def described(self, client: "MilvusClient", name: str) -> "ReferenceSet":
+        """The set of that name; UnknownSet if the collection is not there or somebody else's."""
+        known = properties.read(client, name, self.timeout_s)
+        if known is None:
+            raise UnknownSet(name, self.place)
+        return known
+
+    def forget(self, name: str) -> None:
+        """The set is not loaded any more."""
+        self._dimensions.pop(name, None)
+
+    def _loaded(self, name: str, action: Callable[["MilvusClient", int], T]) -> T:
+        from pymilvus.exceptions import MilvusException  # noqa: PLC0415 (1.5 s)
+
+        dimension = self._dimensions.get(name)
+        if dimension is not None:
+            try:
+                return action(self._client, dimension)
+            except (MilvusException, StoreError) as error:
+                if isinstance(error, MilvusException) and milvus.is_away(error):
+                    raise
+                self.forget(name)
+        return action(self._client, self._load(name))
+
+    def _load(self, name: str) -> int:
+        # One at a time: a repair drops the index, which must not happen under another thread's load.
+        with self._loading:
+            described = self.described(self._client, name)
+            make_ready(self._client, name, self.timeout_s)
+            self._dimensions[name] = described.dimension
+            return described.dimension
+
+    def _patiently(self, action: Callable[[], T], name: str) -> T:
+        def attempt() -> T:
+            try:
+                return action()
+            except (StoreError, Away):
+                raise
+            except Exception as error:
+                if not milvus.is_librarys(error):
+                    raise
+                if milvus.is_away(error):
+                    raise Away(milvus.why_away(error, self.place)) from error
+                raise milvus.sentence(error, self.place, name) from error
+
+        if self._patience is None:
+            return attempt()
+        return self._patience.call(attempt, lambda error: isinstance(error, Away), "milvus")
