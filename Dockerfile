@@ -1,0 +1,49 @@
+# syntax=docker/dockerfile:1
+# The service as an image, without demo and tests: `docker build -t vigilens .`
+#
+# All packages are those of requirements.lock, version by version and checked against its hashes. PyTorch from PyPI
+# brings NVIDIA's libraries: 5 GB, of which the default encoder needs nothing. For a machine without a GPU take PyTorch's
+# own CPU wheels of the same version, which saves most of it:
+#     docker build --build-arg TORCH_BACKEND=cpu -t vigilens .
+# They come from download.pytorch.org; our lock does not hold their hashes, so hashes are not checked in that build.
+
+FROM python:3.11.14-slim-bookworm AS build
+ARG TORCH_BACKEND=""
+ENV UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 UV_PYTHON=/opt/vigilens/bin/python
+RUN pip install --no-cache-dir uv==0.13.9 && uv venv --python /usr/local/bin/python3 /opt/vigilens
+WORKDIR /src
+
+# Dependencies first: this layer stays while only our own code changes. The lock is a constraint here, not a list of
+# what to install, so that the extras demo and dev stay out; uv checks hashes in constraints as well.
+COPY pyproject.toml requirements.lock ./
+RUN --mount=type=cache,target=/root/.cache/uv \
+    uv pip install --constraint requirements.lock --requirements pyproject.toml \
+    ${TORCH_BACKEND:+--torch-backend "$TORCH_BACKEND" --no-verify-hashes}
+
+COPY README.md LICENSE ./
+COPY config config
+COPY embedding embedding
+COPY reference_sets reference_sets
+COPY matcher matcher
+COPY consumer consumer
+COPY demo demo
+COPY vigilens vigilens
+RUN --mount=type=cache,target=/root/.cache/uv \
+    uv pip install --no-deps --build-constraint requirements.lock .
+
+FROM python:3.11.14-slim-bookworm
+RUN useradd --system --uid 10001 --home-dir /var/lib/vigilens --create-home vigilens
+COPY --from=build /opt/vigilens /opt/vigilens
+ENV PATH=/opt/vigilens/bin:$PATH PYTHONUNBUFFERED=1 VIGILENS_HTTP__HOST=0.0.0.0
+USER vigilens
+WORKDIR /var/lib/vigilens
+EXPOSE 9464
+
+# /live, not /ready: a service that waits for Kafka or Milvus is well and must not be started again.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9464/live', timeout=4)"]
+
+# SIGTERM lets the service finish what it took; Docker waits 10 s for it unless told otherwise.
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["vigilens"]
+CMD ["run"]
