@@ -19,7 +19,7 @@ from demo.odd import Odd, odd_values
 from demo.pictures import Role, Sample, load, of
 from embedding.source import Reason
 
-LONGEST = 900  # pixels of the longer side of a picture in the stream
+LONGEST = 640  # pixels of the longer side of a picture in the stream
 FEWEST = 40  # pictures with which each edit and each part still occurs
 # Shares of the stream; what is left are edits of known pictures.
 CLEARED, ARCHIVE, INNOCENT = 0.06, 0.08, 0.2
