@@ -16,9 +16,11 @@ class Look:
 
     Attributes:
         sets: all fit for our encoder. Each set's facts are of one moment; of several sets, a few milliseconds apart.
+        sizes: number of references of each set, counted when its version was first seen.
     """
 
     sets: tuple[ReferenceSet, ...]
+    sizes: tuple[int, ...]
 
 
 class SetsUnfit(StoreError):  # noqa: N818 (named after what is wrong)
@@ -43,9 +45,10 @@ class Watch:
         self._lock = threading.Lock()
         self._look: Look | None = None
         self._looked_at = 0.0
+        self._sizes: dict[str, tuple[int, int]] = {}  # name → version, references
 
-    def look(self) -> Look:
-        """The sets as they were at most `refresh_s` ago.
+    def look(self, *, fresh: bool = False) -> Look:
+        """The sets as they were at most `refresh_s` ago; as they are now, if `fresh`.
 
         Raises:
             SetsUnfit: a set is missing, none is there, or one was made by another encoder.
@@ -53,11 +56,18 @@ class Watch:
             Away: Milvus does not answer. An old look is never passed off as a new one.
         """
         with self._lock:  # others wait for the one that asks, rather than ask as well
-            if self._look is None or time.monotonic() - self._looked_at >= self._refresh_s:
+            if fresh or self._look is None or time.monotonic() - self._looked_at >= self._refresh_s:
                 asked_at = time.monotonic()
-                self._look = Look(self._fit(self._ask()))
+                sets = self._fit(self._ask())
+                self._look = Look(sets, tuple(self._size(known) for known in sets))
                 self._looked_at = asked_at
             return self._look
+
+    def _size(self, known: ReferenceSet) -> int:
+        """Counted once per version: counting costs as much as a small search."""
+        if self._sizes.get(known.name, (None, 0))[0] != known.version:
+            self._sizes[known.name] = (known.version, self._store.count(known.name))
+        return self._sizes[known.name][1]
 
     def _ask(self) -> tuple[ReferenceSet, ...]:
         if not self._use:

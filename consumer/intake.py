@@ -1,0 +1,230 @@
+"""Polls, and closes batches. The only file that touches the consumer, which belongs to one thread."""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka.coordinator.assignors.range import RangePartitionAssignor
+from kafka.errors import (
+    AuthorizationError,
+    CommitFailedError,
+    IllegalGenerationError,
+    KafkaError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
+
+from consumer.batch import Batch, Event, Fenced
+from consumer.connect import Connection
+from consumer.events import read
+from reference_sets.patience import Patience
+
+log = logging.getLogger("vigilens.intake")
+
+_QUIET_S = 5.0  # without a record for so long, ask the brokers whether they are there
+_RPC_MS = 5_000  # one look-up of offsets
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a batch closes: at `images` events, `size` bytes of records, or `wait_s` after its first event."""
+
+    images: int
+    size: int
+    wait_s: float
+    max_attributes_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """How we are a member of the group; times in seconds."""
+
+    group: str
+    start: str
+    session_timeout_s: float
+    max_poll_interval_s: float
+
+
+def build_consumer(connection: Connection, topic: str, membership: Membership, limits: Limits) -> KafkaConsumer:
+    """A consumer with the settings that exactly-once needs (docs/delivery.md)."""
+    return KafkaConsumer(
+        topic,
+        **connection.options(),
+        group_id=membership.group,
+        enable_auto_commit=False,
+        # Also turns on stable offset fetch: a new owner waits until the old owner's transaction is settled.
+        isolation_level="read_committed",
+        auto_offset_reset=membership.start,
+        session_timeout_ms=int(membership.session_timeout_s * 1000),
+        heartbeat_interval_ms=int(min(3.0, membership.session_timeout_s / 4) * 1000),
+        max_poll_interval_ms=int(membership.max_poll_interval_s * 1000),
+        max_poll_records=limits.images,
+        fetch_max_bytes=limits.size,
+        max_partition_fetch_bytes=max(limits.size // 4, 1_048_576),
+        allow_auto_create_topics=False,
+        # Eager: all partitions are given up before new ones come, so that a generation names one state of the group.
+        partition_assignment_strategy=(RangePartitionAssignor,),
+    )
+
+
+class Intake:
+    """Takes batches from the input topic.
+
+    Args:
+        consumer: subscribed; from now on only this object touches it.
+        start: "earliest" or "latest", for partitions that the group has not read before.
+        limits: when a batch closes.
+        patience: for look-ups while brokers are away.
+        on_wait: told why Kafka does not answer, and None when it does again.
+    """
+
+    def __init__(
+        self,
+        consumer: Any,
+        *,
+        start: str,
+        limits: Limits,
+        patience: Patience,
+        on_wait: Callable[[str | None], None] = lambda _: None,
+    ) -> None:
+        self._consumer = consumer
+        self._start = start
+        self._limits = limits
+        self._patience = patience
+        self._on_wait = on_wait
+        self._polled: deque[Any] = deque()
+        self._membership: Any = None
+        self._heard_at = time.monotonic()
+
+    def take(self, wait_s: float) -> Batch | None:
+        """The next batch, or None if no event comes within `wait_s` seconds.
+
+        Raises:
+            Fenced: the group was rebalanced; nothing that was polled before may be committed.
+        """
+        if not self._polled and not self._poll(wait_s):
+            return None
+        closes_at = time.monotonic() + self._limits.wait_s
+        while not self._full() and (left := closes_at - time.monotonic()) > 0:
+            self._poll(left)
+        return self._close()
+
+    def stay(self) -> None:
+        """Stay in the group without taking more: a poll with all partitions paused.
+
+        Raises:
+            Fenced: as `take`.
+        """
+        paused = self._consumer.assignment()
+        self._consumer.pause(*paused)
+        try:
+            self._poll(0.0)
+        finally:
+            self._consumer.resume(*(paused & self._consumer.assignment()))
+
+    def rewind(self) -> None:
+        """Forget what was polled, and seek every partition that we have to what the group has committed.
+
+        Raises:
+            Away: no answer for longer than we may wait.
+        """
+        self._polled.clear()
+        for partition in sorted(self._consumer.assignment()):
+            try:
+                offset = self._patience.call(partial(self._committed, partition), _is_away, "kafka")
+            except (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError):
+                return  # the group moves again: the next poll says so, and brings us back here
+            self._consumer.seek(partition, offset)
+
+    def close(self) -> None:
+        """Leave the group, so that others have our partitions at once."""
+        self._consumer.close(autocommit=False, timeout_ms=_RPC_MS)
+
+    def _poll(self, wait_s: float) -> bool:
+        """Poll once. True if there is something to close a batch with."""
+        room = max(1, self._limits.images - len(self._polled))
+        records = self._consumer.poll(timeout_ms=int(wait_s * 1000), max_records=room)
+        membership = self._consumer.group_metadata()
+        before, self._membership = self._membership, membership
+        if not _same(before, membership):
+            # What was polled before is read again from what is committed, and so is what came with this poll: the
+            # client may have taken its position from an answer that is older than this generation (docs/delivery.md).
+            raise Fenced(f"the group was rebalanced (generation {membership.generation_id})")
+        for partition_records in records.values():
+            self._polled.extend(partition_records)
+        if records:
+            self._heard_at = time.monotonic()
+            self._on_wait(None)
+        elif time.monotonic() - self._heard_at > _QUIET_S:
+            self._ask_around()
+        return bool(self._polled)
+
+    def _full(self) -> bool:
+        return (
+            len(self._polled) >= self._limits.images
+            or sum(len(record.value or b"") for record in self._polled) >= self._limits.size
+        )
+
+    def _close(self) -> Batch:
+        if self._membership.generation_id < 0 or not self._membership.member_id:
+            raise Fenced("events were polled before the group was joined")
+        events: list[Event] = []
+        size = 0
+        while self._polled and len(events) < self._limits.images:
+            event = read(self._polled[0], self._limits.max_attributes_bytes)
+            if events and size + event.size > self._limits.size:
+                break
+            self._polled.popleft()
+            events.append(event)
+            size += event.size
+        ends = {event.partition: event.offset + 1 for event in events}
+        lag = {at.partition: max(0, (self._consumer.highwater(at) or end) - end) for at, end in ends.items()}
+        return Batch(events, self._membership, lag)
+
+    def _committed(self, partition: TopicPartition) -> int:
+        """What the group has committed; where it begins, committed now, if that is nothing.
+
+        So every partition has a committed offset before its first event is taken, and a rewind always has a place.
+        """
+        # Asked twice: after a time-out kafka-python keeps the late answer and hands it to the next question.
+        self._consumer.committed(partition, timeout_ms=_RPC_MS)
+        offset = self._consumer.committed(partition, timeout_ms=_RPC_MS)
+        if offset is not None and offset >= 0:
+            return int(offset)
+        ends = self._consumer.beginning_offsets if self._start == "earliest" else self._consumer.end_offsets
+        offset = int(ends([partition], timeout_ms=_RPC_MS)[partition])
+        self._consumer.commit({partition: OffsetAndMetadata(offset, "", -1)}, timeout_ms=_RPC_MS)
+        return offset
+
+    def _ask_around(self) -> None:
+        """Nothing came for a while: a quiet topic, or brokers that are away? The client does not say by itself."""
+        self._heard_at = time.monotonic()
+        try:
+            if assigned := self._consumer.assignment():
+                self._consumer.end_offsets(sorted(assigned), timeout_ms=_RPC_MS)
+            joined = self._membership.generation_id >= 0  # without a partition where others have them all
+            self._on_wait(None if joined else "kafka: not yet a member of the group")
+        except KafkaError as error:
+            log.warning("kafka does not answer", extra={"fields": {"error": repr(error)}})
+            self._on_wait(f"kafka: {type(error).__name__}")
+
+
+def _same(before: Any, after: Any) -> bool:
+    return before is not None and (before.generation_id, before.member_id) == (after.generation_id, after.member_id)
+
+
+def _is_away(error: Exception) -> bool:
+    """May another try go through? Being refused by name is final, all else of Kafka's passes."""
+    final = (
+        AuthorizationError,
+        CommitFailedError,
+        IllegalGenerationError,
+        RebalanceInProgressError,
+        UnknownMemberIdError,
+    )
+    return isinstance(error, KafkaError) and not isinstance(error, final)

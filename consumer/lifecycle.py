@@ -1,0 +1,95 @@
+"""Signals, the slot's name, and the watchdog: what keeps one process of the service well-behaved from outside."""
+
+import fcntl
+import logging
+import os
+import signal
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+log = logging.getLogger("vigilens.lifecycle")
+
+EXIT_STUCK = 70  # sysexits.h: internal software error; a supervisor starts us again
+
+
+@contextmanager
+def stop_signals(stopping: threading.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT set `stopping`; the second one ends the process at once, with nothing half committed."""
+
+    def on_signal(number: int, _: FrameType | None) -> None:
+        if stopping.is_set():
+            os._exit(128 + number)
+        stopping.set()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def slot(group: str, given: str) -> Iterator[str]:
+    """This process's name among its live siblings, and the same one after a restart.
+
+    It names the transactional producer: the new process fences what a killed one of the same name left open. Without a
+    `given` name it is the host's and the first free number on this host, held by a lock that dies with the process.
+    """
+    if given:
+        yield given
+        return
+    folder = Path(tempfile.gettempdir()) / f"vigilens-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    number, held = 0, None
+    while held is None:
+        held = _lock(folder / f"{group}-{number}.lock")
+        number += 1
+    with held:
+        yield f"{socket.gethostname()}-{number - 1}"
+
+
+def _lock(path: Path) -> IO[str] | None:
+    file = path.open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return None
+    return file
+
+
+class Watchdog:
+    """Ends the process when a step does not come back: some calls of the Kafka client can block for ever.
+
+    Args:
+        end: what to do then; ends the process without any clean-up, which could block as well.
+    """
+
+    def __init__(self, end: Callable[[], None] = lambda: os._exit(EXIT_STUCK)) -> None:
+        self._end = end
+
+    @contextmanager
+    def limit(self, seconds: float, what: str) -> Iterator[None]:
+        """End the process if the body takes longer than `seconds`."""
+        timer = threading.Timer(seconds, self._bite, (seconds, what))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _bite(self, seconds: float, what: str) -> None:
+        log.critical(
+            "stuck: %s has taken more than %.0f s. This process ends; nothing is lost, a new one settles the outcome",
+            what,
+            seconds,
+        )
+        self._end()

@@ -1,0 +1,39 @@
+"""Every Prometheus metric of the service, a comment each; docs/operations.md has the same list, and a test compares."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from consumer.records import AGE_BUCKETS
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """Name (without the `_total` of counters), kind, labels, and what it says."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+_STAGE_BUCKETS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+_SIZE_BUCKETS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0)
+
+VERDICTS = Metric("vigilens_verdicts", "counter", "Verdicts published, by decision.", ("decision",))
+UNSCANNABLE = Metric("vigilens_unscannable", "counter", "Images that could not be looked at, by reason.", ("reason",))
+MATCHES = Metric("vigilens_matches", "counter", "Matches published, by set and level.", ("set", "level"))
+STAGE = Metric(
+    "vigilens_stage_seconds", "histogram", "Seconds that a stage took for a batch.", ("stage",), _STAGE_BUCKETS
+)
+BATCH = Metric("vigilens_batch_images", "histogram", "Images in a published batch.", (), _SIZE_BUCKETS)
+AGE = Metric(
+    "vigilens_event_age_seconds", "histogram", "From an event's timestamp to its verdict's commit.", (), AGE_BUCKETS
+)
+LAG = Metric("vigilens_consumer_lag", "gauge", "Events waiting beyond the newest batch, by partition.", ("partition",))
+REWINDS = Metric("vigilens_rewinds", "counter", "Times that reading began again at what is committed.")
+READY = Metric("vigilens_ready", "gauge", "1 while Kafka and Milvus answer, else 0.")
+SET_VERSION = Metric("vigilens_set_version", "gauge", "Version of a set in the newest batch.", ("set",))
+SET_REFERENCES = Metric("vigilens_set_references", "gauge", "References in a set at its newest version.", ("set",))
+
+ALL = (VERDICTS, UNSCANNABLE, MATCHES, STAGE, BATCH, AGE, LAG, REWINDS, READY, SET_VERSION, SET_REFERENCES)

@@ -1,0 +1,119 @@
+"""The values of the Prometheus metrics, and the port that shows them: /metrics, /live, /ready."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+
+from consumer import metric_names as names
+from consumer.batch import Batch
+from consumer.records import BatchMetrics
+from matcher.judge import Judged
+
+disable_created_metrics()  # a second gauge beside each counter, which nobody asks for
+
+
+class Metrics:
+    """What the service counts. `waiting` says what is being waited for; empty: ready. Safe from several threads."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._values: dict[str, Any] = {each.name: self._make(each) for each in names.ALL}
+        self._waiting: dict[str, str] = {"start": "the service is starting"}
+        self._values[names.READY.name].set_function(lambda: 0 if self._waiting else 1)
+
+    def _make(self, metric: names.Metric) -> Counter | Gauge | Histogram:
+        if metric.kind == "counter":
+            return Counter(metric.name, metric.help, metric.labels, registry=self.registry)
+        if metric.kind == "gauge":
+            return Gauge(metric.name, metric.help, metric.labels, registry=self.registry)
+        return Histogram(metric.name, metric.help, metric.labels, buckets=metric.buckets, registry=self.registry)
+
+    @property
+    def waiting(self) -> str:
+        """Why we are not ready, or an empty string."""
+        return "; ".join(self._waiting.values())
+
+    def wait(self, who: str, why: str | None) -> None:
+        """`who` ("kafka", "milvus", "start") is being waited for because of `why`; None: no longer."""
+        waiting = {name: text for name, text in self._waiting.items() if name != who}
+        self._waiting = waiting if why is None else {**waiting, who: why}
+
+    def rewound(self) -> None:
+        """Reading began again at what is committed."""
+        self._values[names.REWINDS.name].inc()
+
+    def published(self, batch: Batch, judged: Judged, added: BatchMetrics) -> None:
+        """A batch was committed."""
+        values = self._values
+        for decision, count in added.decisions.items():
+            values[names.VERDICTS.name].labels(decision).inc(count)
+        for reason, count in added.reasons.items():
+            values[names.UNSCANNABLE.name].labels(reason).inc(count)
+        for each in added.matches:
+            values[names.MATCHES.name].labels(each.set, each.level).inc(each.matches)
+        for stage, seconds in judged.seconds.items():
+            values[names.STAGE.name].labels(stage).observe(seconds)
+        values[names.BATCH.name].observe(added.verdicts)
+        for event in batch.events:
+            values[names.AGE.name].observe(max(0.0, added.at.timestamp() - event.timestamp_ms / 1000))
+        for partition, lag in added.lag.items():
+            values[names.LAG.name].labels(partition).set(lag)
+        for known, size in zip(judged.look.sets, judged.look.sizes, strict=True):
+            values[names.SET_VERSION.name].labels(known.name).set(known.version)
+            values[names.SET_REFERENCES.name].labels(known.name).set(size)
+
+
+@contextmanager
+def serve(metrics: Metrics, host: str, port: int) -> Iterator[str]:
+    """Show `metrics` on http://host:port until the body ends; yields the address. Port 0: any free one.
+
+    Raises:
+        OSError: the port is taken, or the host is not ours.
+    """
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, kind, body = _answer(metrics, self.path)
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            """Probes come every few seconds; they are not worth a line."""
+
+    server = ThreadingHTTPServer((host, port), Page)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, name="http", daemon=True)
+    thread.start()
+    try:
+        yield f"http://{host}:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _answer(metrics: Metrics, path: str) -> tuple[int, str, bytes]:
+    """Status, content type and body for a path."""
+    plain = "text/plain; charset=utf-8"
+    if path == "/metrics":
+        return 200, CONTENT_TYPE_LATEST, generate_latest(metrics.registry)
+    if path == "/live":
+        return 200, plain, b"live\n"
+    if path == "/ready":
+        waiting = metrics.waiting
+        return (503, plain, f"waiting: {waiting}\n".encode()) if waiting else (200, plain, b"ready\n")
+    return 404, plain, b"here are /metrics, /live and /ready\n"

@@ -1,0 +1,81 @@
+"""The way out of a judged batch: its records, their transaction, then the port's numbers and the batch's line."""
+
+import logging
+import time
+
+from consumer.batch import Batch
+from consumer.metrics import Metrics
+from consumer.publish import Publisher
+from consumer.records import BatchMetrics, metrics_of, metrics_record, verdict_record
+from matcher.judge import Judged
+
+log = logging.getLogger("vigilens.batch")
+
+
+class Outlet:
+    """Publishes judged batches.
+
+    Args:
+        group: of the consumers; with `instance` it names us in the records.
+        verdicts_topic: one record per event.
+        metrics_topic: one record per batch, in the same transaction.
+    """
+
+    def __init__(  # noqa: PLR0913 (names of where things go, each of them once)
+        self,
+        publisher: Publisher,
+        metrics: Metrics,
+        *,
+        group: str,
+        instance: str,
+        verdicts_topic: str,
+        metrics_topic: str,
+    ) -> None:
+        self._publisher = publisher
+        self._metrics = metrics
+        self._group = group
+        self._instance = instance
+        self._verdicts_topic = verdicts_topic
+        self._metrics_topic = metrics_topic
+
+    def publish(self, batch: Batch, judged: Judged) -> None:
+        """Publish the batch's verdicts and metrics and commit its offsets.
+
+        Raises:
+            Fenced: it did not happen, or we cannot know.
+            CannotPublish: it never will.
+        """
+        started = time.perf_counter()
+        partitions = self._publisher.partitions(self._verdicts_topic)
+        source = f"urn:vigilens:{self._group}"
+        records = [
+            verdict_record(event, verdict, self._verdicts_topic, source, partitions)
+            for event, verdict in zip(batch.events, judged.verdicts, strict=True)
+        ]
+        added = metrics_of(batch, judged, self._group, self._instance)
+        records.append(metrics_record(added, self._metrics_topic))
+        self._publisher.publish(records, batch.next_offsets, batch.membership)
+        self._metrics.published(batch, judged, added)
+        self._metrics.wait("kafka", None)
+        log.info("batch", extra={"fields": _line(batch, judged, added, time.perf_counter() - started)})
+
+    def renew(self) -> None:
+        """Settle what was begun; see Publisher.renew."""
+        self._metrics.rewound()
+        self._publisher.renew()
+
+
+def _line(batch: Batch, judged: Judged, added: BatchMetrics, publish_s: float) -> dict[str, object]:
+    """The canonical line of a batch."""
+    stages = {f"{stage}_ms": round(seconds * 1000, 1) for stage, seconds in judged.seconds.items()}
+    oldest = min(event.timestamp_ms for event in batch.events) / 1000
+    return {
+        "images": added.verdicts,
+        **added.decisions,
+        **stages,
+        "publish_ms": round(publish_s * 1000, 1),
+        "oldest_s": round(added.at.timestamp() - oldest, 3),
+        "lag": sum(batch.lag.values()),
+        "sets": ",".join(f"{known.name}@{known.version}" for known in judged.look.sets),
+        "offsets": ",".join(f"{at.partition}:{offset}" for at, offset in sorted(batch.next_offsets.items())),
+    }

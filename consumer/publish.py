@@ -1,0 +1,166 @@
+"""Verdicts, metrics and offsets in one transaction: all of them, or none.
+
+Each line of the recipe steps around a bug of the client that broke exactly-once when it was left out; docs/delivery.md
+tells which, with counts. The slow work is done before; here nothing but Kafka is waited for.
+"""
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka.errors import AuthorizationError, KafkaError, MessageSizeTooLargeError, UnsupportedVersionError
+
+from consumer.batch import Fenced
+from consumer.connect import Connection
+from consumer.records import Record
+from reference_sets.patience import Patience
+
+log = logging.getLogger("vigilens.publish")
+
+
+class CannotPublish(Exception):  # noqa: N818 (named after the reaction: the process ends, the work is redone)
+    """Kafka refuses our records for good, or has refused them for longer than we may wait."""
+
+
+def build_producer(connection: Connection, transactional_id: str, transaction_timeout_s: float) -> KafkaProducer:
+    """A transactional producer, not yet initialised."""
+    delivery_ms = int(transaction_timeout_s * 1000 / 2)
+    return KafkaProducer(
+        **connection.options(),
+        client_id=f"vigilens-{uuid.uuid4().hex[:8]}",
+        transactional_id=transactional_id,
+        transaction_timeout_ms=int(transaction_timeout_s * 1000),
+        # Shorter than the transaction, so that a record fails before the broker aborts, and flush always ends.
+        delivery_timeout_ms=delivery_ms,
+        request_timeout_ms=delivery_ms - 100,
+        max_block_ms=delivery_ms,
+        retry_backoff_ms=15,  # each retried step of a transaction sleeps so long; the default is 100
+        batch_size=262_144,
+        allow_auto_create_topics=False,
+    )
+
+
+class Publisher:
+    """Publishes batches in transactions, and builds a new producer after any error: a used one is never trusted again.
+
+    Args:
+        build: makes a producer that is not yet initialised.
+        transaction_timeout_s: seconds after which the broker aborts by itself.
+        limit: `limit(seconds, what)` ends the process when its body takes longer.
+        patience: for building a producer while brokers are away.
+        give_up_s: seconds for which transaction after transaction may fail.
+    """
+
+    def __init__(
+        self,
+        build: Callable[[], Any],
+        *,
+        transaction_timeout_s: float,
+        limit: Callable[[float, str], AbstractContextManager[None]],
+        patience: Patience,
+        give_up_s: float,
+    ) -> None:
+        self._build = build
+        self._timeout_s = transaction_timeout_s
+        self._limit = limit
+        self._patience = patience
+        self._give_up_s = give_up_s
+        self._failing_since: float | None = None
+        self._producer: Any = None
+
+    def renew(self) -> None:
+        """Make sure that there is a healthy producer. A new one settles what its predecessor left open.
+
+        Raises:
+            Away: no broker for longer than we may wait.
+            CannotPublish: we are not permitted.
+        """
+        if self._producer is None:
+            try:
+                self._producer = self._patience.call(self._start, _passes, "kafka")
+            except (AuthorizationError, UnsupportedVersionError) as error:
+                raise CannotPublish(f"Kafka refuses the transactional producer: {error!r}") from error
+
+    def partitions(self, topic: str) -> int:
+        """Number of partitions of `topic`."""
+        self.renew()
+        return len(self._producer.partitions_for(topic))
+
+    def publish(self, records: Iterable[Record], offsets: Mapping[TopicPartition, int], membership: Any) -> None:
+        """Publish `records` and commit `offsets` as one transaction.
+
+        Raises:
+            Fenced: it did not happen, or we cannot know; the committed offsets tell. Drop, and rewind.
+            CannotPublish: it will never happen.
+        """
+        self.renew()
+        try:
+            # A commit can block for ever: then end the process, a new one settles the outcome.
+            with self._limit(2 * self._timeout_s, "publishing a transaction"):
+                self._transaction(records, offsets, membership)
+        except KafkaError as error:
+            self.discard()
+            if isinstance(error, AuthorizationError | MessageSizeTooLargeError):
+                raise CannotPublish(f"Kafka refuses our records: {error!r}. `vigilens check` tells why") from error
+            self._failing_since = self._failing_since or time.monotonic()
+            if time.monotonic() - self._failing_since > self._give_up_s:
+                raise CannotPublish(
+                    f"no transaction went through for {self._give_up_s:.0f} s; last: {error!r}"
+                ) from error
+            raise Fenced(f"the transaction failed: {error!r}") from error
+        self._failing_since = None
+
+    def discard(self) -> None:
+        """Close the producer, if there is one, without waiting for what it holds."""
+        producer, self._producer = self._producer, None
+        if producer is None:
+            return
+        try:
+            producer.close(timeout=1)
+        except KafkaError as error:  # it still held records: its epoch is fenced by the next producer's
+            log.debug("closing a failed producer: %r", error)
+
+    def _start(self) -> Any:
+        producer = self._build()
+        try:
+            with self._limit(4 * self._timeout_s, "starting a producer"):
+                producer.init_transactions()
+        except KafkaError:
+            self._producer = producer
+            self.discard()
+            raise
+        return producer
+
+    def _transaction(self, records: Iterable[Record], offsets: Mapping[TopicPartition, int], membership: Any) -> None:
+        self._producer.begin_transaction()
+        futures = [
+            self._producer.send(
+                each.topic, value=each.value, key=each.key, headers=each.headers, partition=each.partition
+            )
+            for each in records
+        ]
+        self._producer.flush(timeout=self._timeout_s)
+        check(futures)
+        self._producer.send_offsets_to_transaction(
+            {at: OffsetAndMetadata(offset, "", -1) for at, offset in offsets.items()}, membership
+        )
+        self._producer.commit_transaction()
+
+
+def check(futures: Sequence[Any]) -> None:
+    """Every record was acknowledged. Without this look a commit succeeds although a record was lost.
+
+    Raises:
+        KafkaError: of the first record that was not.
+    """
+    for future in futures:
+        future.get(timeout=0)
+
+
+def _passes(error: Exception) -> bool:
+    """May another try go through?"""
+    return isinstance(error, KafkaError) and not isinstance(error, AuthorizationError | UnsupportedVersionError)

@@ -1,0 +1,99 @@
+"""The wiring of the service: start in order, stop in reverse."""
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from kafka.errors import KafkaError
+
+from consumer import loop
+from consumer.batch import Batch
+from consumer.connect import Connection
+from consumer.intake import Intake, Limits, Membership, build_consumer
+from consumer.lifecycle import Watchdog, slot
+from consumer.metrics import Metrics, serve
+from consumer.outlet import Outlet
+from consumer.publish import Publisher, build_producer
+from matcher.judge import Judge, Judged
+from reference_sets.patience import Patience
+
+log = logging.getLogger("vigilens.service")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the service is to do; times in seconds, see config/default.toml for each."""
+
+    connection: Connection
+    membership: Membership
+    limits: Limits
+    instance: str
+    images_topic: str
+    verdicts_topic: str
+    metrics_topic: str
+    transaction_timeout_s: float
+    depth: int
+    give_up_s: float
+    http_host: str
+    http_port: int
+
+
+def run(plan: Plan, start: Callable[[Patience], Judge], metrics: Metrics, stopping: threading.Event) -> None:
+    """Serve until `stopping` is set.
+
+    Args:
+        plan: what to do.
+        start: makes the judge; called once the port is open, so that watchers see us start.
+        metrics: what the port shows.
+        stopping: set from anywhere, e.g. by a signal.
+
+    Raises:
+        Away: a dependency stayed away for longer than `give_up_s`.
+        CannotPublish: Kafka refuses our records.
+    """
+    with ExitStack() as house:
+        address = house.enter_context(serve(metrics, plan.http_host, plan.http_port))
+        instance = house.enter_context(slot(plan.membership.group, plan.instance))
+        log.info("starting", extra={"fields": {"instance": instance, "http": address}})
+        judge = start(Patience(plan.give_up_s, stopping, lambda why: metrics.wait("milvus", why)))
+        patience = Patience(plan.give_up_s, stopping, lambda why: metrics.wait("kafka", why))
+        publisher = Publisher(
+            lambda: build_producer(plan.connection, f"{plan.membership.group}-{instance}", plan.transaction_timeout_s),
+            transaction_timeout_s=plan.transaction_timeout_s,
+            limit=Watchdog().limit,
+            patience=patience,
+            give_up_s=plan.give_up_s,
+        )
+        house.callback(publisher.discard)
+        publisher.renew()  # before we join: what a killed process of our name left open is settled now
+        consumer = patience.call(
+            lambda: build_consumer(plan.connection, plan.images_topic, plan.membership, plan.limits),
+            lambda error: isinstance(error, KafkaError),
+            "kafka",
+        )
+        intake = Intake(
+            consumer,
+            start=plan.membership.start,
+            limits=plan.limits,
+            patience=patience,
+            on_wait=lambda why: metrics.wait("kafka", why),
+        )
+        house.callback(intake.close)  # the last to come is the first to go: others have our partitions at once
+        outlet = Outlet(
+            publisher,
+            metrics,
+            group=plan.membership.group,
+            instance=instance,
+            verdicts_topic=plan.verdicts_topic,
+            metrics_topic=plan.metrics_topic,
+        )
+        metrics.wait("start", None)
+        log.info("ready", extra={"fields": {"topic": plan.images_topic, "group": plan.membership.group}})
+        loop.run(intake, _judging(judge), outlet, depth=plan.depth, stopping=stopping)
+    log.info("stopped", extra={"fields": {"instance": instance}})
+
+
+def _judging(judge: Judge) -> Callable[[Batch], Judged]:
+    return lambda batch: judge.judge([event.image for event in batch.events])
