@@ -24,7 +24,7 @@ COMMANDS = {
     "check": ("vigilens.check", "Try settings, Kafka, topics, Milvus, encoder and sets."),
     "sets": ("vigilens.sets", "Make, fill, show and change the sets of known pictures."),
     "scan": ("vigilens.scan", "Judge local files, without Kafka."),
-    "run": ("vigilens.run", "Judge the images of a Kafka topic until told to stop."),
+    "run": ("vigilens.run", "Run the service: judge images from Kafka until stopped."),
     "milvus": ("vigilens.milvus", "Serve a Milvus Lite file to several processes of this machine."),
     "config": ("vigilens.settings_shown", "Print the settings in force, and where each comes from."),
 }
@@ -33,9 +33,14 @@ COMMANDS = {
 SAYABLE = (
     ("config.load", "SettingsError"),
     ("embedding.choose", "EncoderError"),
+    ("reference_sets.errors", "StoreError"),
     ("reference_sets.patience", "Away"),
-    ("reference_sets.store", "StoreError"),
+    ("consumer.topics", "NoAnswer"),
+    ("consumer.publish", "CannotPublish"),
     ("kafka.errors", "KafkaError"),
+    ("demo.jars", "NoKafka"),
+    ("demo.broker", "KafkaFailed"),
+    ("demo.pictures", "DemoError"),
 )
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it

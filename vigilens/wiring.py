@@ -76,19 +76,26 @@ def watch(settings: "Settings", store: "Store", encoder: "Encoder") -> "Watch":
 
 
 def fetcher(settings: "Settings") -> "Fetcher":
-    """What brings an image's bytes, within the operator's limits."""
+    """What brings an image's bytes, within the operator's limits.
+
+    Raises:
+        config.load.SettingsError: a host that is not one.
+    """
+    from config.load import SettingsError
     from embedding.fetch import Fetcher, FetchRules
 
     images = settings.images
-    return Fetcher(
-        FetchRules(
-            max_bytes=images.max_bytes,
-            roots=images.roots,
-            hosts=images.hosts,
-            allow_http=images.allow_http,
-            timeout_s=images.fetch_timeout_s,
-        )
+    rules = FetchRules(
+        max_bytes=images.max_bytes,
+        roots=images.roots,
+        hosts=images.hosts,
+        allow_http=images.allow_http,
+        timeout_s=images.fetch_timeout_s,
     )
+    try:
+        return Fetcher(rules)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error  # it names the key
 
 
 def judge(settings: "Settings", encoder: "Encoder", store: "Store", watch: "Watch") -> "Judge":
@@ -114,9 +121,10 @@ def prove(encoder: "Encoder", sets: "Iterable[ReferenceSet]") -> None:
         embedding.choose.EncoderError: naming the sets for which it does not.
     """
     from embedding.choose import EncoderError
-    from embedding.probe import agrees
+    from embedding.probe import agrees_with, probe_vector
 
-    strangers = [known.name for known in sets if not agrees(encoder, known.probe)]
+    vector = probe_vector(encoder)
+    strangers = [known.name for known in sets if not agrees_with(vector, known.probe)]
     if strangers:
         raise EncoderError(
             f"the encoder {encoder.fingerprint} sees the packaged probe picture differently than it did when these "

@@ -1,0 +1,209 @@
+"""Are the topics there, and fit for the sizes that we read and write? Looks, judges, and creates what is missing."""
+
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource
+from kafka.errors import KafkaError, for_code
+
+from consumer.connect import Connection
+
+# Our producer's cap on one record (max_request_size). A verdict holds the event's key, id and attributes, each capped.
+RECORD_BYTES = 1_048_576
+# Around an image in its record: keys of the JSON object, id, the record's key and headers.
+ROOM_BYTES = 65_536
+# Brokers answer within milliseconds; this is for names that do not resolve and ports that swallow packets.
+TIMEOUT_MS = 5_000
+
+
+class NoAnswer(Exception):  # noqa: N818 (named after what happened)
+    """No broker answers, none lets us in, or they do not tell what we ask."""
+
+
+class _LastReason(logging.Handler):
+    """Why the last attempt to connect failed: the client raises a bare timeout and tells the reason to its log only."""
+
+    text = ""
+
+    def __enter__(self) -> Self:
+        logging.getLogger("kafka.net").addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger("kafka.net").removeHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        found = re.match(r"Bootstrap connection to .* failed: (.*) \(backoff", record.getMessage())
+        self.text = found[1] if found else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What we need of a topic.
+
+    Attributes:
+        role: "images", "verdicts" or "metrics".
+        record_bytes: the largest record that it must take.
+    """
+
+    name: str
+    role: str
+    record_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic as the brokers describe it."""
+
+    name: str
+    partitions: int
+    replication: int
+    record_bytes: int
+    min_insync: int
+    cleanup: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.partitions} partitions, replication {self.replication}, min.insync.replicas {self.min_insync}, "
+            f"records up to {self.record_bytes:,} bytes"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """What is wrong with a topic, and how to mend it. `fatal`: the service would fail or lose something."""
+
+    sentence: str
+    fatal: bool
+
+
+def needs(images: str, verdicts: str, metrics: str, max_bytes: int, max_attributes_bytes: int) -> tuple[Need, ...]:
+    """What the three topics must take.
+
+    Args:
+        images: name of the topic that we read.
+        verdicts: name of the topic of verdicts.
+        metrics: name of the topic of metrics.
+        max_bytes: cap on the bytes of one image; it may come as base64 in JSON, which is 4/3 of that.
+        max_attributes_bytes: cap on an event's attributes.
+    """
+    image_bytes = 4 * -(-max_bytes // 3) + max_attributes_bytes + ROOM_BYTES
+    return (
+        Need(images, "images", image_bytes),
+        Need(verdicts, "verdicts", RECORD_BYTES),
+        Need(metrics, "metrics", RECORD_BYTES),
+    )
+
+
+@contextmanager
+def admin(connection: Connection) -> Iterator[KafkaAdminClient]:
+    """A client for questions about the cluster.
+
+    Raises:
+        NoAnswer: no broker answers, or none lets us in.
+    """
+    options = connection.options() | {"request_timeout_ms": TIMEOUT_MS, "bootstrap_timeout_ms": TIMEOUT_MS}
+    with _LastReason() as reason:
+        try:
+            client = KafkaAdminClient(**options)
+        except KafkaError as error:
+            raise NoAnswer(f"no answer from {connection.bootstrap_servers}: {reason.text or error}") from error
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def look(client: KafkaAdminClient, names: Sequence[str]) -> dict[str, Topic | None]:
+    """The topics as they are; None for one that does not exist.
+
+    Raises:
+        KafkaError: no answer.
+        NoAnswer: not permitted.
+    """
+    described = {topic["name"]: topic for topic in client.describe_topics(list(names))}
+    there = [name for name in names if _exists(described[name])]
+    resources = [ConfigResource("TOPIC", name) for name in there]
+    configs = client.describe_configs(resources, config_filter="all")["topic"] if resources else {}
+    if silent := [name for name in there if not configs.get(name)]:
+        raise NoAnswer(f"the configuration of {', '.join(silent)} is not told; permit DescribeConfigs to this user")
+    return {name: _topic(described[name], configs[name]) if name in there else None for name in names}
+
+
+def create(client: KafkaAdminClient, missing: Sequence[Need], partitions: int, replication: int) -> None:
+    """Create topics and wait until they can be used.
+
+    Args:
+        client: see `admin`.
+        missing: the topics to create.
+        partitions: of each topic.
+        replication: copies of each partition; -1: what the brokers do by default.
+
+    Raises:
+        KafkaError: for example fewer brokers than copies.
+    """
+    wanted = {
+        need.name: {
+            "num_partitions": partitions,
+            "replication_factor": replication,
+            "configs": {"max.message.bytes": str(need.record_bytes), "cleanup.policy": "delete"}
+            # Of three copies two must have a record before it counts, so that one broker may die at any time.
+            | ({"min.insync.replicas": "2"} if replication >= 3 else {}),  # noqa: PLR2004
+        }
+        for need in missing
+    }
+    answer = client.create_topics(wanted, raise_errors=False)
+    for topic in answer["topics"]:
+        if topic["error_code"]:
+            raise for_code(topic["error_code"])(f"{topic['name']}: {topic['error_message']}")
+    client.wait_for_topics(list(wanted))
+
+
+def faults(need: Need, topics: Mapping[str, Topic | None], images: str) -> Iterator[Unfit]:
+    """What is wrong with a topic that exists, worst first.
+
+    Args:
+        need: what we need of it.
+        topics: all of ours, as `look` found them.
+        images: name of the topic that we read.
+    """
+    topic, source = topics[need.name], topics[images]
+    if topic is None:
+        return
+    ours = need.role != "images"
+    if "compact" in topic.cleanup:
+        yield Unfit(f"cleanup.policy {topic.cleanup} removes records of the same key; set it to delete", fatal=ours)
+    if topic.record_bytes < need.record_bytes:
+        what = "a verdict or the metrics of a batch" if ours else "an image of images.max_bytes, as base64,"
+        yield Unfit(f"{what} may have {need.record_bytes:,} bytes; set max.message.bytes to that", fatal=ours)
+    if need.role == "verdicts" and min(topic.replication, topic.min_insync) < 2:  # noqa: PLR2004 (copies)
+        yield Unfit("a broker that dies can take verdicts with it; use 3 copies, min.insync.replicas 2", fatal=False)
+    if need.role == "verdicts" and source is not None and topic.partitions < source.partitions:
+        yield Unfit(
+            f"fewer partitions than {images}, so verdicts of several partitions share one; add some", fatal=False
+        )
+
+
+def _exists(described: Mapping[str, Any]) -> bool:
+    error = for_code(described["error_code"])
+    if error.errno == 0:
+        return True
+    if error.__name__ == "UnknownTopicOrPartitionError":
+        return False
+    raise error(described["name"])
+
+
+def _topic(described: Mapping[str, Any], config: Mapping[str, Mapping[str, str]]) -> Topic:
+    return Topic(
+        name=described["name"],
+        partitions=len(described["partitions"]),
+        replication=min(len(each["replica_nodes"]) for each in described["partitions"]),
+        record_bytes=int(config["max.message.bytes"]["value"]),
+        min_insync=int(config["min.insync.replicas"]["value"]),
+        cleanup=config["cleanup.policy"]["value"],
+    )
