@@ -1,10 +1,20 @@
 """Hostile bytes become unit vectors. In the order in which an image meets the files:
 
-source      where an image's bytes are, and why an image cannot be looked at (plain values, no library)
-fetch       source → bytes, within the operator's limits
-decode      bytes → RGB pixels as a viewer would see them
-encoder     the protocol of all encoders, and their fingerprint
-pdq         Meta's perceptual hash as a unit vector; needs no weights
-openclip    any OpenCLIP model with a local checkpoint
-choose      the encoder that the settings name
+source         where an image's bytes are, and why an image cannot be looked at (plain values, no library)
+fetch          source → bytes, within the operator's limits
+address        which addresses are permitted (pure)
+web            address → bytes, under one deadline
+decode         bytes → RGB pixels as a viewer would see them
+frames         how many frames a file has
+colour         any colour mode, profile and orientation → upright sRGB
+encoder        the protocol of all encoders, and their fingerprint
+pdq            Meta's perceptual hash as a unit vector; needs no weights
+openclip       any OpenCLIP model with a local checkpoint
+tower          its image tower and how pictures are prepared for it
+weights        its weights, out of a file that may be anyone's
+precision      the fastest numeric type that is right on this machine
+choose         the encoder that the settings name
+encoder_error  why there is none
+probe          one known picture (probe.png), to see that the numbers are still those of the sets
+probe_drawn    the script that drew it
 """

@@ -35,11 +35,17 @@ class Encoder(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """See above."""
+
     @property
-    def dimension(self) -> int: ...
+    def dimension(self) -> int:
+        """See above."""
+
     @property
-    def fingerprint(self) -> str: ...
+    def fingerprint(self) -> str:
+        """See above."""
+
     def encode(self, pictures: Sequence[Pixels]) -> Encoded:
         """Vectors of n pictures, n ≥ 1, in their order."""
 

@@ -1,0 +1,45 @@
+"""One known picture, to see at the start that this encoder gives the vectors that the sets were made with.
+
+The fingerprint says that the same things were meant; the probe says that the same numbers come out, whatever libraries
+and processors have become since.
+"""
+
+import io
+from collections.abc import Sequence
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from embedding.encoder import Encoder, Pixels
+
+# Two of PDQ's 256 bits may tip with another library or processor (1 - cos = 0.016). Half precision moves a network's
+# vector by 5e-5, another library's resize by 1e-5; another network by far more than 0.02.
+LEAST_COSINE = 0.98
+
+
+def probe_picture() -> Pixels:
+    """The packaged picture, 256 x 192: drawn by `python -m embedding.probe_drawn`, lossless, without a profile."""
+    with Image.open(io.BytesIO(files("embedding").joinpath("probe.png").read_bytes())) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def probe_vector(encoder: Encoder) -> NDArray[np.float32]:
+    """The picture's vector (dimension,) by this encoder."""
+    vector: NDArray[np.float32] = encoder.encode([probe_picture()]).vectors[0]
+    return vector
+
+
+def agrees(encoder: Encoder, recorded: Sequence[float]) -> bool:
+    """Whether this encoder still gives the vector that was recorded when a set was made."""
+    return agrees_with(probe_vector(encoder), recorded)
+
+
+def agrees_with(vector: NDArray[np.float32], recorded: Sequence[float]) -> bool:
+    """The same for a probe vector that is at hand already, so that many sets cost one encoding."""
+    if len(recorded) != len(vector):
+        return False
+    other = np.asarray(recorded, dtype=np.float64)
+    lengths = float(np.linalg.norm(other)) * float(np.linalg.norm(vector))
+    return lengths > 0 and float(other @ vector) / lengths >= LEAST_COSINE

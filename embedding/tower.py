@@ -1,0 +1,73 @@
+"""The image tower of an OpenCLIP model, its weights still to come, and how pictures were prepared in its training."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+from open_clip.model import _build_vision_tower
+from open_clip.transform import PreprocessCfg, merge_preprocess_dict
+
+from embedding.encoder_error import EncoderError
+
+CONFIG = "open_clip_config.json"  # beside the weights, as OpenCLIP itself publishes them
+_SETTINGS = ("mean", "std", "interpolation", "resize_mode")
+
+
+def image_tower(model: str, checkpoint: Path) -> tuple[torch.nn.Module, PreprocessCfg]:
+    """Tower and preprocessing.
+
+    The text tower is neither built nor loaded: it would take half of the memory, and for some models a download.
+
+    Raises:
+        EncoderError: OpenCLIP has no such model, or it cannot be told how pictures must be prepared.
+    """
+    config = open_clip.get_model_config(model) if ":" not in model else None  # "hf-hub:…" would be a download
+    if config is None:
+        raise EncoderError(
+            f"OpenCLIP has no model {model!r} of its own: set encoder.model to one of open_clip.list_models()"
+        )
+    beside = _beside(checkpoint)
+    _same_model(model, config, beside.get("model_cfg", {}))
+    vision = {**config["vision_cfg"], "timm_model_pretrained": False}
+    tower = _build_vision_tower(config["embed_dim"], vision, config.get("quick_gelu", False))
+    settings = beside.get("preprocess_cfg") or _published(model, checkpoint)
+    size = getattr(tower, "image_size", None) or vision["image_size"]
+    return tower, PreprocessCfg(**{**merge_preprocess_dict(PreprocessCfg(), settings), "size": size})
+
+
+def _beside(checkpoint: Path) -> dict[str, Any]:
+    path = checkpoint.parent / CONFIG
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise EncoderError(f"{path} is not a JSON object: mend it or move it away")
+    return found
+
+
+def _same_model(model: str, config: dict[str, Any], beside: dict[str, Any]) -> None:
+    """ViT-B-32 and ViT-B-32-quickgelu have one shape: with the wrong one, vectors are wrong without a word."""
+    for key, default in (("embed_dim", None), ("quick_gelu", False)):
+        if beside and beside.get(key, default) != config.get(key, default):
+            raise EncoderError(
+                f"the {CONFIG} beside the checkpoint says {key} {beside.get(key, default)}, and {model} has "
+                f"{config.get(key, default)}: set encoder.model to the model of the checkpoint"
+            )
+
+
+def _published(model: str, checkpoint: Path) -> dict[str, Any]:
+    """How pictures were prepared for the weights that are published under this name, if all agree on it."""
+    tags = open_clip.list_pretrained_tags_by_model(model)
+    known = [open_clip.get_pretrained_cfg(model, tag) for tag in tags]
+    ways = [{key: each[key] for key in _SETTINGS if each.get(key) is not None} for each in known]
+    if any(way != ways[0] for way in ways):
+        raise EncoderError(
+            f"the published weights of {model} want pictures prepared in different ways: put the {CONFIG} of yours "
+            f"beside {checkpoint}"
+        )
+    return ways[0] if ways else {}
