@@ -210,7 +210,7 @@ def _started(folder: Path, nodes: int, jars: str, leash: Leash) -> Cluster:
 def _formatted(folder: Path, nodes: int, jars: str, leash: Leash) -> Cluster:
     """Writes each node's properties, formats its folder, and makes nodes that are not yet started."""
     folder.mkdir(parents=True)
-    ports = _free_ports(2 * nodes)
+    ports = free_ports(2 * nodes)
     clients, controllers = ports[:nodes], ports[nodes:]
     voters = ",".join(f"{number}@127.0.0.1:{port}" for number, port in enumerate(controllers, 1))
     cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
@@ -248,7 +248,7 @@ def _own(number: int, client: int, controller: int, voters: str, nodes: int, fol
     return "\n" + "\n".join(f"{key}={value}" for key, value in lines.items()) + "\n"
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports below those that the system gives to outgoing connections: one stays free while its node is down."""
     chosen: list[int] = []
     while len(chosen) < count:

@@ -57,7 +57,7 @@ class Leash:
                 cwd=folder,
                 process_group=self._leader.pid,
             )
-        self._children = [one for one in self._children if one.poll() is None] + [child]
+        self._children.append(child)
         return child
 
     def close(self) -> None:

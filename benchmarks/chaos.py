@@ -1,0 +1,220 @@
+"""Proof of exactly once: breaks everything that may break, then counts. `python -m benchmarks.chaos --help`.
+
+Starts its own brokers, a Milvus server and several workers (`vigilens run`), sends events, lets a plan drawn from the
+seed go wrong, heals everything, waits until the group has committed the end of the input, and counts what an
+independent read-committed reader sees. The last line of the output is one JSON object. Exit code 0: exactly once;
+1: it was not; 2: not finished in time, so that nothing is proved.
+"""
+
+import argparse
+import json
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from benchmarks import chaos_count, chaos_faults
+from benchmarks.chaos_events import Feed, events, pictures
+from benchmarks.chaos_stage import ROOT, Milvus, Program, Watch, environment, make_sets, worker
+from benchmarks.sabotage import PRECAUTIONS
+from demo.broker import Cluster, kafka
+from demo.leash import Leash
+
+IMAGES, VERDICTS, METRICS = TOPICS = ("chaos.images", "chaos.verdicts", "chaos.metrics")
+GROUP = "chaos"
+PARTITIONS = 6
+PICTURES = 50
+FIRST_S = 120.0  # from the start of the workers to their first commit
+TRANSACTION_S = 5.0
+PROGRESS_S = 5.0  # between two lines of progress
+# Small batches make many transactions; short sessions let the others take over while the run still lasts.
+SETTINGS = {
+    "kafka.group": GROUP,
+    "kafka.images_topic": IMAGES,
+    "kafka.verdicts_topic": VERDICTS,
+    "kafka.metrics_topic": METRICS,
+    "kafka.session_timeout_s": str(chaos_faults.SESSION_S),
+    "kafka.transaction_timeout_s": str(TRANSACTION_S),
+    "kafka.max_poll_interval_s": "90",
+    "batch.images": "16",
+    "batch.depth": "3",
+    "waiting.give_up_s": "60",
+    "http.port": "0",
+    "log.format": "json",
+}
+
+_began = time.monotonic()
+
+
+def say(line: str) -> None:
+    """A line of progress, on stderr: stdout holds the result."""
+    print(f"[{time.monotonic() - _began:6.1f}] {line}", file=sys.stderr, flush=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the chaos and prints its result; see the module's docstring for the exit codes."""
+    options = _options(argv)
+    base = ROOT / ".cache" / "chaos"
+    base.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"seed-{options.seed}-", dir=base))
+    say(f"seed {options.seed}; logs and data in {folder}")
+    result = run(options, folder)
+    counts: chaos_count.Counts = result["counts"]
+    code = 1 if counts.wrong() or result["input_errors"] or result["open_transactions"] else 2 * bool(counts.unfinished)
+    if code == 0 and not options.keep:
+        shutil.rmtree(folder)
+    else:
+        say(f"logs and data stay in {folder}")
+    del result["counts"]
+    print(json.dumps({**vars(options), **result, **asdict(counts)}))
+    return code
+
+
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.chaos", description=__doc__)
+    parser.add_argument("--events", type=int, default=20_000, help="events to send (default %(default)s)")
+    parser.add_argument("--seconds", type=float, default=60, help="how long things go wrong (default %(default)s)")
+    parser.add_argument("--brokers", type=int, choices=(1, 3), default=3, help="Kafka nodes (default %(default)s)")
+    parser.add_argument("--workers", type=int, default=3, help="processes of the service (default %(default)s)")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="of events and faults")
+    parser.add_argument("--without", choices=PRECAUTIONS, help="leave one precaution out; the count should show it")
+    parser.add_argument("--patience", type=float, default=300, help="seconds to finish in after the faults")
+    parser.add_argument("--keep", action="store_true", help="keep logs and data of a run in which all went well")
+    return parser.parse_args(argv)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """All that runs."""
+
+    options: argparse.Namespace
+    cluster: Cluster
+    admin: AdminClient
+    progress: chaos_count.Progress
+    server: Milvus
+    workers: Sequence[Program]
+    watch: Watch
+    feed: Feed
+
+
+def run(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """The whole run; returns the result's parts."""
+    with ExitStack() as house:
+        stage = _set_up(options, folder, house)
+        stage.feed.start()
+        for each in stage.workers:
+            each.start()
+        _wait_for_commits(stage, FIRST_S, lambda done, _: sum(done.values()) > 0)
+        faults = _break(stage)
+        stage.cluster.wait()
+        stage.feed.wait()
+        say("healed; all events are in")
+        seconds = _wait_for_commits(stage, options.patience, lambda done, ends: done == ends)
+        stage.watch.close()
+        for each in stage.workers:
+            each.stop()
+        return _result(stage) | {"faults": dict(sorted(faults.items())), "healing_s": round(seconds, 1)}
+
+
+def _set_up(options: argparse.Namespace, folder: Path, house: ExitStack) -> Stage:
+    """Brokers, topics, Milvus and its sets; workers and feed, not yet started."""
+    cluster = house.enter_context(kafka(folder, options.brokers, say))
+    leash = house.enter_context(Leash())
+    admin = AdminClient({"bootstrap.servers": cluster.bootstrap, "log_level": 0})
+    wanted = [NewTopic(name, PARTITIONS) for name in (IMAGES, VERDICTS)] + [NewTopic(METRICS, 2)]
+    for made in admin.create_topics(wanted, operation_timeout=30).values():
+        made.result(60)
+    progress = chaos_count.Progress(cluster.bootstrap, GROUP, IMAGES)
+    house.callback(progress.close)
+    files = pictures(options.seed, PICTURES)
+    server = Milvus(folder, leash)
+    server.start()
+    house.callback(server.stop)
+    make_sets(server.uri, files, say)
+    workers = []
+    for name in (f"worker-{number}" for number in range(options.workers)):
+        places = {"kafka.bootstrap_servers": cluster.bootstrap, "kafka.instance": name, "milvus.uri": server.uri}
+        workers.append(Program(name, worker(options.without), environment({**SETTINGS, **places}), folder, leash))
+    watch = Watch(workers)
+    house.callback(watch.close)
+    feed = Feed(cluster.bootstrap, IMAGES, list(events(options.seed, options.events, files)), options.seconds)
+    house.callback(feed.cancel)
+    return Stage(options, cluster, admin, progress, server, workers, watch, feed)
+
+
+def _break(stage: Stage) -> Counter[str]:
+    """Lets the plan go wrong; returns how often each kind of fault happened."""
+    options = stage.options
+    planned = chaos_faults.plan(options.seed, options.seconds, options.brokers, options.workers)
+    lanes = {
+        name: chaos_faults.Lane(faults, stage.workers) for name, faults in planned.items() if name.startswith("worker")
+    }
+    # One broker at a time: the next one only when every partition has all its replicas again.
+    lanes["brokers"] = chaos_faults.Lane(planned["brokers"], stage.cluster.nodes, stage.cluster.wait)
+    lanes["milvus"] = chaos_faults.Lane(planned["milvus"], [stage.server])
+    return chaos_faults.execute(lanes, options.seconds, say)
+
+
+def _wait_for_commits(
+    stage: Stage, timeout_s: float, enough: Callable[[dict[int, int], dict[int, int]], bool]
+) -> float:
+    """Waits until `enough(committed, ends)` of the input's partitions, or `timeout_s`; returns the seconds it took."""
+    begun = said = time.monotonic()
+    while (now := time.monotonic()) - begun < timeout_s:
+        stage.watch.check()
+        try:
+            done, ends = stage.progress.committed(), chaos_count.ends(stage.admin, IMAGES)
+        except KafkaException as error:  # a transaction is open, or a coordinator moves: ask again
+            say(f"no answer on the group's offsets yet: {error}")
+        else:
+            if enough(done, ends):
+                break
+            if now - said > PROGRESS_S:
+                said = now
+                say(f"{sum(done.values())} of {sum(ends.values())} events committed")
+        time.sleep(1)
+    return time.monotonic() - begun
+
+
+def _result(stage: Stage) -> dict[str, Any]:
+    """Reads everything back and counts."""
+    say("counting")
+    bootstrap, workers = stage.cluster.bootstrap, stage.workers
+    settled = [chaos_count.wait_settled(stage.admin, topic, 3 * TRANSACTION_S) for topic in (VERDICTS, METRICS)]
+    inputs = chaos_count.read_inputs(bootstrap, IMAGES)
+    counts = chaos_count.count(
+        IMAGES,
+        inputs,
+        stage.progress.committed(),
+        chaos_count.read_verdicts(bootstrap, VERDICTS),
+        chaos_count.read_metrics(bootstrap, METRICS),
+    )
+    there = Counter(inputs.values())
+    missing = sum(event.id not in there for event in stage.feed.events)
+    return {
+        "counts": counts,
+        "input_errors": stage.feed.failed[:3] + [f"{missing} events are missing"] * bool(missing) + _doubled(there),
+        "open_transactions": settled.count(False),
+        "ended_by_themselves": dict(sum((each.ended for each in workers), Counter[int]())),
+        "slowest_stop_s": round(max(each.slowest_stop_s for each in workers), 1),
+    }
+
+
+def _doubled(there: Counter[str]) -> list[str]:
+    doubled = sum(number > 1 for number in there.values())
+    return [f"{doubled} events are there more than once"] * bool(doubled)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

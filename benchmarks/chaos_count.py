@@ -1,0 +1,206 @@
+"""What came out of the chaos, read by librdkafka, which shares no code with the service's client, and counted."""
+
+import json
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+
+from confluent_kafka import Consumer, IsolationLevel, Message, TopicPartition
+from confluent_kafka import KafkaError as Code
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec  # the package exports it without saying so to type checkers
+
+from benchmarks.chaos_events import ID_HEADER
+
+RPC_S = 20.0
+SILENT_S = 60.0  # a reader that has heard nothing for so long, not even the end, gives up
+
+Place = tuple[int, int]  # partition and offset in the input topic
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One verdict as a read-committed reader sees it: where it lies, and what it is about."""
+
+    partition: int
+    about: Place
+    event_id: str
+    decision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What is wrong; all zeros is exactly once.
+
+    Attributes:
+        lost: the group has committed past them, and there is no verdict.
+        twice: verdicts beyond the first for one event.
+        out_of_order: verdicts that stand behind a later event's of the same input partition (so, of the same key).
+        metrics_difference: verdicts by the sum of the metrics topic, less the verdicts that are there.
+        strangers: verdicts on no event of the input, or with the id of another one.
+        unfinished: events that the group has not committed, and that have no verdict: no time, not a loss.
+        ahead: events that the group has not committed, and that have a verdict all the same.
+    """
+
+    lost: int
+    twice: int
+    out_of_order: int
+    metrics_difference: int
+    strangers: int
+    unfinished: int
+    ahead: int
+
+    def wrong(self) -> bool:
+        """Is anything not as promised? Unfinished events are no answer, neither way."""
+        return any(value for name, value in asdict(self).items() if name != "unfinished")
+
+
+def count(
+    topic: str,
+    inputs: Mapping[Place, str],
+    committed: Mapping[int, int],
+    verdicts: Iterable[Seen],
+    metrics: Iterable[Mapping[str, int]],
+) -> Counts:
+    """Compares input and output.
+
+    Args:
+        topic: the input topic's name, of which the ids of events without an id are made.
+        inputs: where each event stands, and its id.
+        committed: the group's offset per input partition.
+        verdicts: in the order of each output partition.
+        metrics: decision → number, one mapping per record.
+    """
+    times: Counter[Place] = Counter()
+    newest: dict[int, tuple[int, int]] = {}  # input partition → output partition and offset of its newest verdict
+    out_of_order = strangers = 0
+    for seen in verdicts:
+        partition, offset = seen.about
+        if seen.event_id not in {inputs.get(seen.about), f"{topic}/{partition}/{offset}"} or seen.about not in inputs:
+            strangers += 1
+            continue
+        times[seen.about] += 1
+        home, before = newest.setdefault(partition, (seen.partition, -1))
+        out_of_order += home != seen.partition or (offset < before and times[seen.about] == 1)
+        newest[partition] = (home, max(before, offset))
+    missing = [place for place in inputs if not times[place]]
+    lost = sum(offset < committed.get(partition, 0) for partition, offset in missing)
+    return Counts(
+        lost=lost,
+        twice=sum(number - 1 for number in times.values() if number > 1),
+        out_of_order=out_of_order,
+        metrics_difference=sum(sum(each.values()) for each in metrics) - times.total() - strangers,
+        strangers=strangers,
+        unfinished=len(missing) - lost,
+        ahead=sum(1 for partition, offset in times if offset >= committed.get(partition, 0)),
+    )
+
+
+def read_inputs(bootstrap: str, topic: str) -> dict[Place, str]:
+    """Where each event stands in the input topic, and its id."""
+    return {(_int(record.partition()), _int(record.offset())): _id(record) for record in records(bootstrap, topic)}
+
+
+def read_verdicts(bootstrap: str, topic: str) -> Iterator[Seen]:
+    """Every verdict that a read-committed reader sees."""
+    for record in records(bootstrap, topic):
+        said = json.loads(record.value() or b"")
+        about = (said["position"]["partition"], said["position"]["offset"])
+        yield Seen(_int(record.partition()), about, said["event_id"], said["decision"])
+
+
+def read_metrics(bootstrap: str, topic: str) -> Iterator[dict[str, int]]:
+    """The decisions of every metrics record that a read-committed reader sees."""
+    for record in records(bootstrap, topic):
+        said = json.loads(record.value() or b"")
+        if said["verdicts"] != sum(said["decisions"].values()):
+            raise ValueError(f"a metrics record contradicts itself: {said}")
+        yield said["decisions"]
+
+
+def records(bootstrap: str, topic: str) -> Iterator[Message]:
+    """All committed records of a topic, each partition in its order."""
+    reader = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": f"count-{uuid.uuid4().hex[:8]}",
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "log_level": 0,
+        }
+    )
+    try:
+        numbers = set(reader.list_topics(topic, RPC_S).topics[topic].partitions)
+        reader.assign([TopicPartition(topic, number, 0) for number in numbers])
+        while numbers:
+            record = reader.poll(SILENT_S)
+            if record is None:
+                raise TimeoutError(f"{topic}: nothing more came, and no end")
+            error = record.error()
+            if error is None:
+                yield record
+            elif error.code() == Code._PARTITION_EOF:  # noqa: SLF001 (that is librdkafka's name for it)
+                numbers.discard(_int(record.partition()))
+            elif error.fatal():
+                raise RuntimeError(str(error))
+    finally:
+        reader.close()
+
+
+class Progress:
+    """How far the group has come. (The admin client's call for it crashes while the coordinator moves.)"""
+
+    def __init__(self, bootstrap: str, group: str, topic: str) -> None:
+        options = {"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False, "log_level": 0}
+        # read_committed: an offset inside an open transaction is waited for. Never subscribed, so never a member.
+        self._consumer = Consumer({**options, "isolation.level": "read_committed"})
+        self._topic = topic
+
+    def committed(self) -> dict[int, int]:
+        """The group's offset per input partition; 0 where it has none.
+
+        Raises:
+            KafkaException: a transaction is open, or brokers are away.
+        """
+        numbers = self._consumer.list_topics(self._topic, RPC_S).topics[self._topic].partitions
+        places = self._consumer.committed([TopicPartition(self._topic, number) for number in numbers], timeout=RPC_S)
+        return {each.partition: max(0, each.offset) for each in places}
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._consumer.close()
+
+
+def ends(admin: AdminClient, topic: str, *, stable: bool = False) -> dict[int, int]:
+    """Where each partition ends; with `stable`, where it ends for a read-committed reader."""
+    numbers = admin.list_topics(topic, RPC_S).topics[topic].partitions
+    level = IsolationLevel.READ_COMMITTED if stable else IsolationLevel.READ_UNCOMMITTED
+    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # it is not annotated
+    asked = dict.fromkeys((TopicPartition(topic, number) for number in numbers), latest)
+    answers = admin.list_offsets(asked, isolation_level=level, request_timeout=RPC_S)
+    return {at.partition: answer.result(RPC_S).offset for at, answer in answers.items()}
+
+
+def wait_settled(admin: AdminClient, topic: str, timeout_s: float) -> bool:
+    """Waits until no transaction is open in `topic`, so that what can be read is all there is. False: in vain."""
+    deadline = time.monotonic() + timeout_s
+    while ends(admin, topic) != ends(admin, topic, stable=True):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.5)
+    return True
+
+
+def _id(record: Message) -> str:
+    value = dict(record.headers() or ())[ID_HEADER]
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _int(number: int | None) -> int:
+    """The client's type says that a record may have no place; a record that was read has one."""
+    if number is None:
+        raise ValueError("a record without a place")
+    return number
