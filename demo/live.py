@@ -28,7 +28,7 @@ class View:
 
     def say(self, text: str) -> None:
         """A step of the tour. The text is ours; what strangers wrote is escaped by who calls."""
-        self._console.print(text, highlight=False)
+        self._console.print(text, highlight=False, soft_wrap=True)
 
     @contextmanager
     def table(self) -> Iterator[None]:

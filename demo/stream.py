@@ -64,10 +64,11 @@ class Incoming:
         return f"image-{self.number:04d}".encode()
 
 
-def stream(count: int, seed: int, inbox: Path) -> Iterator[Incoming]:
-    """The events that are sent before the set of known pictures changes.
+def stream(first_number: int, count: int, seed: int, inbox: Path) -> Iterator[Incoming]:
+    """The events between the first and the second showing of the reported picture.
 
     Args:
+        first_number: of the first event.
         count: how many, at least FEWEST.
         seed: decides all that is left to chance.
         inbox: folder for the pictures that events name by path.
@@ -76,7 +77,7 @@ def stream(count: int, seed: int, inbox: Path) -> Iterator[Incoming]:
     odd = odd_values(_encoded(load(of(Role.INNOCENT)[0]), "JPEG", rng))
     places: list[Odd | tuple[Sample, Edit]] = [*odd, *_cast(count - len(odd))]
     rng.shuffle(places)
-    for number, place in enumerate(places, 1):
+    for number, place in enumerate(places, first_number):
         if isinstance(place, Odd):
             yield Incoming(number, None, place.name, None, place.value, reason=place.reason)
         else:
