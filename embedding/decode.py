@@ -69,6 +69,8 @@ def decode(data: bytes, max_pixels: int) -> Picture | Unreadable:
     try:
         with _without_warnings(), Image.open(io.BytesIO(data), formats=[name]) as image:
             return _picture(image, name, data, max_pixels)
+    except Image.DecompressionBombError:
+        return Unreadable(Reason.TOO_MANY_PIXELS, f"the {name} file claims more than 2,000 million pixels")
     except MemoryError:
         return Unreadable(Reason.CORRUPT, f"the {name} file asks for more memory than there is")
     except Exception as error:  # noqa: BLE001 (strangers' bytes: decoders raise whatever they please)

@@ -15,7 +15,6 @@ from typing import Self
 from urllib.parse import urljoin
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
 from embedding.address import Address, Permitted, Refused
@@ -156,7 +155,7 @@ class Web:
                 found = self._follow(url, deadline)
             except Refused as refusal:
                 return Unreadable(Reason.SOURCE_NOT_ALLOWED, str(refusal))
-            except (OSError, HTTPError, ValueError) as error:  # http.client's own errors come wrapped in urllib3's
+            except Exception as error:  # noqa: BLE001 (strangers' bytes: sockets, TLS and two HTTP parsers raise here)
                 if deadline.passed or isinstance(error, TimeoutError):
                     return timed_out
                 return Unreadable(Reason.FETCH_FAILED, f"the host did not answer properly ({type(error).__name__})")
