@@ -42,7 +42,8 @@ def bar(known: SetSeen, match: SetMatch | None) -> str:
     if known.nearest is None:
         return ""
     score, ticks = known.nearest.score, {"review": known.review, "block": known.block}
-    tone = "below" if match is None else match.level if known.kind == "harmful" else "other"
+    effective = match is not None and known.kind == "harmful" and match.vetoed_by is None
+    tone = "below" if match is None else match.level if effective else "other"
     marks = "".join(f'<i class="tick {name}" style="left:{_percent(place)}"></i>' for name, place in ticks.items())
     said = ", ".join(f"{name} from {place:.3f}" for name, place in ticks.items())
     return (

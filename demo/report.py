@@ -26,13 +26,15 @@ class Facts:
     Attributes:
         seed: of the stream.
         finished: local time.
-        first_verdict_s: from the start of the service's process until its first verdict could be read.
+        service_ready_s: from the start of the service's process until it was ready.
+        first_verdict_s: from the start of the demo, broker and all, until the first verdict could be read.
         metrics_sum: verdicts as the metrics topic counts them.
         set_change_s: from the change of the set until the first verdict that names the new version.
     """
 
     seed: int
     finished: datetime
+    service_ready_s: float
     first_verdict_s: float
     metrics_sum: int
     set_change_s: float
@@ -42,10 +44,11 @@ def report(all_seen: Sequence[Seen], references: Mapping[str, str], facts: Facts
     """The page.
 
     Args:
-        all_seen: events and verdicts, in the order of sending.
+        all_seen: events and verdicts.
         references: label → data URI of each reference.
         facts: the rest.
     """
+    all_seen = sorted(all_seen, key=lambda each: each.incoming.number)
     numbers = {label: number for number, label in enumerate(references)}
     shots = "".join(f'.r{numbers[label]}{{background-image:url("{uri}")}}' for label, uri in references.items())
     cards = "".join(card(each, numbers) for each in all_seen)
@@ -69,7 +72,8 @@ def _head(all_seen: Sequence[Seen], facts: Facts) -> str:
     return (
         f"<header class=top><p class=brand>Vigilens <span>report of the demo</span></p>"
         f"<h1>{len(all_seen)} events, {len(all_seen)} verdicts</h1><ul class=tiles>{tiles}</ul>"
-        f"<p class=facts>First verdict {facts.first_verdict_s:.1f} s after the service was started. "
+        f"<p class=facts>First verdict {facts.first_verdict_s:.1f} s after the demo began, with nothing running "
+        f"then; the service itself was ready {facts.service_ready_s:.1f} s after its start. "
         f"The metrics topic adds up to {facts.metrics_sum} verdicts: {agree}. "
         f"Encoder {encoder}, seed {facts.seed}, {facts.finished:%d %B %Y, %H:%M}.</p></header>"
     )

@@ -1,6 +1,7 @@
 """The demo's stream: which picture, in which edit and which wire format, in an order that a seed decides."""
 
 import base64
+import functools
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -111,13 +112,19 @@ def _in_turn(samples: Sequence[Sample], edits: Sequence[Edit], amount: int) -> I
 
 
 def _incoming(number: int, sample: Sample, edit: Edit, rng: Random, inbox: Path) -> Incoming:
-    edited = edit.apply(ImageOps.contain(load(sample), (LONGEST, LONGEST)), rng)
+    edited = edit.apply(_original(sample), rng)
     form = rng.choice(("JPEG", "JPEG", "PNG", "WEBP"))
     picture = _encoded(edited, form, rng)
     wire = rng.choice(tuple(Wire))
     attributes = {"channel": "demo", "uploader": f"user-{rng.randint(1, 40)}"}
     value, headers = _wrapped(picture, form, wire, attributes, inbox / f"image-{number:04d}.{form.lower()}")
     return Incoming(number, sample, edit.name, wire, value, headers, picture)
+
+
+@functools.cache
+def _original(sample: Sample) -> Image.Image:
+    """The photograph in the size of the stream. Edits leave it as it is."""
+    return ImageOps.contain(load(sample), (LONGEST, LONGEST))
 
 
 def _encoded(picture: Image.Image, form: str, rng: Random) -> bytes:

@@ -64,6 +64,7 @@ class Stage:
 
     Attributes:
         work: folder of this run.
+        ready_s: seconds from the service's start until it was ready.
     """
 
     work: Path
@@ -73,6 +74,7 @@ class Stage:
     store: Store
     settings: Settings
     service: Service
+    ready_s: float
 
 
 def tour(options: Options, console: Console) -> Path:
@@ -101,6 +103,7 @@ def tour(options: Options, console: Console) -> Path:
         facts = Facts(
             seed=options.seed,
             finished=datetime.now().astimezone(),
+            service_ready_s=stage.ready_s,
             first_verdict_s=show.first_at - began,
             metrics_sum=metrics_sum(stage.bootstrap, stage.topics.metrics),
             set_change_s=show.version_seen_at(sets.KNOWN.name, version) - changed_at,
@@ -123,8 +126,9 @@ def _set_up(house: ExitStack, work: Path, say: Callable[[str], None]) -> Stage:
     made = sets.make(store, encoder, settings)
     say("Milvus Lite holds " + ", ".join(f"{each.name} ({each.kind})" for each in made))
     running = house.enter_context(service(work, work / "vigilens.toml", house.enter_context(Leash())))
-    say(f"the service is ready, {running.wait_until_ready():.1f} s after its start; its log is {running.log}")
-    return Stage(work, cluster.bootstrap, topics, encoder, store, settings, running)
+    ready_s = running.wait_until_ready()
+    say(f"the service is ready, {ready_s:.1f} s after its start; its log is {running.log}")
+    return Stage(work, cluster.bootstrap, topics, encoder, store, settings, running, ready_s)
 
 
 def _perform(show: Show, stage: Stage, options: Options, view: View) -> tuple[float, int]:
