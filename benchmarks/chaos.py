@@ -20,12 +20,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from benchmarks import chaos_count, chaos_faults
 from benchmarks.chaos_events import Feed, events, pictures
+from benchmarks.chaos_progress import Progress
 from benchmarks.chaos_stage import ROOT, Milvus, Program, Watch, environment, make_sets, worker
 from benchmarks.sabotage import PRECAUTIONS
 from demo.broker import Cluster, kafka
@@ -37,6 +37,7 @@ PARTITIONS = 6
 PICTURES = 50
 FIRST_S = 120.0  # from the start of the workers to their first commit
 TRANSACTION_S = 5.0
+RECOVERY_S = 20.0  # a process starts, the group notices and shares its partitions anew
 PROGRESS_S = 5.0  # between two lines of progress
 # Small batches make many transactions; short sessions let the others take over while the run still lasts.
 SETTINGS = {
@@ -101,7 +102,7 @@ class Stage:
     options: argparse.Namespace
     cluster: Cluster
     admin: AdminClient
-    progress: chaos_count.Progress
+    progress: Progress
     server: Milvus
     workers: Sequence[Program]
     watch: Watch
@@ -115,16 +116,19 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         stage.feed.start()
         for each in stage.workers:
             each.start()
-        _wait_for_commits(stage, FIRST_S, lambda done, _: sum(done.values()) > 0)
+        _wait_for_commits(stage, FIRST_S, lambda done: any(done.values()))
         faults = _break(stage)
+        during = stage.progress.total
         stage.cluster.wait()
         stage.feed.wait()
-        say("healed; all events are in")
-        seconds = _wait_for_commits(stage, options.patience, lambda done, ends: done == ends)
+        say(f"healed; all events are in, {during} were committed meanwhile")
+        ends = chaos_count.ends(stage.admin, IMAGES)
+        seconds = _wait_for_commits(stage, options.patience, lambda done: done == ends)
         stage.watch.close()
         for each in stage.workers:
             each.stop()
-        return _result(stage) | {"faults": dict(sorted(faults.items())), "healing_s": round(seconds, 1)}
+        more = {"faults": dict(sorted(faults.items())), "committed_meanwhile": during, "healing_s": round(seconds, 1)}
+        return _result(stage) | more
 
 
 def _set_up(options: argparse.Namespace, folder: Path, house: ExitStack) -> Stage:
@@ -135,10 +139,10 @@ def _set_up(options: argparse.Namespace, folder: Path, house: ExitStack) -> Stag
     wanted = [NewTopic(name, PARTITIONS) for name in (IMAGES, VERDICTS)] + [NewTopic(METRICS, 2)]
     for made in admin.create_topics(wanted, operation_timeout=30).values():
         made.result(60)
-    progress = chaos_count.Progress(cluster.bootstrap, GROUP, IMAGES)
+    progress = Progress(cluster.bootstrap, GROUP, IMAGES)
     house.callback(progress.close)
     files = pictures(options.seed, PICTURES)
-    server = Milvus(folder, leash)
+    server = Milvus(folder)
     server.start()
     house.callback(server.stop)
     make_sets(server.uri, files, say)
@@ -157,8 +161,15 @@ def _break(stage: Stage) -> Counter[str]:
     """Lets the plan go wrong; returns how often each kind of fault happened."""
     options = stage.options
     planned = chaos_faults.plan(options.seed, options.seconds, options.brokers, options.workers)
+
+    def at_work_again() -> None:
+        stage.progress.wait_for_more(RECOVERY_S)
+
+    # A worker's next fault comes when the group works again, or all faults would hit a group that does nothing.
     lanes = {
-        name: chaos_faults.Lane(faults, stage.workers) for name, faults in planned.items() if name.startswith("worker")
+        name: chaos_faults.Lane(faults, stage.workers, at_work_again)
+        for name, faults in planned.items()
+        if name.startswith("worker")
     }
     # One broker at a time: the next one only when every partition has all its replicas again.
     lanes["brokers"] = chaos_faults.Lane(planned["brokers"], stage.cluster.nodes, stage.cluster.wait)
@@ -166,24 +177,15 @@ def _break(stage: Stage) -> Counter[str]:
     return chaos_faults.execute(lanes, options.seconds, say)
 
 
-def _wait_for_commits(
-    stage: Stage, timeout_s: float, enough: Callable[[dict[int, int], dict[int, int]], bool]
-) -> float:
-    """Waits until `enough(committed, ends)` of the input's partitions, or `timeout_s`; returns the seconds it took."""
+def _wait_for_commits(stage: Stage, timeout_s: float, enough: Callable[[dict[int, int]], bool]) -> float:
+    """Waits until `enough(committed)` of the input's partitions, or `timeout_s`; returns the seconds it took."""
     begun = said = time.monotonic()
-    while (now := time.monotonic()) - begun < timeout_s:
+    while not enough(stage.progress.committed) and (now := time.monotonic()) - begun < timeout_s:
         stage.watch.check()
-        try:
-            done, ends = stage.progress.committed(), chaos_count.ends(stage.admin, IMAGES)
-        except KafkaException as error:  # a transaction is open, or a coordinator moves: ask again
-            say(f"no answer on the group's offsets yet: {error}")
-        else:
-            if enough(done, ends):
-                break
-            if now - said > PROGRESS_S:
-                said = now
-                say(f"{sum(done.values())} of {sum(ends.values())} events committed")
-        time.sleep(1)
+        if now - said > PROGRESS_S:
+            said = now
+            say(f"{stage.progress.total} of {len(stage.feed.events)} events committed {stage.progress.trouble}")
+        time.sleep(0.5)
     return time.monotonic() - begun
 
 
@@ -193,17 +195,15 @@ def _result(stage: Stage) -> dict[str, Any]:
     bootstrap, workers = stage.cluster.bootstrap, stage.workers
     settled = [chaos_count.wait_settled(stage.admin, topic, 3 * TRANSACTION_S) for topic in (VERDICTS, METRICS)]
     inputs = chaos_count.read_inputs(bootstrap, IMAGES)
-    counts = chaos_count.count(
-        IMAGES,
-        inputs,
-        stage.progress.committed(),
-        chaos_count.read_verdicts(bootstrap, VERDICTS),
-        chaos_count.read_metrics(bootstrap, METRICS),
-    )
+    verdicts = list(chaos_count.read_verdicts(bootstrap, VERDICTS))
+    metrics = list(chaos_count.read_metrics(bootstrap, METRICS))
+    counts = chaos_count.count(IMAGES, inputs, stage.progress.committed, verdicts, metrics)
     there = Counter(inputs.values())
     missing = sum(event.id not in there for event in stage.feed.events)
     return {
         "counts": counts,
+        "transactions": len(metrics),
+        "decisions": dict(Counter(each.decision for each in verdicts)),
         "input_errors": stage.feed.failed[:3] + [f"{missing} events are missing"] * bool(missing) + _doubled(there),
         "open_transactions": settled.count(False),
         "ended_by_themselves": dict(sum((each.ended for each in workers), Counter[int]())),

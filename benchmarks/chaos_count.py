@@ -150,30 +150,6 @@ def records(bootstrap: str, topic: str) -> Iterator[Message]:
         reader.close()
 
 
-class Progress:
-    """How far the group has come. (The admin client's call for it crashes while the coordinator moves.)"""
-
-    def __init__(self, bootstrap: str, group: str, topic: str) -> None:
-        options = {"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False, "log_level": 0}
-        # read_committed: an offset inside an open transaction is waited for. Never subscribed, so never a member.
-        self._consumer = Consumer({**options, "isolation.level": "read_committed"})
-        self._topic = topic
-
-    def committed(self) -> dict[int, int]:
-        """The group's offset per input partition; 0 where it has none.
-
-        Raises:
-            KafkaException: a transaction is open, or brokers are away.
-        """
-        numbers = self._consumer.list_topics(self._topic, RPC_S).topics[self._topic].partitions
-        places = self._consumer.committed([TopicPartition(self._topic, number) for number in numbers], timeout=RPC_S)
-        return {each.partition: max(0, each.offset) for each in places}
-
-    def close(self) -> None:
-        """Closes the connections."""
-        self._consumer.close()
-
-
 def ends(admin: AdminClient, topic: str, *, stable: bool = False) -> dict[int, int]:
     """Where each partition ends; with `stable`, where it ends for a read-committed reader."""
     numbers = admin.list_topics(topic, RPC_S).topics[topic].partitions

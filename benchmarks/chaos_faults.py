@@ -72,13 +72,13 @@ def plan(seed: int, seconds: float, brokers: int, workers: int) -> dict[str, lis
         workers: each has a lane.
     """
     lanes = {
-        f"worker {number}": _lane(random.Random(f"{seed} {number}"), seconds, WORKER_KINDS, [number], (3.0, 9.0))  # noqa: S311
+        f"worker {number}": _lane(random.Random(f"{seed} {number}"), seconds, WORKER_KINDS, [number], (1.0, 8.0))  # noqa: S311
         for number in range(workers)
     }
     rng = random.Random(f"{seed} brokers")  # noqa: S311 (nothing secret)
-    lanes["brokers"] = _lane(rng, seconds, BROKER_KINDS[brokers], range(brokers), (2.0, 5.0))
+    lanes["brokers"] = _lane(rng, seconds, BROKER_KINDS[brokers], range(brokers), (4.0, 8.0))
     rng = random.Random(f"{seed} milvus")  # noqa: S311 (nothing secret)
-    lanes["milvus"] = _lane(rng, seconds, ("milvus_restarted", "milvus_killed"), [0], (12.0, 20.0))
+    lanes["milvus"] = _lane(rng, seconds, ("milvus_restarted", "milvus_killed"), [0], (15.0, 25.0))
     return lanes
 
 
@@ -88,7 +88,7 @@ def _lane(
     """Faults dealt from a shuffled deck of kinds, so that even a short plan has most of them."""
     faults: list[Fault] = []
     deck: list[str] = []
-    at = rng.uniform(0.5, gap_s[0])
+    at = rng.uniform(0.5, gap_s[1])
     while at < seconds:
         deck = deck or rng.sample(kinds, len(kinds))
         kind = deck.pop()

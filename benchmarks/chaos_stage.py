@@ -10,13 +10,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from demo.broker import free_ports
 from demo.leash import Leash, tail
+from reference_sets.lite_server import LiteServer
 from reference_sets.model import Kind, Reference, ReferenceSet, Thresholds
 
 ROOT = Path(__file__).resolve().parents[1]
 STOP_S = 60.0  # a program that was told to stop and has not by then is stuck
-MILVUS_START_S = 60.0
 _VIGILENS = (sys.executable, "-m", "vigilens.cli")
 YOUNG_S = 5.0  # a program that ends by itself so soon after its start …
 YOUNG_ENDS = 8  # … so often in a row will never work
@@ -159,18 +158,43 @@ def worker(without: str | None) -> list[str]:
     return [sys.executable, "-m", "benchmarks.sabotage", without, "run"]
 
 
-class Milvus(Program):
-    """`vigilens milvus` on a file of its own, at an address that it keeps over restarts.
+class Milvus:
+    """A Milvus server of the product's own kind, at an address that it keeps over restarts.
 
     Attributes:
-        uri: for the store.
+        uri: for the store; set by the first start.
     """
 
-    def __init__(self, folder: Path, leash: Leash) -> None:
-        port = free_ports(1)[0]
-        self.uri = f"http://127.0.0.1:{port}"
-        env = environment({"milvus.uri": str(folder / "sets.db")})
-        super().__init__("milvus", [*_VIGILENS, "milvus", "--port", str(port)], env, folder, leash)
+    def __init__(self, folder: Path) -> None:
+        self._data = folder / "sets.db"
+        self._server: LiteServer | None = None
+        self.uri = ""
+
+    def start(self) -> None:
+        """Starts it, and waits until it answers."""
+        port = int(self.uri.rpartition(":")[2]) if self.uri else 0
+        self._server = LiteServer(self._data, port)
+        self.uri = self._server.uri
+
+    def stop(self) -> None:
+        """Ends it as an operator would."""
+        if self._server is not None:
+            self._server.stop()
+
+    def kill(self) -> None:
+        """Ends it as a power cut would."""
+        if self._server is not None:
+            self._server.kill()
+
+    def pause(self) -> None:
+        """Stalls it."""
+        if self._server is not None:
+            os.kill(self._server.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Ends a stall."""
+        if self._server is not None:
+            os.kill(self._server.pid, signal.SIGCONT)
 
 
 def make_sets(uri: str, files: Sequence[bytes], say: Callable[[str], None]) -> None:
@@ -178,14 +202,13 @@ def make_sets(uri: str, files: Sequence[bytes], say: Callable[[str], None]) -> N
     from embedding.choose import choose  # noqa: PLC0415 (heavy)
     from embedding.decode import Picture, decode  # noqa: PLC0415
     from embedding.probe import probe_vector  # noqa: PLC0415
-    from reference_sets.patience import Patience  # noqa: PLC0415
     from reference_sets.store import Store  # noqa: PLC0415
 
     encoder = choose("pdq")
     tenth = max(1, len(files) // 10)
     sets = {"known": (Kind.HARMFUL, files[:tenth]), "fine": (Kind.ALLOW, files[tenth : 2 * tenth])}
     probe = tuple(map(float, probe_vector(encoder)))
-    with Store(uri, patience=Patience(MILVUS_START_S)) as store:
+    with Store(uri) as store:
         for name, (kind, pictures) in sets.items():
             thresholds = Thresholds(0.758, 0.9)
             store.create(
