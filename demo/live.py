@@ -3,10 +3,10 @@
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -14,7 +14,35 @@ from demo.summary import DECISIONS, Seen, came_to, decisions, nearest_set
 
 ROWS = 14
 STYLES = {"block": "bold white on red", "review": "black on yellow", "allow": "green", "unscannable": "magenta"}
-_COLUMNS = ("event", "what was done to it", "sent as", "decision", "score", "nearest", "set", "came to", "ms")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column.
+
+    Attributes:
+        width: characters in the live table, so that it stands still while rows come and go.
+        wide: characters in a plain line, where nothing is cut off.
+        least: characters that the terminal must have for this column to be shown.
+    """
+
+    name: str
+    width: int
+    wide: int
+    least: int = 0
+
+
+_COLUMNS = (
+    Column("event", 10, 11),
+    Column("what was done", 16, 37),
+    Column("sent as", 22, 23, least=127),
+    Column("decision", 13, 12),
+    Column("score", 5, 6),
+    Column("nearest", 17, 19, least=80),
+    Column("set", 17, 18, least=104),
+    Column("came to", 13, 14),
+    Column("ms", 5, 5, least=86),
+)
 
 
 class View:
@@ -48,17 +76,18 @@ class View:
         if self._live:
             self._live.update(self._drawn())
         elif not self._console.is_terminal:
-            widths = (11, 37, 23, 12, 6, 19, 22, 14, 5)
-            line = " ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+            line = " ".join(f"{cell:<{column.wide}}" for cell, column in zip(row, _COLUMNS, strict=True))
             self._console.print(line.rstrip(), markup=False, highlight=False, soft_wrap=True)
 
     def _drawn(self) -> RenderableType:
-        table = Table(box=None, pad_edge=False, header_style="dim")
-        for name in _COLUMNS:
-            right = name in {"score", "ms"}
-            table.add_column(name, justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
+        columns = [(place, one) for place, one in enumerate(_COLUMNS) if self._console.width >= one.least]
+        table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
+        for _, column in columns:
+            right = column.name in {"score", "ms"}
+            table.add_column(column.name, justify="right" if right else "left", width=column.width, no_wrap=True)
         for row in self._last:
-            table.add_row(*row[:3], Text(row[3], STYLES[row[3]]), *map(escape, row[4:]))
+            decision = Text.assemble((f" {row[3]} ", STYLES[row[3]]))
+            table.add_row(*(decision if column.name == "decision" else Text(row[place]) for place, column in columns))
         return Group(table, Text(), _counts(self._seen))
 
 
