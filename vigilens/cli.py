@@ -32,10 +32,11 @@ COMMANDS = {
 # Errors that are a sentence for the operator and no bug. By name: a class that was never imported was never raised.
 SAYABLE = (
     ("config.load", "SettingsError"),
-    ("embedding.choose", "EncoderError"),
+    ("embedding.encoder_error", "EncoderError"),
     ("reference_sets.errors", "StoreError"),
     ("reference_sets.patience", "Away"),
     ("consumer.topics", "NoAnswer"),
+    ("consumer.service", "NoTopic"),
     ("consumer.publish", "CannotPublish"),
     ("kafka.errors", "KafkaError"),
     ("demo.jars", "NoKafka"),
