@@ -5,6 +5,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -115,11 +116,12 @@ def tour(options: Options, console: Console) -> Path:
 
 
 def _set_up(house: ExitStack, work: Path, say: Callable[[str], None]) -> Stage:
-    """Broker, topics, Milvus, sets, service: each needs those before it."""
-    cluster = house.enter_context(kafka(work, say=lambda text: say(escape(text))))
-    topics = house.enter_context(_topics(cluster))
+    """Broker and Milvus at the same time; then topics, sets and service, of which each needs those before it."""
+    with ThreadPoolExecutor(1) as aside:
+        milvus = aside.submit(house.enter_context, lite_server(work / "sets.db"))
+        cluster = house.enter_context(kafka(work, say=lambda text: say(escape(text))))
+    topics, uri = house.enter_context(_topics(cluster)), milvus.result()
     say(f"Kafka answers at {cluster.bootstrap}")
-    uri = house.enter_context(lite_server(work / "sets.db"))
     settings = _settings(work, cluster.bootstrap, topics, uri)
     encoder = wiring.encoder(settings)
     store = house.enter_context(wiring.store(settings))
