@@ -42,3 +42,6 @@ def command(folder: Path, pictures: int, seed: int, rate: float) -> None:
         tour(Options(folder, pictures, seed, rate), Console())
     except (DemoError, KafkaFailed, NoKafka) as error:
         raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo("\ninterrupted; all that was started is stopped", err=True)
+        raise
