@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+BOOTSTRAP_MS = 5_000  # one attempt to reach any of the brokers; who waits longer, tries again
+
 
 @dataclass(frozen=True, slots=True)
 class Connection:
@@ -28,6 +30,7 @@ class Connection:
     def options(self) -> dict[str, Any]:
         """Keyword arguments that all clients of kafka-python take."""
         return {
+            "bootstrap_timeout_ms": BOOTSTRAP_MS,
             "bootstrap_servers": [each.strip() for each in self.bootstrap_servers.split(",") if each.strip()],
             "security_protocol": self.security_protocol,
             "sasl_mechanism": self.sasl_mechanism or None,

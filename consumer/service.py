@@ -6,9 +6,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from kafka.errors import KafkaError
+from kafka.errors import AuthorizationError, KafkaError, UnsupportedVersionError
 
-from consumer import loop
+from consumer import loop, topics
 from consumer.batch import Batch
 from consumer.connect import Connection
 from consumer.intake import Intake, Limits, Membership, build_consumer
@@ -20,6 +20,10 @@ from matcher.judge import Judge, Judged
 from reference_sets.patience import Patience
 
 log = logging.getLogger("vigilens.service")
+
+
+class NoTopic(Exception):  # noqa: N818 (named after what is missing)
+    """A topic that we need does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ def run(plan: Plan, start: Callable[[Patience], Judge], metrics: Metrics, stoppi
 
     Raises:
         Away: a dependency stayed away for longer than `give_up_s`.
+        NoTopic: a topic does not exist.
         CannotPublish: Kafka refuses our records.
     """
     with ExitStack() as house:
@@ -67,10 +72,11 @@ def run(plan: Plan, start: Callable[[Patience], Judge], metrics: Metrics, stoppi
             give_up_s=plan.give_up_s,
         )
         house.callback(publisher.discard)
+        patience.call(lambda: _look_for_topics(plan), _is_away, "kafka")
         publisher.renew()  # before we join: what a killed process of our name left open is settled now
         consumer = patience.call(
             lambda: build_consumer(plan.connection, plan.images_topic, plan.membership, plan.limits),
-            lambda error: isinstance(error, KafkaError),
+            _is_away,
             "kafka",
         )
         intake = Intake(
@@ -93,6 +99,20 @@ def run(plan: Plan, start: Callable[[Patience], Judge], metrics: Metrics, stoppi
         log.info("ready", extra={"fields": {"topic": plan.images_topic, "group": plan.membership.group}})
         loop.run(intake, _judging(judge), outlet, depth=plan.depth, stopping=stopping)
     log.info("stopped", extra={"fields": {"instance": instance}})
+
+
+def _look_for_topics(plan: Plan) -> None:
+    with topics.admin(plan.connection) as client:
+        missing = topics.missing(client, (plan.images_topic, plan.verdicts_topic, plan.metrics_topic))
+    if missing:
+        raise NoTopic(
+            f"there is no topic {' and no topic '.join(missing)}; `vigilens check --create-topics` makes them"
+        )
+
+
+def _is_away(error: Exception) -> bool:
+    final = AuthorizationError | UnsupportedVersionError
+    return isinstance(error, KafkaError | topics.NoAnswer) and not isinstance(error, final)
 
 
 def _judging(judge: Judge) -> Callable[[Batch], Judged]:

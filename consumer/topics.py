@@ -107,7 +107,7 @@ def admin(connection: Connection) -> Iterator[KafkaAdminClient]:
     Raises:
         NoAnswer: no broker answers, or none lets us in.
     """
-    options = connection.options() | {"request_timeout_ms": TIMEOUT_MS, "bootstrap_timeout_ms": TIMEOUT_MS}
+    options = connection.options() | {"request_timeout_ms": TIMEOUT_MS}
     with _LastReason() as reason:
         try:
             client = KafkaAdminClient(**options)
@@ -117,6 +117,15 @@ def admin(connection: Connection) -> Iterator[KafkaAdminClient]:
         yield client
     finally:
         client.close()
+
+
+def missing(client: KafkaAdminClient, names: Sequence[str]) -> list[str]:
+    """Those of `names` that are no topics.
+
+    Raises:
+        KafkaError: no answer, or not permitted.
+    """
+    return [topic["name"] for topic in client.describe_topics(list(names)) if not _exists(topic)]
 
 
 def look(client: KafkaAdminClient, names: Sequence[str]) -> dict[str, Topic | None]:
