@@ -110,3 +110,11 @@ def json_schema() -> dict[str, Any]:
     """The JSON Schema of a verdict, as published in docs/verdict.schema.json."""
     schema = Verdict.model_json_schema(mode="serialization")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID, **schema}
+
+
+if __name__ == "__main__":
+    import json
+    import sys
+
+    json.dump(json_schema(), sys.stdout, indent=2)
+    sys.stdout.write("\n")
