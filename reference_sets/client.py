@@ -49,7 +49,7 @@ def connect(address: str, token: str, database: str, timeout_s: float) -> "Milvu
     """
     from pymilvus import MilvusClient  # noqa: PLC0415 (1.5 s)
 
-    _quieten()
+    quieten()
     loopback = urlsplit(address).hostname in {"127.0.0.1", "localhost", "::1"}
     options = CHANNEL | ({"grpc.enable_http_proxy": 0} if loopback else {})
     client = MilvusClient(
@@ -63,7 +63,7 @@ def connect(address: str, token: str, database: str, timeout_s: float) -> "Milvu
     return client
 
 
-def _quieten() -> None:
+def quieten() -> None:
     """No tracebacks from pymilvus for each failed call: we raise what they say. It sets its levels when imported."""
     for noisy in ("pymilvus", "milvus_lite"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL + 1)

@@ -14,7 +14,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Cosine similarities, -1 to 1, from which a match has the level `review` or `block`. Equality counts as reached."""
+    """Cosine similarities, -1 to 1, from which a match has the level `review` or `block`. Equality is reached."""
 
     review: float
     block: float

@@ -152,7 +152,7 @@ class Store:
 
     def flush(self, name: str) -> None:
         """Write what was added as one segment; for the end of a bulk load. Milvus Lite searches loose rows slowly."""
-        self._milvus.call(lambda client: client.flush(name, timeout=self._timeout_s), name)
+        self._milvus.call_loaded(name, lambda client, _: client.flush(name, timeout=self._timeout_s))
 
     def delete(self, name: str, ids: Sequence[str]) -> int:
         """Remove references; how many of the ids there were. The version is raised if there was one."""

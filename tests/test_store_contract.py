@@ -1,0 +1,313 @@
+"""What the store promises, on Milvus Lite in a file, on a Milvus Lite server, and on a real Milvus server alike."""
+
+import secrets
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from milvus_fixtures import DIMENSION, make_set, real_milvus, references, unit
+
+from reference_sets.lite_server import lite_server
+from reference_sets.model import Kind, Reference, Thresholds
+from reference_sets.patience import Patience
+from reference_sets.store import Store, StoreError, UnknownSet
+
+READY_S = 60.0
+
+
+@pytest.fixture(scope="module", params=["lite", "lite server", "server"])
+def uri(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("milvus")
+    if request.param == "lite":
+        yield str(folder / "sets.db")
+    elif request.param == "lite server":
+        with lite_server(folder / "sets.db") as address:
+            yield address
+    else:
+        with real_milvus(folder) as address:
+            yield address
+
+
+@pytest.fixture(scope="module")
+def store(uri: str) -> Iterator[Store]:
+    with Store(uri, patience=Patience(READY_S)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def other(uri: str, store: Store) -> Iterator[Store]:  # noqa: ARG001 (it is the first connection)
+    """A second connection, as another process has it (Milvus Lite in a file: another store of this process)."""
+    with Store(uri, patience=Patience(READY_S)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def name(store: Store) -> Iterator[str]:
+    new = make_set()
+    store.create(new)
+    yield new.name
+    if new.name in {known.name for known in store.sets()}:
+        store.drop(new.name)
+
+
+@pytest.fixture(scope="module")
+def untouched(store: Store) -> str:
+    """An empty set for what must not change it: making one takes a server 3 s."""
+    new = make_set()
+    store.create(new)
+    return new.name
+
+
+def test_a_set_is_described_as_it_was_made(store: Store, name: str):
+    assert store.describe(name) == make_set(name)
+    assert make_set(name) in store.sets()
+
+
+def test_an_empty_set_answers_each_query_with_nothing(store: Store, name: str):
+    assert store.search(name, unit(3, 1), 5) == [[], [], []]
+    assert store.count(name) == 0
+    assert list(store.references(name)) == []
+
+
+def test_a_single_reference_is_found_with_cosine_one(store: Store, name: str):
+    vectors = unit(1, 2)
+    store.upsert(name, references(vectors))
+    ((nearest,),) = store.search(name, vectors, 5)
+    assert (nearest.id, nearest.label) == ("ref-0", "label 0")
+    assert nearest.score == pytest.approx(1.0, abs=1e-6)
+    assert nearest.score <= 1.0
+
+
+def test_neighbours_are_exact_and_come_best_first_for_each_query_in_order(store: Store, name: str, seed: int):
+    known, queries = unit(300, seed), unit(20, seed + 1)
+    store.upsert(name, references(known))
+    cosines = queries @ known.T
+    for found, row in zip(store.search(name, queries, 7), cosines, strict=True):
+        best = np.argsort(-row)[:7]
+        assert [one.id for one in found] == [f"ref-{i}" for i in best]
+        np.testing.assert_allclose([one.score for one in found], row[best], atol=1e-5)
+
+
+def test_opposite_vectors_have_cosine_minus_one(store: Store, name: str):
+    vectors = unit(1, 3)
+    store.upsert(name, references(vectors))
+    assert store.search(name, -vectors, 1)[0][0].score == pytest.approx(-1.0, abs=1e-6)
+
+
+def test_more_queries_than_one_search_may_have_are_split(store: Store, name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("reference_sets.store.MAX_QUERIES", 4)
+    known = unit(10, 4)
+    store.upsert(name, references(known))
+    assert [found[0].id for found in store.search(name, known, 1)] == [f"ref-{i}" for i in range(10)]
+
+
+def test_no_queries_are_no_call(store: Store, name: str):
+    assert store.search(name, np.empty((0, DIMENSION), dtype=np.float32), 5) == []
+
+
+def test_the_same_reference_twice_is_one_row_and_the_later_one(store: Store, name: str):
+    first, second = references(unit(2, 5))
+    store.upsert(name, [first, replace(second, id=first.id)])
+    store.upsert(name, [replace(first, label="later")])
+    assert store.count(name) == 1
+    assert [known.label for known in store.references(name)] == ["later"]
+
+
+def test_references_come_back_as_they_went_in(store: Store, name: str):
+    features = bytes(range(256)) * 192  # 48 KiB, the most that is allowed
+    labels = ["plain", "quote \" and ' and \\", "ümlaut ✓ {id}", ""]
+    known = [
+        Reference(f"a:b.c_{i}-d", label, tuple(row.tolist()), features)
+        for i, (label, row) in enumerate(zip(labels, unit(4, 6), strict=True))
+    ]
+    store.upsert(name, known)
+    assert sorted(store.references(name), key=lambda one: one.id) == known
+
+
+def test_all_references_of_a_larger_set_are_read(store: Store, name: str):
+    known = references(unit(1201, 7))
+    store.upsert(name, known)
+    store.flush(name)
+    assert {one.id for one in store.references(name)} == {one.id for one in known}
+    assert store.count(name) == 1201
+
+
+def test_known_says_which_ids_are_there_whatever_they_look_like(store: Store, name: str):
+    store.upsert(name, references(unit(3, 8)))
+    assert store.known(name, ["ref-0", "ref-2", "ref-9", "it's", 'a"b\\', ""]) == {"ref-0", "ref-2"}
+    assert store.known(name, []) == set()
+
+
+def test_labels_are_found_with_quotes_and_accents_in_them(store: Store, name: str):
+    odd = 'it\'s "quoted" \\ ü'
+    first, second, third = references(unit(3, 9))
+    store.upsert(name, [replace(first, label=odd), replace(second, label=odd), third])
+    assert store.labelled(name, odd) == {"ref-0", "ref-1"}
+    assert store.labelled(name, "nobody's") == set()
+
+
+def test_deleted_references_are_counted_and_not_found_any_more(store: Store, name: str):
+    vectors = unit(3, 10)
+    store.upsert(name, references(vectors))
+    assert store.delete(name, ["ref-0", "ref-9", "ref-1"]) == 2
+    assert [one.id for one in store.search(name, vectors[:1], 5)[0]] == ["ref-2"]
+    assert store.count(name) == 1
+
+
+def test_each_change_raises_the_version_and_what_changes_nothing_does_not(store: Store, name: str):
+    store.upsert(name, references(unit(3, 11)))
+    assert store.describe(name).version == 2
+    store.delete(name, ["ref-0"])
+    assert store.describe(name).version == 3
+    store.delete(name, ["ref-0"])
+    store.upsert(name, [])
+    assert store.describe(name).version == 3
+    changed = store.change(name, thresholds=Thresholds(0.1, 0.2), kind=Kind.ALLOW, note="")
+    assert changed.version == 4
+    assert (
+        store.describe(name)
+        == changed
+        == make_set(name, version=4, thresholds=Thresholds(0.1, 0.2), kind=Kind.ALLOW, note="")
+    )
+
+
+def test_a_reader_that_sees_the_new_version_finds_the_new_content(store: Store, other: Store, name: str):
+    for step in range(5):
+        vectors = unit(1, 100 + step)
+        store.upsert(name, references(vectors, f"step{step}"))
+        assert other.describe(name).version == 2 + step
+        assert other.search(name, vectors, 1)[0][0].id == f"step{step}-0"
+
+
+def test_a_set_that_another_connection_dropped_and_made_again_is_searched(store: Store, other: Store, name: str):
+    store.upsert(name, references(unit(2, 12)))
+    assert len(other.search(name, unit(1, 12), 5)[0]) == 2
+    store.drop(name)
+    with pytest.raises(UnknownSet):
+        other.search(name, unit(1, 12), 5)
+    store.create(make_set(name, dimension=4))
+    vectors = unit(1, 13, dimension=4)
+    store.upsert(name, references(vectors, "new"))
+    assert [one.id for one in other.search(name, vectors, 5)[0]] == ["new-0"]
+
+
+def test_names_that_are_not_there_are_one_clear_sentence_naming_the_mend(store: Store):
+    calls = [
+        lambda: store.describe("nowhere"),
+        lambda: store.change("nowhere", note="x"),
+        lambda: store.drop("nowhere"),
+        lambda: store.upsert("nowhere", references(unit(1, 1))),
+        lambda: store.known("nowhere", ["a"]),
+        lambda: store.count("nowhere"),
+        lambda: list(store.references("nowhere")),
+        lambda: store.search("nowhere", unit(1, 1), 1),
+        lambda: store.flush("nowhere"),
+    ]
+    for call in calls:
+        with pytest.raises(UnknownSet, match=r"^there is no set named nowhere in .*`vigilens sets list`"):
+            call()
+
+
+def test_collections_of_others_are_no_sets_and_are_left_alone(store: Store):
+    name = f"theirs_{secrets.token_hex(4)}"
+    client = store._milvus._client
+    client.create_collection(name, dimension=4, timeout=30)
+    try:
+        assert name not in {known.name for known in store.sets()}
+        with pytest.raises(UnknownSet):
+            store.drop(name)
+        with pytest.raises(UnknownSet):
+            store.upsert(name, references(unit(1, 1)))
+        with pytest.raises(StoreError, match="exists already"):
+            store.create(make_set(name))
+        assert client.has_collection(name)
+    finally:
+        client.drop_collection(name, timeout=30)
+
+
+def test_a_set_whose_making_was_interrupted_before_its_index_is_completed(store: Store, name: str):
+    client = store._milvus._client
+    client.release_collection(name, timeout=30)
+    client.drop_index(name, "vector", timeout=30)
+    store._milvus.forget(name)
+    vectors = unit(2, 14)
+    store.upsert(name, references(vectors))
+    assert store.search(name, vectors, 1)[1][0].id == "ref-1"
+
+
+def test_a_set_with_a_damaged_description_is_said_to_be_so_and_can_be_dropped(store: Store, name: str):
+    store._milvus._client.alter_collection_properties(name, {"vigilens.kind": "nonsense"}, timeout=30)
+    with pytest.raises(StoreError, match=f"description of the set {name} is damaged.*drop it"):
+        store.describe(name)
+    store.drop(name)
+
+
+@pytest.mark.parametrize(
+    ("vector", "sentence"),
+    [
+        ([0.0] * DIMENSION, "unit length"),
+        ([float("nan")] * DIMENSION, "unit length"),
+        ([float("inf")] + [0.0] * (DIMENSION - 1), "unit length"),
+        ([2.0] + [0.0] * (DIMENSION - 1), "unit length"),
+        ([1.0], "has 1 values, the set's have 8"),
+    ],
+)
+def test_vectors_that_milvus_would_take_and_never_find_are_refused(store, untouched, vector, sentence):
+    with pytest.raises(StoreError, match=sentence):
+        store.upsert(untouched, [Reference("x", "", tuple(vector))])
+    with pytest.raises(StoreError, match="a query of the set"):
+        store.search(untouched, np.asarray([vector], dtype=np.float32), 1)
+    assert store.count(untouched) == 0
+    assert store.describe(untouched).version == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"id": "it's"}, "cannot be an id"),
+        ({"id": ""}, "cannot be an id"),
+        ({"id": "x" * 129}, "cannot be an id"),
+        ({"label": "ü" * 513}, "more than 1024 bytes"),
+        ({"features": bytes(48 * 1024 + 1)}, "49153 bytes, 49152 fit"),
+    ],
+)
+def test_references_that_do_not_fit_are_refused_before_any_is_written(store, untouched, changes, sentence):
+    good, bad = references(unit(2, 15))
+    with pytest.raises(StoreError, match=sentence):
+        store.upsert(untouched, [good, replace(bad, **changes)])
+    assert store.count(untouched) == 0
+
+
+@pytest.mark.parametrize("bad", ["", "1st", "with space", "dash-ed", "x" * 65, "ümlaut", "a/b"])
+def test_names_that_cannot_name_a_set_are_refused(store: Store, bad: str):
+    with pytest.raises(StoreError, match="cannot name a set"):
+        store.create(replace(make_set(), name=bad))
+
+
+def test_a_name_that_is_taken_is_refused_and_nothing_is_changed(store: Store, untouched: str):
+    with pytest.raises(StoreError, match="exists already"):
+        store.create(make_set(untouched, category="other"))
+    assert store.describe(untouched).category == "spam"
+
+
+def test_several_threads_search_and_change_at_once(store: Store, name: str):
+    known = unit(200, 16)
+    store.upsert(name, references(known))
+
+    def work(step: int) -> list[str]:
+        if step % 4 == 0:
+            store.upsert(name, references(unit(5, 1000 + step), f"more{step}"))
+        return [found[0].id for found in store.search(name, known, 1)]
+
+    with ThreadPoolExecutor(8) as threads:
+        for answer in threads.map(work, range(24)):
+            assert answer == [f"ref-{i}" for i in range(200)]
+    assert store.count(name) == 200 + 6 * 5
+
+
+@pytest.mark.usefixtures("store")
+def test_a_database_that_is_not_there_is_one_clear_sentence(uri: str):
+    with pytest.raises(StoreError, match=r"does not have the database that milvus.database names"):
+        Store(uri, database="nowhere")
