@@ -50,7 +50,7 @@ class NewTopics:
 def command(
     settings: "Callable[[], Settings]", *, create_topics: bool, partitions: int, replication: int | None, as_json: bool
 ) -> None:
-    r"""Try settings, Kafka, topics, Milvus, encoder and sets: one line for each, with the mend where one is needed.
+    """Try settings, Kafka, topics, Milvus, encoder and sets: one line for each, with the mend where one is needed.
 
     \b
     ✓  in order

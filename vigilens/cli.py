@@ -95,7 +95,7 @@ def sayable() -> tuple[type[Exception], ...]:
 )
 @click.pass_context
 def main(ctx: click.Context, file: Path | None) -> None:
-    r"""Vigilens watches a stream of images and says which are copies of known ones.
+    """Vigilens watches a stream of images and says which are copies of known ones.
 
     Events come from a Kafka topic; each gets exactly one verdict in another: block, review, allow, or unscannable.
     What is known are sets of pictures that you make; Milvus holds their vectors, never the pictures.

@@ -19,7 +19,7 @@ import click
     "--rate", type=click.FloatRange(0.1, 1000), default=15.0, show_default=True, help="Events to send in a second."
 )
 def command(folder: Path, pictures: int, seed: int, rate: float) -> None:
-    r"""See it work: a real broker, sample pictures, a report.
+    """See it work: a real broker, sample pictures, a report.
 
     Starts a Kafka broker and Milvus Lite, makes three sets of sample pictures, runs the service, streams edited,
     unrelated and broken pictures through it, shows the verdicts live, and writes a report. Nothing stays behind but

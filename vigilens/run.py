@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Run the service: judge images from Kafka until stopped.")
 @click.pass_obj
 def command(settings: "Callable[[], Settings]") -> None:
-    r"""Run the service: take image events from Kafka, judge them, publish verdicts and metrics.
+    """Run the service: take image events from Kafka, judge them, publish verdicts and metrics.
 
     Every event gets exactly one verdict. Start more processes with the same kafka.group to share the work; they all
     need the same Milvus server (`vigilens milvus` on one machine).

@@ -43,7 +43,7 @@ def command(
     everything: bool,
     fail_on: Sequence[str],
 ) -> None:
-    r"""Judge files, and all files in folders and their subfolders, by the sets in Milvus.
+    """Judge files, and all files in folders and their subfolders, by the sets in Milvus.
 
     Prints a table on a terminal and tab-separated lines elsewhere; --json and --csv are for programs. Every file has a
     verdict, hidden files too; what is no image is unscannable. Links to files are followed, links to folders are not.

@@ -18,7 +18,7 @@ HIDDEN = "********"
 @click.option("--defaults", is_flag=True, help="Print default.toml instead: every key with its unit and reason.")
 @click.pass_context
 def command(ctx: click.Context, *, as_json: bool, defaults: bool) -> None:
-    r"""Print the settings in force as TOML, and behind each where it comes from.
+    """Print the settings in force as TOML, and behind each where it comes from.
 
     A place is default.toml, your file, or the name of an environment variable. Secrets are shown as ********, and as
     "" where there is none.
