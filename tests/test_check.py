@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from consumer import topics
+from consumer import connect, topics
 from consumer.connect import Connection
 from demo.broker import Cluster
 from embedding.choose import choose
@@ -143,7 +143,7 @@ def test_mistakes_in_the_settings_are_one_line_each(home):
 def told_without_kafka(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], dict[tuple[str, str], str]]:
     """What `check` says of the rest; that no Kafka answers is known at once."""
     assert home == Path.cwd()
-    monkeypatch.setattr(topics, "TIMEOUT_MS", 10)
+    monkeypatch.setattr(connect, "BOOTSTRAP_MS", 10)
     monkeypatch.setenv("VIGILENS_KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")
     return lambda: findings(check("--json"))
 
