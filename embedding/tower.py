@@ -34,7 +34,14 @@ def image_tower(model: str, checkpoint: Path) -> tuple[torch.nn.Module, Preproce
     tower = _build_vision_tower(config["embed_dim"], vision, config.get("quick_gelu", False))
     settings = beside.get("preprocess_cfg") or _published(model, checkpoint)
     size = getattr(tower, "image_size", None) or vision["image_size"]
-    return tower, PreprocessCfg(**{**merge_preprocess_dict(PreprocessCfg(), settings), "size": size})
+    prepared = {**merge_preprocess_dict(PreprocessCfg(), settings), "size": _all(size, 2)}
+    # One way of writing it, as the fingerprint is made of it: configs have numbers, lists and tuples.
+    prepared |= {"mean": _all(prepared["mean"], 3), "std": _all(prepared["std"], 3)}
+    return tower, PreprocessCfg(**prepared)
+
+
+def _all(value: Any, count: int) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, (list, tuple)) else (value,) * count
 
 
 def _beside(checkpoint: Path) -> dict[str, Any]:

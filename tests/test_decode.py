@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from hostile import chunk, exif, jpeg_with, picture, png, sample, saved, scans
+from hostile_made import chunk, exif, jpeg_with, picture, png, sample, saved, scans
 from PIL import Image, ImageCms
 
 from embedding.decode import Picture, decode

@@ -98,6 +98,14 @@ def test_the_fingerprint_names_the_preprocessing(checkpoint):
     assert OpenClip(MODEL, checkpoint, precision="float32").fingerprint != before
 
 
+def test_the_same_preprocessing_has_the_same_fingerprint_however_it_is_written(checkpoint):
+    before = OpenClip(MODEL, checkpoint, precision="float32").fingerprint
+    mean = list(open_clip.OPENAI_DATASET_MEAN)
+    beside = {"model_cfg": CONFIG, "preprocess_cfg": {"mean": mean, "resize_mode": "shortest"}}
+    (checkpoint.parent / "open_clip_config.json").write_text(json.dumps(beside))
+    assert OpenClip(MODEL, checkpoint, precision="float32").fingerprint == before
+
+
 @pytest.mark.parametrize("mode", ["shortest", "longest", "squash"])
 def test_every_way_of_resizing_takes_every_shape(checkpoint, pictures, mode):
     beside = {"model_cfg": CONFIG, "preprocess_cfg": {"resize_mode": mode}}

@@ -64,6 +64,11 @@ def test_a_picture_without_detail_is_featureless_and_its_vector_is_zero(shape, l
     assert np.linalg.norm(encoded.vectors[1]) == 1
 
 
+def test_a_picture_too_narrow_for_the_reference_implementation_is_featureless():
+    noise = np.random.default_rng(2).integers(0, 256, (4, 300, 3), dtype=np.uint8)
+    assert Pdq().encode([noise, noise.transpose(1, 0, 2).copy()]).featureless.all()
+
+
 def test_a_soft_gradient_is_featureless_and_a_textured_picture_is_not():
     ramp = np.linspace(100, 120, 300).astype(np.uint8)[None, :, None].repeat(200, axis=0).repeat(3, axis=2)
     assert Pdq().encode([ramp, probe_picture()]).featureless.tolist() == [True, False]
