@@ -6,10 +6,12 @@ In the order in which things happen:
     pictures                the photographs inside scikit-image, and the part that each of them plays
     edits, frames, odd      what people do to pictures; values that no service should stumble over
     stream                  which picture, in which edit and wire format, in an order that a seed decides
-    service                 Milvus and `vigilens run` as processes of their own
+    sets                    the three sets, made as the command line makes them
+    service                 `vigilens run` in a process of its own
+    stage                   broker, Milvus, sets and service, started in order
     wire                    events to Kafka, verdicts and metrics from Kafka
-    live                    what is to be seen on the terminal meanwhile
-    tour                    all of it, step by step
-    summary                 what came of it, counted against the truth
+    show, live              events out, verdicts in; what is to be seen of them on the terminal
+    summary                 what came of them, counted against the truth
     thumbs, cards, report   report.html
+    tour                    all of it, step by step
 """

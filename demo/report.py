@@ -28,6 +28,7 @@ class Facts:
         finished: local time.
         service_ready_s: from the start of the service's process until it was ready.
         first_verdict_s: from the start of the demo, broker and all, until the first verdict could be read.
+        verdicts: committed records of the topic of verdicts; one for each event is the promise.
         metrics_sum: verdicts as the metrics topic counts them.
         set_change_s: from the change of the set until the first verdict that names the new version.
     """
@@ -36,6 +37,7 @@ class Facts:
     finished: datetime
     service_ready_s: float
     first_verdict_s: float
+    verdicts: int
     metrics_sum: int
     set_change_s: float
 
@@ -68,10 +70,10 @@ def _head(all_seen: Sequence[Seen], facts: Facts) -> str:
     counts = decisions(all_seen)
     tiles = "".join(f'<li class="{name}"><b>{counts[name]}</b> {name}</li>' for name in DECISIONS)
     encoder = escape(all_seen[0].verdict.encoder) if all_seen else ""
-    agree = "the same number" if facts.metrics_sum == len(all_seen) else f"NOT the {len(all_seen)} that were read"
+    agree = "the same number" if facts.metrics_sum == facts.verdicts else "NOT the same number"
     return (
         f"<header class=top><p class=brand>Vigilens <span>report of the demo</span></p>"
-        f"<h1>{len(all_seen)} events, {len(all_seen)} verdicts</h1><ul class=tiles>{tiles}</ul>"
+        f"<h1>{len(all_seen)} events, {facts.verdicts} verdicts</h1><ul class=tiles>{tiles}</ul>"
         f"<p class=facts>First verdict {facts.first_verdict_s:.1f} s after the demo began, with nothing running "
         f"then; the service itself was ready {facts.service_ready_s:.1f} s after its start. "
         f"The metrics topic adds up to {facts.metrics_sum} verdicts: {agree}. "

@@ -25,7 +25,6 @@ class Show:
 
     Attributes:
         seen: events with their verdicts, as they came.
-        twice: verdicts beyond the first on an event; none is the promise.
         first_at: time.monotonic at which the first verdict could be read.
     """
 
@@ -33,7 +32,6 @@ class Show:
         self, sender: Sender, arrivals: "queue.SimpleQueue[Arrived | Exception]", view: View, service: Service
     ) -> None:
         self.seen: list[Seen] = []
-        self.twice = 0
         self.first_at = 0.0
         self._sender = sender
         self._arrivals = arrivals
@@ -54,8 +52,12 @@ class Show:
             next_at = time.monotonic() + 1 / per_second
             self._due[incoming.key] = (incoming, known)
             self._sender.send(incoming)
-            while (left := next_at - time.monotonic()) > 0:
-                self._receive(left)
+            self.watch(next_at)
+
+    def watch(self, until: float) -> None:
+        """Shows verdicts until then (time.monotonic)."""
+        while (left := until - time.monotonic()) > 0:
+            self._receive(left)
 
     def settle(self) -> None:
         """Waits until each event has its verdict.
@@ -89,8 +91,7 @@ class Show:
         self.first_at = self.first_at or arrived.at
         for known in arrived.verdict.sets:
             self._versions.setdefault((known.set, known.version), arrived.at)
-        if arrived.key not in self._due:
-            self.twice += 1
+        if arrived.key not in self._due:  # a second verdict; the count at the end will tell
             return True
         incoming, is_known = self._due.pop(arrived.key)
         seen = Seen(incoming, arrived.verdict, arrived.at - self._sender.sent[arrived.key], is_known)

@@ -95,17 +95,21 @@ def verdicts(bootstrap: str, topic: str) -> Iterator["queue.SimpleQueue[Arrived 
         thread.join(10)
 
 
-def metrics_sum(bootstrap: str, topic: str) -> int:
-    """Verdicts as the metrics topic counts them: the sum over all of its committed records."""
+def committed(bootstrap: str, topic: str) -> Iterator[bytes]:
+    """The values of all committed records of a topic, up to where it ends now."""
     consumer = _reader(bootstrap, topic)
     try:
-        total, ends = 0, consumer.end_offsets(list(consumer.assignment()))
+        ends = consumer.end_offsets(list(consumer.assignment()))
         while any(consumer.position(partition) < end for partition, end in ends.items()):
             for records in consumer.poll(timeout_ms=POLL_MS).values():
-                total += sum(json.loads(record.value)["verdicts"] for record in records)
-        return total
+                yield from (record.value for record in records)
     finally:
         consumer.close()
+
+
+def metrics_sum(bootstrap: str, topic: str) -> int:
+    """Verdicts as the metrics topic counts them: the sum over all of its records."""
+    return sum(json.loads(value)["verdicts"] for value in committed(bootstrap, topic))
 
 
 def _reader(bootstrap: str, topic: str) -> KafkaConsumer:

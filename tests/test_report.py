@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
@@ -23,6 +24,7 @@ FACTS = Facts(
     finished=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
     service_ready_s=2.0,
     first_verdict_s=9.0,
+    verdicts=7,
     metrics_sum=7,
     set_change_s=0.5,
 )
@@ -259,7 +261,8 @@ def test_a_match_that_was_taken_back_is_not_drawn_as_an_alarm(all_seen):
 
 def test_metrics_that_do_not_add_up_are_said_aloud(all_seen):
     assert "the same number" in page_of(all_seen)
-    assert "NOT the 6 that were read" in page_of(all_seen[:6])
+    other = report(all_seen, {}, replace(FACTS, metrics_sum=6))
+    assert "6 verdicts: NOT the same number" in other
 
 
 def test_a_set_that_changed_is_shown_before_and_after():
