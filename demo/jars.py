@@ -8,12 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 KAFKA = "org.apache.kafka:kafka_2.13:4.3.0"
+# Kafka logs through SLF4J and leaves the binding to its own distribution; without one it is silent. Of log4j's version
+# that Kafka brings. Resolved apart from Kafka: together, versions get mixed up.
+BINDING = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4"
 CACHE = Path(".cache") / "kafka"  # below the working directory, where `make clean` removes it
 FETCH_TIMEOUT_S = 300.0  # 46 MB; takes 14 s on an ordinary line
 
 # jgo runs in a process of its own: it takes its folders and JAVA_HOME from the environment only, and warns about a
 # packaging tool that it can do without.
-_RESOLVE = "import sys, jgo; print(*jgo.build(sys.argv[1]).all_jars, sep='\\n')"
+_RESOLVE = "import sys, jgo; [print(jar) for each in sys.argv[1:] for jar in jgo.build(each).all_jars]"
 
 
 class NoKafka(Exception):  # noqa: N818 (named after what is missing)
@@ -34,7 +37,7 @@ def java() -> Path:
 
 
 def class_path(say: Callable[[str], None] = lambda _: None, cache: Path | None = None) -> str:
-    """Java's class path for Apache Kafka: 45 jars, fetched once (46 MB) and then found in `cache` without a network.
+    """Java's class path for Apache Kafka: 46 jars, fetched once (46 MB) and then found in `cache` without a network.
 
     Args:
         say: is told what takes long.
@@ -46,7 +49,7 @@ def class_path(say: Callable[[str], None] = lambda _: None, cache: Path | None =
     runtime = java()
     folder = (cache or CACHE).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    listing = folder / f"{KAFKA.replace(':', '-')}.txt"
+    listing = folder / f"{KAFKA.replace(':', '-')}-logging.txt"
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two test runs at a time: one fetches, the other waits and finds
         jars = _listed(listing)
@@ -71,7 +74,7 @@ def _fetch(runtime: Path, folder: Path) -> list[Path]:
         "JGO_CACHE_DIR": str(folder / "environment"),
         "M2_REPO": str(folder / "repository"),
     }
-    command = [sys.executable, "-c", _RESOLVE, KAFKA]
+    command = [sys.executable, "-c", _RESOLVE, KAFKA, BINDING]
     try:
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=FETCH_TIMEOUT_S)
     except subprocess.TimeoutExpired:
@@ -81,4 +84,5 @@ def _fetch(runtime: Path, folder: Path) -> list[Path]:
         raise NoKafka(
             f"Apache Kafka could not be fetched ({why}). Connect once, or name a broker in KAFKA_BOOTSTRAP_SERVERS."
         ) from None
-    return [Path(line) for line in done.stdout.splitlines() if line.endswith(".jar")]
+    jars = [Path(line) for line in done.stdout.splitlines() if line.endswith(".jar")]
+    return list({jar.name: jar for jar in reversed(jars)}.values())  # a jar of both is there once, Kafka's own
