@@ -64,8 +64,11 @@ def connect(address: str, token: str, database: str, timeout_s: float) -> "Milvu
 
 
 def quieten() -> None:
-    """No tracebacks from pymilvus for each failed call: we raise what they say. It sets its levels when imported."""
-    for noisy in ("pymilvus", "milvus_lite"):
+    """No tracebacks on stderr for each failed call, and for calls that Milvus Lite does not know: we raise what they say.
+
+    After the import of pymilvus, which sets its own levels.
+    """
+    for noisy in ("pymilvus", "milvus_lite", "grpc._server"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL + 1)
 
 

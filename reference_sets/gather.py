@@ -167,6 +167,8 @@ def _digest(path: Path, max_bytes: int) -> str | Unreadable:
         facts = path.stat()
         if not stat.S_ISREG(facts.st_mode):  # reading a pipe would wait for ever
             return Unreadable(Reason.SOURCE_NOT_ALLOWED, "not a regular file")
+        if facts.st_size == 0:
+            return Unreadable(Reason.EMPTY_VALUE, "the file is empty")
         if facts.st_size > max_bytes:
             return Unreadable(Reason.TOO_MANY_BYTES, f"{facts.st_size} bytes, at most {max_bytes} are read")
         with path.open("rb") as file:

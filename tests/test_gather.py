@@ -1,0 +1,161 @@
+"""Pictures of files and folders → references: which files, under which label, once, and what is refused."""
+
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from milvus_fixtures import FINGERPRINT, make_set
+from PIL import Image
+
+from embedding.encoder import Encoded, Pixels
+from reference_sets.gather import Found, Gathered, Limits, find, gather, key
+from reference_sets.store import Store
+
+LIMITS = Limits(max_bytes=100_000, max_pixels=1_000_000)
+
+
+class MeanColours:
+    """An encoder of 8 values: the mean colours of the halves, and two constants. Grey pictures are featureless."""
+
+    name, dimension, fingerprint = "test", 8, FINGERPRINT
+
+    def __init__(self, fail_at_call: int = 0):
+        self.calls, self.pictures, self.fail_at_call = 0, 0, fail_at_call
+
+    def encode(self, pictures: Sequence[Pixels]) -> Encoded:
+        self.calls += 1
+        self.pictures += len(pictures)
+        if self.calls == self.fail_at_call:
+            raise KeyboardInterrupt
+        means = [[*p[:, : p.shape[1] // 2].mean((0, 1)), *p[:, p.shape[1] // 2 :].mean((0, 1)), 1, 2] for p in pictures]
+        vectors = np.asarray(means, dtype=np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        return Encoded(vectors, np.array([bool((p == p[0, 0]).all()) for p in pictures]))
+
+
+def picture(number: int) -> bytes:
+    """A PNG that differs with its number."""
+    pixels = np.zeros((16, 16, 3), dtype=np.uint8)
+    pixels[:, :8] = (number % 256, number // 256 % 256, 7)
+    pixels[:, 8:] = (9, 200, 255 - number % 256)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(str(tmp_path / "sets.db")) as opened:
+        opened.create(make_set("alpha"))
+        yield opened
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    (folder / "below").mkdir(parents=True)
+    return folder
+
+
+def add(store: Store, paths: list[Path], encoder: MeanColours | None = None, label: str = "") -> Gathered:
+    return gather(store, "alpha", encoder or MeanColours(), list(find(paths, label)), limits=LIMITS)
+
+
+def test_files_below_folders_come_in_order_with_their_path_as_label_and_loops_end(folder: Path):
+    for name in ("b.png", "a.png", "below/c.png", ".hidden.png"):
+        (folder / name).write_bytes(picture(1))
+    (folder / "below" / "up").symlink_to(folder)
+    found = list(find([folder, folder / "b.png"]))
+    assert [one.label for one in found] == ["a.png", "b.png", "below/c.png", "b.png"]
+    assert {one.label for one in find([folder], "case 1")} == {"case 1"}
+
+
+def test_a_name_that_is_no_unicode_or_too_long_still_makes_a_label(folder: Path):
+    assert [one.label for one in find([Path("\udcff.png")])] == ["\ufffd.png"]
+    deep = folder.joinpath(*["ü" * 100] * 8)
+    deep.mkdir(parents=True)
+    (deep / "end").touch()
+    (found,) = find([folder])
+    assert len(found.label.encode()) <= 1024
+    assert found.label.startswith("…")
+    assert found.label.endswith("end")
+
+
+def test_the_same_picture_twice_is_one_row_and_is_not_even_decoded_again(store: Store, folder: Path):
+    for number in range(5):
+        (folder / f"{number}.png").write_bytes(picture(number))
+    assert (first := add(store, [folder])).added == 5
+    assert (first.known, first.refused) == (0, ())
+    version = store.describe("alpha").version
+    encoder = MeanColours()
+    again = add(store, [folder, folder], encoder)
+    assert (again.files, again.added, again.known) == (10, 0, 10)
+    assert encoder.pictures == 0
+    assert (store.count("alpha"), store.describe("alpha").version) == (5, version)
+
+
+def test_the_key_is_of_content_and_label(store: Store, folder: Path):
+    for name in ("one.png", "two.png"):
+        (folder / name).write_bytes(picture(1))
+    assert add(store, [folder]).added == 2
+    assert add(store, [folder], label="case").added == 1
+    assert {one.id for one in store.references("alpha")} == {
+        key(picture(1), label) for label in ("one.png", "two.png", "case")
+    }
+
+
+def test_files_that_are_no_reference_are_named_with_the_reason_and_the_rest_is_added(store: Store, folder: Path):
+    (folder / "good.png").write_bytes(picture(1))
+    (folder / "notes.txt").write_text("no picture")
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "cut.png").write_bytes(picture(2)[:-40])
+    (folder / "large.png").write_bytes(bytes(100_001))
+    buffer = io.BytesIO()
+    Image.new("RGB", (32, 32), "grey").save(buffer, "PNG")
+    (folder / "grey.png").write_bytes(buffer.getvalue())
+    (folder / "gone.png").symlink_to(folder / "nowhere")
+    gathered = add(store, [folder])
+    assert gathered.added == 1
+    assert {one.path.name: one.why.reason.value for one in gathered.refused} == {
+        "cut.png": "corrupt",
+        "empty.png": "empty_value",
+        "gone.png": "not_found",
+        "grey.png": "featureless",
+        "large.png": "too_many_bytes",
+        "notes.txt": "unknown_format",
+    }
+
+
+def test_a_pipe_is_refused_instead_of_waited_for(store: Store, folder: Path):
+    import os  # noqa: PLC0415 (one test)
+
+    os.mkfifo(folder / "pipe.png")
+    (refused,) = add(store, [folder]).refused
+    assert refused.why.detail == "not a regular file"
+
+
+def test_an_interrupted_run_keeps_its_batches_and_the_next_one_does_the_rest(store: Store, folder: Path):
+    for number in range(150):
+        (folder / f"{number:03}.png").write_bytes(picture(number))
+    with pytest.raises(KeyboardInterrupt):
+        add(store, [folder], MeanColours(fail_at_call=3))
+    assert store.count("alpha") == 128
+    again = add(store, [folder])
+    assert (again.added, again.known, store.count("alpha")) == (22, 128, 150)
+
+
+def test_progress_adds_up_to_the_files(store: Store, folder: Path):
+    for number in range(300):
+        (folder / f"{number}.png").write_bytes(picture(number % 280))
+    (folder / "bad.png").write_text("no")
+    files = list(find([folder], "one label for all"))
+    steps: list[int] = []
+    gather(store, "alpha", MeanColours(), files, limits=LIMITS, progress=steps.append)
+    assert sum(steps) == len(files) == 301
+
+
+def test_a_file_that_vanishes_between_two_looks_is_refused(store: Store, folder: Path):
+    gathered = gather(store, "alpha", MeanColours(), [Found(folder / "gone.png", "x")], limits=LIMITS)
+    assert gathered.refused[0].why.reason.value == "not_found"

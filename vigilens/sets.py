@@ -1,0 +1,295 @@
+"""`vigilens sets …`: make, fill, show and change the sets of known pictures."""
+
+# ruff: noqa: PLC0415 (pymilvus, encoders and tables are imported by the commands that need them, not for --help)
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from reference_sets.store import Store
+
+    Load = Callable[[], Settings]
+
+KINDS = ("harmful", "allow", "reference")
+
+# PDQ's authors give Hamming distance 31 of 256 as the distance up to which two hashes are taken for the same picture;
+# with vectors of ±1/16 cosine is 1 - distance / 128. That is for a person to look at. To block without a person is held
+# to about two thirds of that distance: a choice on the safe side, to be set anew from what one's own review shows.
+PDQ_REVIEW = 1 - 31 / 128
+PDQ_BLOCK = 1 - 20 / 128
+
+yes = click.option("--yes", is_flag=True, help="Do not ask.")
+json_option = click.option("--json", "as_json", is_flag=True, help="For programs.")
+
+
+@contextmanager
+def _opened(load: "Load") -> "Iterator[Store]":
+    from vigilens import wiring
+
+    with wiring.store(load()) as store:
+        yield store
+
+
+@click.group(short_help="Make, fill, show and change the sets of known pictures.")
+def command() -> None:
+    """Make, fill, show and change the sets of known pictures.
+
+    A set holds vectors and labels, never pictures. The service sees a change within sets.refresh_s.
+
+    \b
+    Example:
+      vigilens sets create spam --kind harmful --category spam --severity 40
+      vigilens sets add spam ~/pictures/spam
+      vigilens sets list
+    """
+
+
+@command.command()
+@click.argument("name")
+@click.option("--kind", type=click.Choice(KINDS), default="harmful", show_default=True, help="What a match means.")
+@click.option("--category", default="", help="Your word for what the set holds. Without it the set's name.")
+@click.option("--severity", type=click.IntRange(0, 100), default=50, show_default=True, help="100 is worst.")
+@click.option("--review", type=click.FloatRange(-1, 1), help="Cosine from which a match is for a person to see.")
+@click.option("--block", type=click.FloatRange(-1, 1), help="Cosine from which a match blocks.")
+@click.option("--note", default="", help="Where the pictures and thresholds come from.")
+@click.pass_obj
+def create(  # noqa: PLR0913 (one for each fact)
+    load: "Load",
+    *,
+    name: str,
+    kind: str,
+    category: str,
+    severity: int,
+    review: float | None,
+    block: float | None,
+    note: str,
+) -> None:
+    """Make an empty set for the encoder of the settings.
+
+    For the encoder pdq, --review is 0.7578 without saying (Hamming distance 31) and --block 0.8438 (distance 20). For
+    other encoders both must be given: measure them on your own pictures.
+
+    \b
+    Example:
+      vigilens sets create spam --category spam --severity 40
+      vigilens sets create mistaken --kind allow --review 0.9 --block 0.9 --note "confirmed false alarms"
+    """
+    from embedding.probe import probe_vector
+    from reference_sets.model import Kind, ReferenceSet
+    from vigilens import wiring
+
+    encoder = wiring.encoder(load())
+    described = ReferenceSet(
+        name=name,
+        kind=Kind(kind),
+        category=category or name,
+        severity=severity,
+        thresholds=_thresholds(encoder.name, review, block),
+        encoder=encoder.fingerprint,
+        dimension=encoder.dimension,
+        version=1,
+        probe=tuple(probe_vector(encoder).tolist()),
+        note=note,
+    )
+    with _opened(load) as store:
+        store.create(described)
+    click.echo(f"{name} is made; fill it with `vigilens sets add {name} PATH…`")
+
+
+def _thresholds(encoder: str, review: float | None, block: float | None):  # type: ignore[no-untyped-def] # noqa: ANN202 (the class is imported late)
+    from reference_sets.model import Thresholds
+
+    if encoder == "pdq":
+        review = min(PDQ_REVIEW, 1.0 if block is None else block) if review is None else review
+        block = max(PDQ_BLOCK, review) if block is None else block
+    if review is None or block is None:
+        raise click.UsageError(f"the encoder {encoder} has no thresholds of its own: give --review and --block")
+    try:
+        return Thresholds(review, block)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+
+@command.command("list")
+@json_option
+@click.pass_obj
+def list_(load: "Load", *, as_json: bool) -> None:
+    """All sets of the database."""
+    from vigilens.sets_tables import print_list
+
+    with _opened(load) as store:
+        print_list([(known, store.count(known.name)) for known in store.sets()], as_json=as_json)
+
+
+@command.command()
+@click.argument("name")
+@json_option
+@click.pass_obj
+def show(load: "Load", *, name: str, as_json: bool) -> None:
+    """All that describes one set."""
+    from vigilens.sets_tables import print_one
+
+    with _opened(load) as store:
+        print_one(store.describe(name), store.count(name), as_json=as_json)
+
+
+@command.command()
+@click.argument("name")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--label", default="", help="For all pictures. Without it each has its path below the given folder.")
+@click.pass_obj
+def add(load: "Load", *, name: str, paths: tuple[Path, ...], label: str) -> None:
+    """Add pictures: files, and folders with all below them.
+
+    The same picture with the same label is one reference, so an interrupted run is just run again. Files that are no
+    readable picture, or have too little detail to be told from others, are named on stderr with the reason.
+
+    Exit code 0 if every file, or at least one, is in the set now; 1 if files were given and none is.
+
+    \b
+    Example:
+      vigilens sets add spam ~/pictures/spam
+      vigilens sets add spam case-4711.jpg --label 4711
+    """
+    from reference_sets.gather import Limits, find, gather
+    from vigilens import wiring
+    from vigilens.sets_tables import print_gathered
+
+    settings = load()
+    encoder = wiring.encoder(settings)
+    files = list(find(paths, label))
+    with _opened(load) as store:
+        _fits(encoder.fingerprint, store.describe(name).encoder, name)
+        limits = Limits(settings.images.max_bytes, settings.images.max_pixels)
+        with _progress(len(files)) as advance:
+            gathered = gather(store, name, encoder, files, limits=limits, progress=advance)
+    print_gathered(name, gathered)
+    if gathered.files and len(gathered.refused) == gathered.files:
+        raise click.exceptions.Exit(1)
+
+
+def _fits(ours: str, theirs: str, name: str) -> None:
+    if ours != theirs:
+        raise click.ClickException(
+            f"the set {name} was made by the encoder {theirs}, in use is {ours}: change the encoder in the settings, "
+            "or make a new set"
+        )
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr, if that is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda done: bar.advance(task, done)
+
+
+@command.command()
+@click.argument("name")
+@click.argument("pictures", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--id", "ids", multiple=True, help="Id of a reference, as in a verdict. Can be repeated.")
+@click.option("--label", "labels", multiple=True, help="All references with this label. Can be repeated.")
+@yes
+@click.pass_obj
+def remove(  # noqa: PLR0913 (click's way)
+    load: "Load", *, name: str, pictures: tuple[Path, ...], ids: tuple[str, ...], labels: tuple[str, ...], yes: bool
+) -> None:
+    """Remove references by id, by label, or by the picture itself (whatever its label).
+
+    \b
+    Example:
+      vigilens sets remove spam --label 4711
+      vigilens sets remove spam ~/pictures/not-spam.jpg
+    """
+    if not (pictures or ids or labels):
+        raise click.UsageError("say what to remove: --id, --label, or pictures")
+    with _opened(load) as store:
+        wanted = store.known(name, ids).union(*(store.labelled(name, label) for label in labels))
+        if pictures:
+            wanted |= _same_content(store, name, pictures)
+        if wanted and not yes:
+            click.confirm(f"Remove {len(wanted)} of the {store.count(name)} references of {name}?", abort=True)
+        click.echo(f"{name}: {store.delete(name, sorted(wanted))} removed")
+
+
+def _same_content(store: "Store", name: str, pictures: tuple[Path, ...]) -> set[str]:
+    """Ids of the references made of exactly these bytes: an id begins with their digest."""
+    import hashlib
+
+    digests = {hashlib.sha256(picture.read_bytes()).hexdigest() for picture in pictures}
+    return {known.id for known in store.references(name) if known.id.partition("-")[0] in digests}
+
+
+@command.command()
+@click.argument("name")
+@click.option("--review", type=click.FloatRange(-1, 1), help="Without it as it is.")
+@click.option("--block", type=click.FloatRange(-1, 1), help="Without it as it is.")
+@click.pass_obj
+def thresholds(load: "Load", *, name: str, review: float | None, block: float | None) -> None:
+    """Change the thresholds of a set. A running service follows.
+
+    \b
+    Example:
+      vigilens sets thresholds spam --review 0.8
+    """
+    if review is None and block is None:
+        raise click.UsageError("give --review, --block, or both")
+    with _opened(load) as store:
+        now = store.describe(name).thresholds
+        new = _thresholds("", now.review if review is None else review, now.block if block is None else block)
+        changed = store.change(name, thresholds=new)
+    click.echo(f"{name}: review {new.review:.4f}, block {new.block:.4f}, version {changed.version}")
+
+
+@command.command("export")
+@click.argument("name")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@yes
+@click.pass_obj
+def export(load: "Load", *, name: str, file: Path, yes: bool) -> None:
+    """Write a set to a Parquet FILE: ids, labels, vectors, and the set's description. Asks before it overwrites."""
+    from reference_sets import exchange
+
+    if file.exists() and not yes:
+        click.confirm(f"{file} exists. Overwrite it?", abort=True)
+    with _opened(load) as store, _progress(store.count(name)) as advance:
+        rows = exchange.write(store, name, file, advance)
+    click.echo(f"{file}: {rows} references of {name}")
+
+
+@command.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--name", default="", help="Of the set. Without it the name in the file.")
+@click.pass_obj
+def import_(load: "Load", *, file: Path, name: str) -> None:
+    """Make a set of an exported FILE, or add its references to the set that is there. Refuses another encoder's."""
+    from reference_sets import exchange
+    from vigilens import wiring
+
+    fingerprint = wiring.encoder(load()).fingerprint
+    with _opened(load) as store, _progress(exchange.count(file)) as advance:
+        done = exchange.read(store, file, name=name, fingerprint=fingerprint, progress=advance)
+    click.echo(f"{done.set.name}: {done.rows} references {'in a new set' if done.made else 'added or replaced'}")
+
+
+@command.command()
+@click.argument("name")
+@yes
+@click.pass_obj
+def drop(load: "Load", *, name: str, yes: bool) -> None:
+    """Remove a set and all its references."""
+    with _opened(load) as store:
+        if not yes:
+            click.confirm(f"Drop the set {name} with all its references?", abort=True)
+        store.drop(name)
+    click.echo(f"{name} is dropped")
