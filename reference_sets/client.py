@@ -64,7 +64,7 @@ def connect(address: str, token: str, database: str, timeout_s: float) -> "Milvu
 
 
 def quieten() -> None:
-    """No tracebacks on stderr for each failed call, and for calls that Milvus Lite does not know: we raise what they say.
+    """No tracebacks on stderr for each failed call, or one that Milvus Lite does not know: we raise what they say.
 
     After the import of pymilvus, which sets its own levels.
     """
