@@ -102,15 +102,20 @@ def is_away(error: Exception) -> bool:
 
 def sentence(error: Exception, where: str, name: str = "") -> StoreError:
     """What a failed call means for the operator. Secrets are in none of the libraries' messages that we quote."""
-    code, text = getattr(error, "code", None), _text(error)
-    code = code() if callable(code) else code  # a number of Milvus, or a status of gRPC
+    code, cause, text = _code(error), error.__cause__, _text(error)
     if name and code == NOT_FOUND:
         return UnknownSet(name, where)
-    if code == NOT_AUTHENTICATED or "auth check" in text or "UNAUTHENTICATED" in str(code or error.__cause__):
+    if code == NOT_AUTHENTICATED or "UNAUTHENTICATED" in (getattr(one, "name", "") for one in (code, _code(cause))):
         return StoreError(f"Milvus at {where} refuses milvus.token; set the right VIGILENS_MILVUS__TOKEN")
     if code == DATABASE_NOT_FOUND or re.search(r"database .*(not found|not exist)", text):
         return StoreError(f"Milvus at {where} does not have the database that milvus.database names: {text}")
     return StoreError(f"Milvus at {where} refused{f' for the set {name}' if name else ''}: {text}")
+
+
+def _code(error: BaseException | None) -> Any:
+    """Milvus's number or gRPC's status."""
+    code = getattr(error, "code", None)
+    return code() if callable(code) else code
 
 
 def why_away(error: Exception, where: str) -> str:
