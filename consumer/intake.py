@@ -151,7 +151,7 @@ class Intake:
         records = self._consumer.poll(timeout_ms=int(wait_s * 1000), max_records=room)
         membership = self._consumer.group_metadata()
         before, self._membership = self._membership, membership
-        if not _same(before, membership):
+        if not _same(before, membership) and (_joined(before) or _joined(membership)):
             # What was polled before is read again from what is committed, and so is what came with this poll: the
             # client may have taken its position from an answer that is older than this generation (docs/delivery.md).
             raise Fenced(f"the group was rebalanced (generation {membership.generation_id})")
@@ -171,7 +171,7 @@ class Intake:
         )
 
     def _close(self) -> Batch:
-        if self._membership.generation_id < 0 or not self._membership.member_id:
+        if not (_joined(self._membership) and self._membership.member_id):
             raise Fenced("events were polled before the group was joined")
         events: list[Event] = []
         size = 0
@@ -207,11 +207,15 @@ class Intake:
         try:
             if assigned := self._consumer.assignment():
                 self._consumer.end_offsets(sorted(assigned), timeout_ms=_RPC_MS)
-            joined = self._membership.generation_id >= 0  # without a partition where others have them all
-            self._on_wait(None if joined else "kafka: not yet a member of the group")
+            # A member can be without a partition, where others have them all.
+            self._on_wait(None if _joined(self._membership) else "kafka: not yet a member of the group")
         except KafkaError as error:
             log.warning("kafka does not answer", extra={"fields": {"error": repr(error)}})
             self._on_wait(f"kafka: {type(error).__name__}")
+
+
+def _joined(membership: Any) -> bool:
+    return membership is not None and membership.generation_id >= 0
 
 
 def _same(before: Any, after: Any) -> bool:

@@ -25,16 +25,16 @@ UnderWay = deque[tuple[Batch, "Future[Judged]"]]
 class Intake(Protocol):
     """Where batches come from; see consumer/intake.py."""
 
-    def take(self, wait_s: float) -> Batch | None: ...  # noqa: D102
-    def stay(self) -> None: ...  # noqa: D102
-    def rewind(self) -> None: ...  # noqa: D102
+    def take(self, wait_s: float) -> Batch | None: ...  # noqa: D102 (told there)
+    def stay(self) -> None: ...  # noqa: D102 (told there)
+    def rewind(self) -> None: ...  # noqa: D102 (told there)
 
 
 class Outlet(Protocol):
     """Where judged batches go; see consumer/outlet.py."""
 
-    def publish(self, batch: Batch, judged: Judged) -> None: ...  # noqa: D102
-    def renew(self) -> None: ...  # noqa: D102
+    def publish(self, batch: Batch, judged: Judged) -> None: ...  # noqa: D102 (told there)
+    def renew(self) -> None: ...  # noqa: D102 (told there)
 
 
 def run(

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import dataclass
 
 from consumer.batch import Batch
 from consumer.metrics import Metrics
@@ -12,31 +13,23 @@ from matcher.judge import Judged
 log = logging.getLogger("vigilens.batch")
 
 
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Who publishes, and where: one record per event in one topic, one per batch in the other."""
+
+    group: str
+    instance: str
+    verdicts_topic: str
+    metrics_topic: str
+
+
 class Outlet:
-    """Publishes judged batches.
+    """Publishes judged batches."""
 
-    Args:
-        group: of the consumers; with `instance` it names us in the records.
-        verdicts_topic: one record per event.
-        metrics_topic: one record per batch, in the same transaction.
-    """
-
-    def __init__(  # noqa: PLR0913 (names of where things go, each of them once)
-        self,
-        publisher: Publisher,
-        metrics: Metrics,
-        *,
-        group: str,
-        instance: str,
-        verdicts_topic: str,
-        metrics_topic: str,
-    ) -> None:
+    def __init__(self, publisher: Publisher, metrics: Metrics, names: Names) -> None:
         self._publisher = publisher
         self._metrics = metrics
-        self._group = group
-        self._instance = instance
-        self._verdicts_topic = verdicts_topic
-        self._metrics_topic = metrics_topic
+        self._names = names
 
     def publish(self, batch: Batch, judged: Judged) -> None:
         """Publish the batch's verdicts and metrics and commit its offsets.
@@ -46,14 +39,15 @@ class Outlet:
             CannotPublish: it never will.
         """
         started = time.perf_counter()
-        partitions = self._publisher.partitions(self._verdicts_topic)
-        source = f"urn:vigilens:{self._group}"
+        names = self._names
+        partitions = self._publisher.partitions(names.verdicts_topic)
+        source = f"urn:vigilens:{names.group}"
         records = [
-            verdict_record(event, verdict, self._verdicts_topic, source, partitions)
+            verdict_record(event, verdict, names.verdicts_topic, source, partitions)
             for event, verdict in zip(batch.events, judged.verdicts, strict=True)
         ]
-        added = metrics_of(batch, judged, self._group, self._instance)
-        records.append(metrics_record(added, self._metrics_topic))
+        added = metrics_of(batch, judged, names.group, names.instance)
+        records.append(metrics_record(added, names.metrics_topic))
         self._publisher.publish(records, batch.next_offsets, batch.membership)
         self._metrics.published(batch, judged, added)
         self._metrics.wait("kafka", None)

@@ -14,7 +14,7 @@ from consumer.connect import Connection
 from consumer.intake import Intake, Limits, Membership, build_consumer
 from consumer.lifecycle import Watchdog, slot
 from consumer.metrics import Metrics, serve
-from consumer.outlet import Outlet
+from consumer.outlet import Names, Outlet
 from consumer.publish import Publisher, build_producer
 from matcher.judge import Judge, Judged
 from reference_sets.patience import Patience
@@ -87,14 +87,8 @@ def run(plan: Plan, start: Callable[[Patience], Judge], metrics: Metrics, stoppi
             on_wait=lambda why: metrics.wait("kafka", why),
         )
         house.callback(intake.close)  # the last to come is the first to go: others have our partitions at once
-        outlet = Outlet(
-            publisher,
-            metrics,
-            group=plan.membership.group,
-            instance=instance,
-            verdicts_topic=plan.verdicts_topic,
-            metrics_topic=plan.metrics_topic,
-        )
+        names = Names(plan.membership.group, instance, plan.verdicts_topic, plan.metrics_topic)
+        outlet = Outlet(publisher, metrics, names)
         metrics.wait("start", None)
         log.info("ready", extra={"fields": {"topic": plan.images_topic, "group": plan.membership.group}})
         loop.run(intake, _judging(judge), outlet, depth=plan.depth, stopping=stopping)

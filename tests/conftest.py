@@ -10,7 +10,9 @@ import pytest
 
 from demo.broker import Cluster, NoKafka, kafka
 
-SEED_VARIABLE = "VIGILENS_TEST_SEED"
+pytest_plugins = ["service_fixtures"]
+
+SEED_VARIABLE = "TEST_SEED"
 SEED = int(os.environ.get(SEED_VARIABLE) or secrets.randbelow(1_000_000))
 
 
@@ -39,7 +41,7 @@ def seed() -> int:
 @pytest.fixture
 def rng(seed: int) -> random.Random:
     """Random numbers from the run's seed, the same for a test whatever ran before it."""
-    return random.Random(seed)  # noqa: S311 (nothing secret)
+    return random.Random(seed)
 
 
 @pytest.fixture(scope="session")

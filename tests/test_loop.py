@@ -11,7 +11,7 @@ from consumer import loop, publish
 from consumer.batch import Batch
 from consumer.intake import Intake, Limits
 from consumer.metrics import Metrics
-from consumer.outlet import Outlet
+from consumer.outlet import Names, Outlet
 from consumer.publish import Publisher
 from matcher.judge import Judged
 from matcher.verdict import Timings, Verdict
@@ -70,7 +70,7 @@ def run_once(seed, *, trouble=0.03):
         limits=Limits(images=16, size=10_000, wait_s=0.0, max_attributes_bytes=1000),
         patience=patience,
     )
-    outlet = Outlet(publisher, Metrics(), group="g", instance="i", verdicts_topic="verdicts", metrics_topic="metrics")
+    outlet = Outlet(publisher, Metrics(), Names("g", "i", "verdicts", "metrics"))
 
     def judge(batch):
         assert broker.gate().wait(30)

@@ -1,0 +1,127 @@
+"""`vigilens run` as a process of its own, and what tests ask of it."""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+
+from confluent_kafka import Consumer, Producer
+
+PATIENCE_S = 60.0  # for anything that a healthy machine does in a second
+
+
+class Service:
+    """A running service. Its log lines are read as they come; `said` keeps them."""
+
+    def __init__(self, settings):
+        environment = {**os.environ, **settings, "VIGILENS_HTTP__PORT": "0", "VIGILENS_LOG__FORMAT": "json"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "vigilens.cli", "run"], stderr=subprocess.PIPE, text=True, env=environment
+        )
+        self.said = []
+        self._lines = queue.Queue()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self):
+        for line in self.process.stderr:
+            self._lines.put(line)
+        self._lines.put(None)
+
+    def until(self, message):
+        """The first line from now on whose message is `message`."""
+        while (line := self._lines.get(timeout=PATIENCE_S)) is not None:
+            self.said.append(line)
+            if line.startswith("{") and json.loads(line)["message"] == message:
+                return json.loads(line)
+        raise AssertionError(f"the service ended before it said {message!r}: {''.join(self.said[-5:])}")
+
+    def ready(self):
+        self.address = self.until("starting")["http"]
+        self.until("ready")
+        return self
+
+    def get(self, path):
+        """Status and text of a page of the service's port."""
+        try:
+            with urllib.request.urlopen(self.address + path, timeout=PATIENCE_S) as page:  # noqa: S310 (our own port)
+                return page.status, page.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    def wait_until_ready_says(self, status):
+        """Asks /ready until it answers `status`; each asking waits for the service's own answer."""
+        for _ in range(10_000):
+            if self.get("/ready")[0] == status:
+                return
+            threading.Event().wait(0.02)
+        raise AssertionError(f"/ready never said {status}")
+
+    def end(self, number=signal.SIGTERM):
+        """Signal it and wait: the exit code and all that it said."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        code = self.process.wait(PATIENCE_S)
+        self._reader.join(PATIENCE_S)
+        while (line := self._lines.get(timeout=PATIENCE_S)) is not None:
+            self.said.append(line)
+        self._lines.put(None)
+        return code, "".join(self.said)
+
+
+@contextmanager
+def running(settings):
+    """A service that is ready, and gone afterwards."""
+    service = Service(settings)
+    try:
+        yield service.ready()
+    finally:
+        if service.process.poll() is None:
+            service.process.kill()
+        service.process.wait()
+        service._reader.join()
+        service.process.stderr.close()
+
+
+def produce(bootstrap, topic, events):
+    """Send `events`: (key, value, headers, partition or None) each."""
+    producer = Producer({"bootstrap.servers": bootstrap, "message.max.bytes": 30_000_000})
+    for key, value, headers, partition in events:
+        where = {} if partition is None else {"partition": partition}
+        producer.produce(topic, value=value, key=key, headers=headers, **where)
+    assert producer.flush(PATIENCE_S) == 0
+
+
+def read_committed(bootstrap, topic, count, partitions=3):
+    """`count` records that a read-committed reader sees in `topic`; librdkafka, not the service's own client."""
+    from confluent_kafka import TopicPartition  # noqa: PLC0415
+
+    reader = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "independent-reader",
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+        }
+    )
+    try:
+        reader.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
+        records = []
+        while len(records) < count:
+            record = reader.poll(PATIENCE_S)
+            assert record is not None, f"{len(records)} of {count} records came"
+            assert record.error() is None, record.error()
+            records.append(record)
+        extra = reader.poll(0.3)
+        assert extra is None, f"more than {count} records: {extra.value()}"
+        return records
+    finally:
+        reader.close()

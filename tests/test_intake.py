@@ -1,0 +1,129 @@
+"""What the intake does where the model of test_loop.py does not lead it."""
+
+import random
+import threading
+from types import SimpleNamespace
+
+import pytest
+from fake_kafka import TOPIC, FakeBroker, FakeConsumer, record
+from kafka import TopicPartition
+from kafka.errors import KafkaTimeoutError
+
+from consumer.batch import Fenced
+from consumer.intake import Intake, Limits
+from reference_sets.patience import Patience
+
+FIRST = TopicPartition(TOPIC, 0)
+
+
+class Scripted(FakeConsumer):
+    """Polls give what a test put into `coming`."""
+
+    def __init__(self, coming, generation=1, member="us"):
+        super().__init__(FakeBroker(random.Random(0), trouble=0.0), threading.Event())
+        self.coming, self.generation, self.member = list(coming), generation, member
+        self.positions, self.commits, self.ends = {FIRST: 0}, {}, {FIRST: 40}
+
+    def poll(self, timeout_ms, max_records):  # noqa: ARG002 (kafka-python's signature)
+        records = self.coming.pop(0) if self.coming else []
+        return {FIRST: records} if records else {}
+
+    def committed(self, at, timeout_ms):  # noqa: ARG002
+        return self.commits.get(at)
+
+    def end_offsets(self, partitions, timeout_ms):  # noqa: ARG002
+        return {at: self.ends[at] for at in partitions}
+
+    def beginning_offsets(self, partitions, timeout_ms):  # noqa: ARG002
+        return dict.fromkeys(partitions, 0)
+
+    def commit(self, offsets, timeout_ms):  # noqa: ARG002
+        self.commits |= {at: each.offset for at, each in offsets.items()}
+
+
+def intake(consumer, *, images=4, size=1_000, start="earliest"):
+    made = Intake(
+        consumer,
+        start=start,
+        limits=Limits(images=images, size=size, wait_s=0.0, max_attributes_bytes=100),
+        patience=Patience(5.0),
+    )
+    made._membership = consumer.group_metadata()  # as after the rewind that begins a generation
+    return made
+
+
+def records(first, count, value=b"picture"):
+    return [SimpleNamespace(**{**vars(record(FIRST, first + n)), "value": value}) for n in range(count)]
+
+
+def offsets(batch):
+    return [event.offset for event in batch.events]
+
+
+def test_a_batch_closes_by_count_and_what_is_left_over_comes_next():
+    taken = intake(Scripted([records(0, 6)]))
+    assert offsets(taken.take(0.0)) == [0, 1, 2, 3]
+    assert offsets(taken.take(0.0)) == [4, 5]
+    assert taken.take(0.0) is None
+
+
+def test_a_batch_closes_by_bytes_and_never_without_an_event():
+    taken = intake(Scripted([records(0, 3, b"x" * 600)]), size=1_000)
+    assert [offsets(taken.take(0.0)) for _ in range(3)] == [[0], [1], [2]]
+
+
+def test_the_offsets_to_commit_are_those_of_the_batch():
+    batch = intake(Scripted([records(7, 2)])).take(0.0)
+    assert batch.next_offsets == {FIRST: 9}
+    assert batch.lag == {0: 51}  # of the model's 60 events
+
+
+def test_the_first_poll_of_a_generation_is_fenced_whatever_it_brings():
+    consumer = Scripted([records(0, 2), records(0, 2)])
+    taken = intake(consumer)
+    consumer.generation = 2
+    with pytest.raises(Fenced, match="generation 2"):
+        taken.take(0.0)
+    taken.rewind()
+    assert offsets(taken.take(0.0)) == [0, 1]
+
+
+@pytest.mark.parametrize(("generation", "member"), [(-1, "us"), (3, "")])
+def test_events_without_a_membership_are_never_taken(generation, member):
+    taken = intake(Scripted([records(0, 2)], generation, member))
+    with pytest.raises(Fenced, match="before the group was joined"):
+        taken.take(0.0)
+
+
+@pytest.mark.parametrize(("start", "begins"), [("earliest", 0), ("latest", 40)])
+def test_a_partition_has_a_committed_offset_before_its_first_event_is_taken(start, begins):
+    consumer = Scripted([])
+    taken = intake(consumer, start=start)
+    taken.rewind()
+    assert consumer.commits == {FIRST: begins}
+    assert consumer.positions == {FIRST: begins}
+    consumer.ends[FIRST] = 50  # ten events later, with nothing published yet …
+    taken.rewind()
+    assert consumer.positions == {FIRST: begins}  # … they are still to come
+
+
+def test_a_late_answer_of_a_question_that_timed_out_is_not_taken_for_a_new_one():
+    consumer = Scripted([])
+    answers = [KafkaTimeoutError(), 10, 25]  # 10 is the late answer to the first question
+
+    def committed(at, timeout_ms):  # noqa: ARG001
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    consumer.committed = committed
+    intake(consumer).rewind()
+    assert consumer.positions == {FIRST: 25}
+
+
+def test_staying_in_the_group_takes_nothing_and_lets_the_partitions_go_on():
+    consumer = Scripted([])
+    taken = intake(consumer)
+    taken.stay()
+    assert consumer.paused == set()

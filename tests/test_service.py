@@ -1,0 +1,110 @@
+"""The whole way on a real broker and the real Milvus client: a process of `vigilens run`, read by librdkafka."""
+
+import json
+from collections import Counter
+
+import pytest
+from drawn import drawn, encoded
+from running_service import produce, read_committed, running
+from service_fixtures import ALLOWED, BLOCK, KNOWN, STRANGER, event, reference, settings, verdicts
+
+from reference_sets.model import Kind, Thresholds
+from reference_sets.store import Store
+
+
+def test_a_copy_is_blocked_a_stranger_allowed_and_an_allowed_picture_vetoes_nothing_else(
+    kafka_cluster, topics, milvus, encoder
+):
+    with Store(milvus.uri) as store:  # the allowed picture is in the harmful set too: a confirmed false alarm
+        store.upsert("known", [reference(encoder, drawn(ALLOWED), "false-alarm")])
+    small = drawn(KNOWN).resize((160, 120))
+    sent = [
+        event("copy", drawn(KNOWN), user=7),
+        event("small copy", small),
+        event("stranger", drawn(STRANGER)),
+        event("false alarm", drawn(ALLOWED)),
+    ]
+    with running(settings(kafka_cluster, topics, milvus.uri)) as service:
+        produce(kafka_cluster.bootstrap, topics.images, sent)
+        said = verdicts(kafka_cluster, topics, 4)
+        service.end()
+    decisions = {name: each["decision"] for name, each in said.items()}
+    assert decisions.pop("small copy") in ("block", "review")
+    assert decisions == {"copy": "block", "stranger": "allow", "false alarm": "allow"}
+    copy = said["copy"]
+    assert copy["decided_by"] == "known"
+    assert copy["attributes"] == {"user": 7}
+    assert copy["encoder"] == encoder.fingerprint
+    (match,) = copy["matches"]
+    assert match["nearest"]["label"] == "known-1"
+    assert match["runner_up"]["label"] == "false-alarm"
+    assert match["level"] == "block"
+    assert match["margin"] == pytest.approx(match["score"] - BLOCK, abs=1e-6)
+    assert {each["set"]: each["vetoed_by"] for each in said["false alarm"]["matches"]} == {
+        "known": "allowed",
+        "allowed": None,
+    }
+
+
+def test_a_verdict_is_a_cloudevent_with_the_events_key_in_the_partition_of_the_event(kafka_cluster, topics, milvus):
+    with running(settings(kafka_cluster, topics, milvus.uri)):
+        picture = encoded(drawn(STRANGER))
+        produce(kafka_cluster.bootstrap, topics.images, [(b"\xffkey", picture, [], 2), (None, picture, [], 1)])
+        records = read_committed(kafka_cluster.bootstrap, topics.verdicts, 2)
+    found = {record.partition(): record for record in records}
+    assert found[2].key() == b"\xffkey"
+    assert found[1].key() is None
+    headers = dict(found[2].headers())
+    assert headers["ce_specversion"] == b"1.0"
+    assert headers["ce_id"] == f"{topics.images}/2/0".encode()
+    assert headers["ce_type"] == b"vigilens.verdict.v1"
+    assert headers["ce_subject"] == f"{topics.images}/2/0".encode()
+    assert headers["content-type"] == b"application/json"
+
+
+def test_adding_up_the_metrics_topic_gives_exactly_the_verdicts(kafka_cluster, topics, milvus):
+    sent = [event(f"e{number}", drawn([KNOWN, STRANGER][number % 2])) for number in range(150)]
+    sent += [(b"odd", b"not a picture", [], None)] * 5
+    with running(settings(kafka_cluster, topics, milvus.uri, VIGILENS_BATCH__IMAGES="16")) as service:
+        produce(kafka_cluster.bootstrap, topics.images, sent)
+        records = read_committed(kafka_cluster.bootstrap, topics.verdicts, len(sent))
+        batches = []
+        while len(batches) < 10:
+            batches.append(service.until("batch"))
+            if sum(each["images"] for each in batches) == len(sent):
+                break
+        added = [
+            json.loads(each.value()) for each in read_committed(kafka_cluster.bootstrap, topics.metrics, len(batches))
+        ]
+        shown = service.get("/metrics")[1]
+    assert sum(each["verdicts"] for each in added) == len(records) == len(sent)
+    decisions, reasons, ages = Counter(), Counter(), Counter()
+    for each in added:
+        decisions.update(each["decisions"])
+        reasons.update(each["reasons"])
+        ages.update(each["age_s"])
+    assert decisions == {"block": 75, "allow": 75, "unscannable": 5}
+    assert reasons == {"unknown_format": 5}
+    assert sum(ages.values()) == len(sent)
+    assert 'vigilens_verdicts_total{decision="block"} 75.0' in shown
+    assert 'vigilens_set_references{set="known"} 1.0' in shown
+
+
+def test_a_set_that_changes_while_the_service_runs_changes_the_verdict_and_its_version(
+    kafka_cluster, topics, milvus, encoder
+):
+    run = settings(kafka_cluster, topics, milvus.uri, VIGILENS_SETS__REFRESH_S="0")
+    with running(run) as service, Store(milvus.uri) as store:
+        produce(kafka_cluster.bootstrap, topics.images, [event("before", drawn(STRANGER))])
+        service.until("batch")
+        store.upsert("known", [reference(encoder, drawn(STRANGER), "no-stranger-any-more")])
+        produce(kafka_cluster.bootstrap, topics.images, [event("after", drawn(STRANGER))])
+        service.until("batch")
+        store.change("known", thresholds=Thresholds(0.9, 0.95), kind=Kind.REFERENCE)
+        produce(kafka_cluster.bootstrap, topics.images, [event("reported", drawn(STRANGER))])
+        said = verdicts(kafka_cluster, topics, 3)
+    seen = {name: next(each for each in verdict["sets"] if each["set"] == "known") for name, verdict in said.items()}
+    assert [said[name]["decision"] for name in ("before", "after", "reported")] == ["allow", "block", "allow"]
+    assert seen["before"]["version"] < seen["after"]["version"] < seen["reported"]["version"]
+    assert (seen["reported"]["kind"], seen["reported"]["block"]) == ("reference", 0.95)
+    assert [each["set"] for each in said["reported"]["matches"]] == ["known"]
