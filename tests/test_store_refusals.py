@@ -1,0 +1,67 @@
+"""What the store refuses before Milvus sees it: the checks are ours, so Milvus Lite in a file is enough to try them."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from milvus_fixtures import DIMENSION, make_set, references, unit
+
+from reference_sets.model import Reference
+from reference_sets.store import Store, StoreError
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with Store(str(tmp_path_factory.mktemp("milvus") / "sets.db")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def untouched(store: Store) -> str:
+    """An empty set that stays so."""
+    new = make_set()
+    store.create(new)
+    return new.name
+
+
+@pytest.mark.parametrize(
+    ("vector", "sentence"),
+    [
+        ([0.0] * DIMENSION, "unit length"),
+        ([float("nan")] * DIMENSION, "unit length"),
+        ([float("inf")] + [0.0] * (DIMENSION - 1), "unit length"),
+        ([2.0] + [0.0] * (DIMENSION - 1), "unit length"),
+        ([1.0], "has 1 values, the set's have 8"),
+    ],
+)
+def test_vectors_that_milvus_would_take_and_never_find_are_refused(store, untouched, vector, sentence):
+    with pytest.raises(StoreError, match=sentence):
+        store.upsert(untouched, [Reference("x", "", tuple(vector))])
+    with pytest.raises(StoreError, match="a query of the set"):
+        store.search(untouched, np.asarray([vector], dtype=np.float32), 1)
+    assert store.count(untouched) == 0
+    assert store.describe(untouched).version == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"id": "it's"}, "cannot be an id"),
+        ({"id": ""}, "cannot be an id"),
+        ({"id": "x" * 129}, "cannot be an id"),
+        ({"label": "ü" * 513}, "more than 1024 bytes"),
+        ({"features": bytes(48 * 1024 + 1)}, "49153 bytes, 49152 fit"),
+    ],
+)
+def test_references_that_do_not_fit_are_refused_before_any_is_written(store, untouched, changes, sentence):
+    good, bad = references(unit(2, 15))
+    with pytest.raises(StoreError, match=sentence):
+        store.upsert(untouched, [good, replace(bad, **changes)])
+    assert store.count(untouched) == 0
+
+
+@pytest.mark.parametrize("bad", ["", "1st", "with space", "dash-ed", "x" * 65, "ümlaut", "a/b"])
+def test_names_that_cannot_name_a_set_are_refused(store: Store, bad: str):
+    with pytest.raises(StoreError, match="cannot name a set"):
+        store.create(replace(make_set(), name=bad))
