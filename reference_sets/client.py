@@ -21,8 +21,13 @@ NOT_FOUND = 100  # Milvus error codes
 CONNECT_FAILED = 2
 NOT_AUTHENTICATED = 1800
 DATABASE_NOT_FOUND = 800
-# gRPC waits up to 120 s by default before it tries a server again that was away for long.
-CHANNEL = {"grpc.initial_reconnect_backoff_ms": 100, "grpc.max_reconnect_backoff_ms": 1000}
+# gRPC waits up to 120 s by default before it tries a server again that was away for long; and channels to one address
+# share that waiting, so that even the new channel with which pymilvus recovers would be refused without a try.
+CHANNEL = {
+    "grpc.initial_reconnect_backoff_ms": 100,
+    "grpc.max_reconnect_backoff_ms": 1000,
+    "grpc.use_local_subchannel_pool": 1,
+}
 
 
 def is_file(uri: str) -> bool:
