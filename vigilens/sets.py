@@ -194,7 +194,7 @@ def _progress(total: int) -> Iterator[Callable[[int], None]]:
         yield lambda done: bar.advance(task, done)
 
 
-@command.command()
+@command.command(short_help="Remove references by id, label or picture.")
 @click.argument("name")
 @click.argument("pictures", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--id", "ids", multiple=True, help="Id of a reference, as in a verdict. Can be repeated.")
@@ -251,7 +251,7 @@ def thresholds(load: "Load", *, name: str, review: float | None, block: float | 
     click.echo(f"{name}: review {new.review:.4f}, block {new.block:.4f}, version {changed.version}")
 
 
-@command.command("export")
+@command.command("export", short_help="Write a set to a Parquet file.")
 @click.argument("name")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @yes
@@ -267,7 +267,7 @@ def export(load: "Load", *, name: str, file: Path, yes: bool) -> None:
     click.echo(f"{file}: {rows} references of {name}")
 
 
-@command.command("import")
+@command.command("import", short_help="Read a set from a Parquet file.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--name", default="", help="Of the set. Without it the name in the file.")
 @click.pass_obj
