@@ -18,6 +18,9 @@ lint: $(READY) ## check style (ruff) and types (mypy)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+bench: $(READY) ## images per second through Kafka against without it, as a ratio
+	$(BIN)/python -m benchmarks.service
+
 chaos: $(READY) ## kill and stall workers and brokers; count lost and doubled verdicts
 	$(BIN)/python -m benchmarks.chaos --events 20000 --seconds 60 --brokers 3
 
@@ -42,4 +45,4 @@ $(MILVUS): tests/milvus-server.lock $(READY)
 	$(BIN)/uv pip install --python .cache/milvus-server/bin/python --require-hashes -r tests/milvus-server.lock
 	@touch $@
 
-.PHONY: help demo test lint chaos lock clean
+.PHONY: help demo test lint bench chaos lock clean
