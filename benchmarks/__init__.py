@@ -4,6 +4,8 @@ chaos   kills, stalls and restarts workers, brokers and Milvus, then counts lost
         chaos_events   what goes in: small real pictures and odd records, each with an id
         chaos_stage    what runs: brokers, Milvus, and workers as processes of their own
         chaos_faults   what goes wrong: a plan drawn from a seed, and its execution
+        chaos_progress how far the group has come meanwhile
         chaos_count    what came out: read by an independent client, counted by a pure function
         sabotage       a worker that leaves out one precaution, so that the count can be seen to fail
+service what Kafka and exactly-once cost: images per second through a broker against in this process
 """
