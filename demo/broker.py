@@ -157,7 +157,11 @@ class Cluster:
 
 @contextmanager
 def kafka(
-    folder: Path, nodes: int = 1, say: Callable[[str], None] = lambda _: None, cache: Path | None = None
+    folder: Path,
+    nodes: int = 1,
+    say: Callable[[str], None] = lambda _: None,
+    cache: Path | None = None,
+    more: str = "",
 ) -> Iterator[Cluster]:
     """A cluster for the time of the `with` block.
 
@@ -168,13 +172,14 @@ def kafka(
         nodes: 1, or 3 with replication 3 and min.insync.replicas 2.
         say: is told what takes long.
         cache: folder for Kafka's jars; None: `demo.jars.CACHE`.
+        more: lines of broker.properties that go before ours in effect; {client} and {controller} are the node's ports.
 
     Raises:
         NoKafka: Java or Kafka's jars cannot be had.
         KafkaFailed: a node ended or did not answer.
     """
     elsewhere = os.environ.get(BOOTSTRAP_VARIABLE)
-    if elsewhere and nodes == 1:
+    if elsewhere and nodes == 1 and not more:
         cluster = Cluster(elsewhere)
         cluster.wait()
         yield cluster
@@ -182,7 +187,7 @@ def kafka(
     jars = class_path(say, cache)
     say(f"starting Apache Kafka ({nodes} {'node' if nodes == 1 else 'nodes'})")
     with Leash() as leash:
-        cluster = _started(folder, nodes, jars, leash)
+        cluster = _started(folder, nodes, jars, leash, more)
         yield cluster
         for node in cluster.nodes:
             node.resume()
@@ -190,9 +195,9 @@ def kafka(
             cluster.nodes[0].stop()  # several would wait for one another's votes; the leash ends them
 
 
-def _started(folder: Path, nodes: int, jars: str, leash: Leash) -> Cluster:
+def _started(folder: Path, nodes: int, jars: str, leash: Leash, more: str) -> Cluster:
     for attempt in range(1, ATTEMPTS + 1):
-        cluster = _formatted(folder / f"kafka-{uuid.uuid4().hex[:8]}", nodes, jars, leash)
+        cluster = _formatted(folder / f"kafka-{uuid.uuid4().hex[:8]}", nodes, jars, leash, more)
         try:
             for node in cluster.nodes:
                 node.start()
@@ -207,7 +212,7 @@ def _started(folder: Path, nodes: int, jars: str, leash: Leash) -> Cluster:
     raise AssertionError("the last attempt returns or raises")
 
 
-def _formatted(folder: Path, nodes: int, jars: str, leash: Leash) -> Cluster:
+def _formatted(folder: Path, nodes: int, jars: str, leash: Leash, more: str) -> Cluster:
     """Writes each node's properties, formats its folder, and makes nodes that are not yet started."""
     folder.mkdir(parents=True)
     ports = free_ports(2 * nodes)
@@ -219,7 +224,8 @@ def _formatted(folder: Path, nodes: int, jars: str, leash: Leash) -> Cluster:
     formatting = []
     for number, (client, controller) in enumerate(zip(clients, controllers, strict=True), 1):
         properties = folder / f"node-{number}.properties"
-        properties.write_text(_COMMON.read_text() + _own(number, client, controller, voters, nodes, folder))
+        own = _own(number, client, controller, voters, nodes, folder)
+        properties.write_text(_COMMON.read_text() + own + more.format(client=client, controller=controller))
         log = folder / f"node-{number}.log"
         format_it = [*launch, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", properties]
         formatting.append((leash.start(format_it, log), log))

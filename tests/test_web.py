@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from certificate import CERTIFICATE, KEY
 from fetch_fixtures import (
     CAP,
     PATIENCE_S,
@@ -21,28 +22,6 @@ from fetch_fixtures import (
 )
 
 from embedding.source import Reason, Url
-
-# A certificate for localhost, made for these tests alone and trusted by nobody: `openssl req -x509 -days 36500`.
-CERTIFICATE = """\
------BEGIN CERTIFICATE-----
-MIIBlTCCATugAwIBAgIUH/inp5X4YpLw/pqQxapcYdGlTmAwCgYIKoZIzj0EAwIw
-FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMTEyMTEwN1oYDzIxMjYxMDI4
-MTIxMTA3WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
-PQMBBwNCAAQ4LycBeLCilfwLd4NJI41H/bA/vu6tEBsWV3Mik3oihnUkeHrgKo2M
-mW0Wquea1ATfxdRRyjKyLmaj68EuAT4Jo2kwZzAdBgNVHQ4EFgQUTmmuwsSiQbuy
-dxPIdI88LfKDPZUwHwYDVR0jBBgwFoAUTmmuwsSiQbuydxPIdI88LfKDPZUwDwYD
-VR0TAQH/BAUwAwEB/zAUBgNVHREEDTALgglsb2NhbGhvc3QwCgYIKoZIzj0EAwID
-SAAwRQIhAO+CL5zuB35e4Y+L1s6f0yWqGRJVxX9+BBrWNhFMjgxUAiBPlyhjmVJz
-Kg2gpm55YqD+3upXJ+HEKRcU4VB7RLy5hg==
------END CERTIFICATE-----
-"""
-KEY = """\
------BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgDHA+K4bqGBm+wrqm
-Q05pzMjFCF59bKTN5vWju70Q1JihRANCAAQ4LycBeLCilfwLd4NJI41H/bA/vu6t
-EBsWV3Mik3oihnUkeHrgKo2MmW0Wquea1ATfxdRRyjKyLmaj68EuAT4J
------END PRIVATE KEY-----
-"""
 
 
 def test_a_body_is_had():
