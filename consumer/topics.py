@@ -39,7 +39,8 @@ class _LastReason(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         found = re.match(r"Bootstrap connection to .* failed: (.*) \(backoff", record.getMessage())
-        self.text = found[1] if found else self.text
+        if found and not (self.text and "TimedOut" in found[1]):  # a time-out says less than what was said before
+            self.text = found[1]
 
 
 @dataclass(frozen=True, slots=True)
