@@ -1,6 +1,7 @@
 """Polls, and closes batches. The only file that touches the consumer, which belongs to one thread."""
 
 import logging
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -18,16 +19,18 @@ from kafka.errors import (
     RebalanceInProgressError,
     UnknownMemberIdError,
 )
+from kafka.structs import MemberState
 
 from consumer.batch import Batch, Event, Fenced
 from consumer.connect import Connection
 from consumer.events import read
-from reference_sets.patience import Patience
+from reference_sets.patience import Away, Patience
 
 log = logging.getLogger("vigilens.intake")
 
 _QUIET_S = 5.0  # without a record for so long, ask the brokers whether they are there
 _RPC_MS = 5_000  # one look-up of offsets
+_JOIN_MS = 1_000  # one poll while the group is rebalanced
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +83,28 @@ class Intake:
         start: "earliest" or "latest", for partitions that the group has not read before.
         limits: when a batch closes.
         patience: for look-ups while brokers are away.
+        stopping: ends the waiting for the group.
+        give_up_s: seconds for which the group may keep us waiting.
         on_wait: told why Kafka does not answer, and None when it does again.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (its parts, by name)
         self,
         consumer: Any,
         *,
         start: str,
         limits: Limits,
         patience: Patience,
+        stopping: threading.Event,
+        give_up_s: float,
         on_wait: Callable[[str | None], None] = lambda _: None,
     ) -> None:
         self._consumer = consumer
         self._start = start
         self._limits = limits
         self._patience = patience
+        self._stopping = stopping
+        self._give_up_s = give_up_s
         self._on_wait = on_wait
         self._polled: deque[Any] = deque()
         self._membership: Any = None
@@ -106,6 +115,7 @@ class Intake:
 
         Raises:
             Fenced: the group was rebalanced; nothing that was polled before may be committed.
+            Away: the group does not take us in.
         """
         if not self._polled and not self._poll(wait_s):
             return None
@@ -149,9 +159,10 @@ class Intake:
         """Poll once. True if there is something to close a batch with."""
         room = max(1, self._limits.images - len(self._polled))
         records = self._consumer.poll(timeout_ms=int(wait_s * 1000), max_records=room)
+        self._settle()
         membership = self._consumer.group_metadata()
         before, self._membership = self._membership, membership
-        if not _same(before, membership) and (_joined(before) or _joined(membership)):
+        if not _same(before, membership):
             # What was polled before is read again from what is committed, and so is what came with this poll: the
             # client may have taken its position from an answer that is older than this generation (docs/delivery.md).
             raise Fenced(f"the group was rebalanced (generation {membership.generation_id})")
@@ -163,6 +174,21 @@ class Intake:
         elif time.monotonic() - self._heard_at > _QUIET_S:
             self._ask_around()
         return bool(self._polled)
+
+    def _settle(self) -> None:
+        """Poll until we are a member of a settled group. What these polls bring is read again: the generation is new.
+
+        kafka-python throws a join away that comes through between two polls, and begins another: with anything else to
+        do in between, a leader keeps the whole group rebalancing for ever (docs/delivery.md).
+        """
+        started = time.monotonic()
+        while self._consumer.group_metadata().state != MemberState.STABLE and not self._stopping.is_set():
+            waited = time.monotonic() - started
+            if waited > self._give_up_s:
+                raise Away(f"kafka did not admit us to the group for {waited:.0f} s")
+            if waited > _QUIET_S:
+                self._on_wait("kafka: not yet a member of the group")
+            self._consumer.poll(timeout_ms=_JOIN_MS, max_records=1)
 
     def _full(self) -> bool:
         return (
@@ -207,8 +233,7 @@ class Intake:
         try:
             if assigned := self._consumer.assignment():
                 self._consumer.end_offsets(sorted(assigned), timeout_ms=_RPC_MS)
-            # A member can be without a partition, where others have them all.
-            self._on_wait(None if _joined(self._membership) else "kafka: not yet a member of the group")
+            self._on_wait(None)
         except KafkaError as error:
             log.warning("kafka does not answer", extra={"fields": {"error": repr(error)}})
             self._on_wait(f"kafka: {type(error).__name__}")

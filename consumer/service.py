@@ -84,6 +84,8 @@ def run(plan: Plan, start: Callable[[Patience], Judge], metrics: Metrics, stoppi
             start=plan.membership.start,
             limits=plan.limits,
             patience=patience,
+            stopping=stopping,
+            give_up_s=plan.give_up_s,
             on_wait=lambda why: metrics.wait("kafka", why),
         )
         house.callback(intake.close)  # the last to come is the first to go: others have our partitions at once

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 from kafka import TopicPartition
 from kafka.errors import IllegalGenerationError, InvalidProducerEpochError, KafkaTimeoutError
+from kafka.structs import MemberState
 
 TOPIC = "images"
 POLLS = 4_000  # a run that is right needs some hundreds
@@ -87,6 +88,8 @@ class FakeBroker:
 class FakeConsumer:
     """What the intake uses of kafka-python's consumer."""
 
+    state = MemberState.STABLE
+
     def __init__(self, broker, stopping):
         self.broker, self.stopping, self.polls = broker, stopping, 0
         self.generation, self.member, self.positions, self.paused = -1, "", {}, set()
@@ -113,7 +116,7 @@ class FakeConsumer:
         return polled
 
     def group_metadata(self):
-        return SimpleNamespace(generation_id=self.generation, member_id=self.member)
+        return SimpleNamespace(generation_id=self.generation, member_id=self.member, state=self.state)
 
     def assignment(self):
         return set(self.positions)

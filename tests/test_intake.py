@@ -8,10 +8,11 @@ import pytest
 from fake_kafka import TOPIC, FakeBroker, FakeConsumer, record
 from kafka import TopicPartition
 from kafka.errors import KafkaTimeoutError
+from kafka.structs import MemberState
 
 from consumer.batch import Fenced
 from consumer.intake import Intake, Limits
-from reference_sets.patience import Patience
+from reference_sets.patience import Away, Patience
 
 FIRST = TopicPartition(TOPIC, 0)
 
@@ -41,12 +42,14 @@ class Scripted(FakeConsumer):
         self.commits |= {at: each.offset for at, each in offsets.items()}
 
 
-def intake(consumer, *, images=4, size=1_000, start="earliest"):
+def intake(consumer, *, images=4, size=1_000, start="earliest", give_up_s=5.0):
     made = Intake(
         consumer,
         start=start,
         limits=Limits(images=images, size=size, wait_s=0.0, max_attributes_bytes=100),
         patience=Patience(5.0),
+        stopping=threading.Event(),
+        give_up_s=give_up_s,
     )
     made._membership = consumer.group_metadata()  # as after the rewind that begins a generation
     return made
@@ -120,6 +123,32 @@ def test_a_late_answer_of_a_question_that_timed_out_is_not_taken_for_a_new_one()
     consumer.committed = committed
     intake(consumer).rewind()
     assert consumer.positions == {FIRST: 25}
+
+
+def test_while_the_group_is_rebalanced_nothing_is_done_but_polling_until_it_has_settled():
+    consumer = Scripted([records(0, 2), records(2, 2), records(4, 2), records(0, 2)])
+    taken = intake(consumer)
+    states, polls = [MemberState.REBALANCING, MemberState.REBALANCING, MemberState.STABLE], len(consumer.coming)
+
+    def poll(timeout_ms, max_records):
+        consumer.state = states.pop(0) if states else MemberState.STABLE
+        consumer.generation = 1 if states else 2
+        return Scripted.poll(consumer, timeout_ms, max_records)
+
+    consumer.poll = poll
+    with pytest.raises(Fenced, match="generation 2"):
+        taken.take(0.0)
+    assert len(consumer.coming) == polls - 3
+    taken.rewind()
+    assert offsets(taken.take(0.0)) == [0, 1]  # nothing of the polls in between was taken
+
+
+def test_a_group_that_never_settles_ends_the_waiting():
+    consumer = Scripted([])
+    taken = intake(consumer, give_up_s=0.0)
+    consumer.state = MemberState.REBALANCING
+    with pytest.raises(Away, match="did not admit us"):
+        taken.take(0.0)
 
 
 def test_staying_in_the_group_takes_nothing_and_lets_the_partitions_go_on():

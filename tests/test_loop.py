@@ -69,6 +69,8 @@ def run_once(seed, *, trouble=0.03):
         start="earliest",
         limits=Limits(images=16, size=10_000, wait_s=0.0, max_attributes_bytes=1000),
         patience=patience,
+        stopping=stopping,
+        give_up_s=60.0,
     )
     outlet = Outlet(publisher, Metrics(), Names("g", "i", "verdicts", "metrics"))
 
