@@ -38,8 +38,9 @@ class _LastReason(logging.Handler):
         logging.getLogger("kafka.net").removeHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        found = re.match(r"Bootstrap connection to .* failed: (.*) \(backoff", record.getMessage())
-        if found and not (self.text and "TimedOut" in found[1]):  # a time-out says less than what was said before
+        found = re.match(r"Bootstrap connection to .*? failed: (.*) \(backoff", record.getMessage())
+        # Of several attempts some are told that the password is wrong, others see the connection closed.
+        if found and "Authentication" not in self.text:
             self.text = found[1]
 
 
