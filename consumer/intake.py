@@ -31,6 +31,7 @@ log = logging.getLogger("vigilens.intake")
 _QUIET_S = 5.0  # without a record for so long, ask the brokers whether they are there
 _RPC_MS = 5_000  # one look-up of offsets
 _JOIN_MS = 1_000  # one poll while the group is rebalanced
+_PAUSE_S = 0.2  # after a poll that failed at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,7 @@ class Intake:
     def _poll(self, wait_s: float) -> bool:
         """Poll once. True if there is something to close a batch with."""
         room = max(1, self._limits.images - len(self._polled))
-        records = self._consumer.poll(timeout_ms=int(wait_s * 1000), max_records=room)
+        records = self._ask(int(wait_s * 1000), room)
         self._settle()
         membership = self._consumer.group_metadata()
         before, self._membership = self._membership, membership
@@ -188,7 +189,18 @@ class Intake:
                 raise Away(f"kafka did not admit us to the group for {waited:.0f} s")
             if waited > _QUIET_S:
                 self._on_wait("kafka: not yet a member of the group")
-            self._consumer.poll(timeout_ms=_JOIN_MS, max_records=1)
+            self._ask(_JOIN_MS, 1)
+
+    def _ask(self, timeout_ms: int, room: int) -> dict[TopicPartition, list[Any]]:
+        """One poll of the client. When a broker goes it raises out of the middle of its work: all is read again then."""
+        try:
+            return self._consumer.poll(timeout_ms=timeout_ms, max_records=room)  # type: ignore[no-any-return]
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            self._on_wait(f"kafka: {error}")
+            self._stopping.wait(_PAUSE_S)
+            raise Fenced(f"kafka does not answer: {error}") from error
 
     def _full(self) -> bool:
         return (

@@ -43,4 +43,4 @@ def set_up(form: str, level: str) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("vigilens").setLevel(level)
     # The client reports each broken connection several times over; we say once what we wait for.
-    logging.getLogger("kafka").setLevel(logging.ERROR)
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)

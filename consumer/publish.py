@@ -86,9 +86,17 @@ class Publisher:
                 raise CannotPublish(f"Kafka refuses the transactional producer: {error!r}") from error
 
     def partitions(self, topic: str) -> int:
-        """Number of partitions of `topic`."""
+        """Number of partitions of `topic`.
+
+        Raises:
+            Fenced: no broker tells.
+        """
         self.renew()
-        return len(self._producer.partitions_for(topic))
+        try:
+            return len(self._producer.partitions_for(topic))
+        except KafkaError as error:
+            self.discard()
+            raise Fenced(f"kafka does not tell the partitions of {topic}: {error!r}") from error
 
     def publish(self, records: Iterable[Record], offsets: Mapping[TopicPartition, int], membership: Any) -> None:
         """Publish `records` and commit `offsets` as one transaction.

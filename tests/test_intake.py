@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from fake_kafka import TOPIC, FakeBroker, FakeConsumer, record
 from kafka import TopicPartition
-from kafka.errors import KafkaTimeoutError
+from kafka.errors import CorruptRecordError, KafkaConnectionError, KafkaTimeoutError
 from kafka.structs import MemberState
 
 from consumer.batch import Fenced
@@ -141,6 +141,22 @@ def test_while_the_group_is_rebalanced_nothing_is_done_but_polling_until_it_has_
     assert len(consumer.coming) == polls - 3
     taken.rewind()
     assert offsets(taken.take(0.0)) == [0, 1]  # nothing of the polls in between was taken
+
+
+def test_a_poll_that_fails_because_a_broker_is_away_is_fenced_and_read_again():
+    consumer = Scripted([])
+    taken = intake(consumer)
+    consumer.poll = lambda **_: (_ for _ in ()).throw(KafkaConnectionError("refused"))
+    with pytest.raises(Fenced, match="kafka does not answer"):
+        taken.take(0.0)
+
+
+def test_a_poll_that_fails_for_good_ends_the_process():
+    consumer = Scripted([])
+    taken = intake(consumer)
+    consumer.poll = lambda **_: (_ for _ in ()).throw(CorruptRecordError())
+    with pytest.raises(CorruptRecordError):
+        taken.take(0.0)
 
 
 def test_a_group_that_never_settles_ends_the_waiting():
