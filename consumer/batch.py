@@ -22,16 +22,20 @@ class Event:
         key: the record's key, as it came.
         partition: where it stood.
         offset: where it stood.
-        timestamp_ms: of the record, milliseconds since 1970.
-        size: bytes of key and value.
+        timestamp_ms: of the record, milliseconds since 1970; None or negative: it has none.
     """
 
     image: Image
     key: bytes | None
     partition: TopicPartition
     offset: int
-    timestamp_ms: int
-    size: int
+    timestamp_ms: int | None
+
+    def age_s(self, now: float) -> float | None:
+        """Seconds from the record's timestamp to `now` (seconds since 1970), at least 0; None without a timestamp."""
+        if self.timestamp_ms is None or self.timestamp_ms < 0:
+            return None
+        return max(0.0, now - self.timestamp_ms / 1000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,8 +76,13 @@ def read(record: Any, max_attributes_bytes: int) -> Event:
         partition=TopicPartition(record.topic, record.partition),
         offset=record.offset,
         timestamp_ms=record.timestamp,
-        size=len(record.key or b"") + len(record.value or b""),
     )
+
+
+def size_of(record: Any) -> int:
+    """Bytes of a record's key, value and headers."""
+    headers = sum(len(name) + len(value or b"") for name, value in record.headers or ())
+    return len(record.key or b"") + len(record.value or b"") + headers
 
 
 @dataclass(slots=True)
@@ -184,7 +189,7 @@ def _checked_id(text: str) -> str:
 
 
 def _sentence(error: Exception) -> str:
-    """One line that names the problem and never repeats the record's content."""
+    """One line that names the problem. It may quote a few characters of the record, and goes to its verdict only."""
     if isinstance(error, ValidationError):
         return "; ".join(
             f"{'.'.join(map(str, each['loc'])) or 'value'}: {each['msg']}"[:200] for each in error.errors()[:3]

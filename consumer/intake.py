@@ -23,11 +23,14 @@ from kafka.structs import MemberState
 
 from consumer.batch import Batch, Event, Fenced
 from consumer.connect import Connection
-from consumer.events import read
+from consumer.events import read, size_of
+from consumer.header_names import forgive
 from reference_sets.patience import Away, Patience
 
 log = logging.getLogger("vigilens.intake")
 
+# Of the group's coordinator: we are not, or no longer, who we say we are.
+_MOVED = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
 _QUIET_S = 5.0  # without a record for so long, ask the brokers whether they are there
 _RPC_MS = 5_000  # one look-up of offsets
 _JOIN_MS = 1_000  # one poll while the group is rebalanced
@@ -56,6 +59,7 @@ class Membership:
 
 def build_consumer(connection: Connection, topic: str, membership: Membership, limits: Limits) -> KafkaConsumer:
     """A consumer with the settings that exactly-once needs (docs/delivery.md)."""
+    forgive()
     return KafkaConsumer(
         topic,
         **connection.options(),
@@ -63,7 +67,9 @@ def build_consumer(connection: Connection, topic: str, membership: Membership, l
         enable_auto_commit=False,
         # Also turns on stable offset fetch: a new owner waits until the old owner's transaction is settled.
         isolation_level="read_committed",
-        auto_offset_reset=membership.start,
+        # `Intake` says where a new group begins. This is for what is committed and not there any more: nothing that
+        # still is there may be skipped.
+        auto_offset_reset="earliest",
         session_timeout_ms=int(membership.session_timeout_s * 1000),
         heartbeat_interval_ms=int(min(3.0, membership.session_timeout_s / 4) * 1000),
         max_poll_interval_ms=int(membership.max_poll_interval_s * 1000),
@@ -148,8 +154,9 @@ class Intake:
         for partition in sorted(self._consumer.assignment()):
             try:
                 offset = self._patience.call(partial(self._committed, partition), _is_away, "kafka")
-            except (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError):
-                return  # the group moves again: the next poll says so, and brings us back here
+            except _MOVED:
+                self._membership = None  # the group moves again: the next poll brings us back here, whatever it says
+                return
             self._consumer.seek(partition, offset)
 
     def close(self) -> None:
@@ -192,7 +199,7 @@ class Intake:
             self._ask(_JOIN_MS, 1)
 
     def _ask(self, timeout_ms: int, room: int) -> dict[TopicPartition, list[Any]]:
-        """One poll of the client. When a broker goes it raises out of the middle of its work: all is read again then."""
+        """One poll. When a broker goes the client raises out of the middle of its work: then all is read again."""
         try:
             return self._consumer.poll(timeout_ms=timeout_ms, max_records=room)  # type: ignore[no-any-return]
         except KafkaError as error:
@@ -203,10 +210,7 @@ class Intake:
             raise Fenced(f"kafka does not answer: {error}") from error
 
     def _full(self) -> bool:
-        return (
-            len(self._polled) >= self._limits.images
-            or sum(len(record.value or b"") for record in self._polled) >= self._limits.size
-        )
+        return len(self._polled) >= self._limits.images or sum(map(size_of, self._polled)) >= self._limits.size
 
     def _close(self) -> Batch:
         if not (_joined(self._membership) and self._membership.member_id):
@@ -214,12 +218,10 @@ class Intake:
         events: list[Event] = []
         size = 0
         while self._polled and len(events) < self._limits.images:
-            event = read(self._polled[0], self._limits.max_attributes_bytes)
-            if events and size + event.size > self._limits.size:
+            size += size_of(self._polled[0])
+            if events and size > self._limits.size:
                 break
-            self._polled.popleft()
-            events.append(event)
-            size += event.size
+            events.append(read(self._polled.popleft(), self._limits.max_attributes_bytes))
         ends = {event.partition: event.offset + 1 for event in events}
         lag = {at.partition: max(0, (self._consumer.highwater(at) or end) - end) for at, end in ends.items()}
         return Batch(events, self._membership, lag)
@@ -232,12 +234,17 @@ class Intake:
         # Asked twice: after a time-out kafka-python keeps the late answer and hands it to the next question.
         self._consumer.committed(partition, timeout_ms=_RPC_MS)
         offset = self._consumer.committed(partition, timeout_ms=_RPC_MS)
-        if offset is not None and offset >= 0:
+        first = int(self._consumer.beginning_offsets([partition], timeout_ms=_RPC_MS)[partition])
+        if offset is not None and offset >= first:
             return int(offset)
-        ends = self._consumer.beginning_offsets if self._start == "earliest" else self._consumer.end_offsets
-        offset = int(ends([partition], timeout_ms=_RPC_MS)[partition])
-        self._consumer.commit({partition: OffsetAndMetadata(offset, "", -1)}, timeout_ms=_RPC_MS)
-        return offset
+        if offset is not None and offset >= 0:
+            fields = {"partition": partition.partition, "events": first - offset}
+            log.error("events were deleted by retention before they were judged", extra={"fields": fields})
+            return first
+        if self._start == "latest":
+            first = int(self._consumer.end_offsets([partition], timeout_ms=_RPC_MS)[partition])
+        self._consumer.commit({partition: OffsetAndMetadata(first, "", -1)}, timeout_ms=_RPC_MS)
+        return first
 
     def _ask_around(self) -> None:
         """Nothing came for a while: a quiet topic, or brokers that are away? The client does not say by itself."""
@@ -261,11 +268,4 @@ def _same(before: Any, after: Any) -> bool:
 
 def _is_away(error: Exception) -> bool:
     """May another try go through? Being refused by name is final, all else of Kafka's passes."""
-    final = (
-        AuthorizationError,
-        CommitFailedError,
-        IllegalGenerationError,
-        RebalanceInProgressError,
-        UnknownMemberIdError,
-    )
-    return isinstance(error, KafkaError) and not isinstance(error, final)
+    return isinstance(error, KafkaError) and not isinstance(error, (AuthorizationError, *_MOVED))

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import IO
+from urllib.parse import quote
 
 log = logging.getLogger("vigilens.lifecycle")
 
@@ -19,17 +20,23 @@ EXIT_STUCK = 70  # sysexits.h: internal software error; a supervisor starts us a
 
 
 @contextmanager
-def stop_signals(stopping: threading.Event) -> Iterator[None]:
-    """SIGTERM and SIGINT set `stopping`; the second one ends the process at once, with nothing half committed."""
+def stop_signals(stopping: threading.Event) -> Iterator[list[int]]:
+    """SIGTERM and SIGINT set `stopping`; the second one ends the process at once, with nothing half committed.
+
+    Yields the signals that came: empty, or one.
+    """
+    asked: list[int] = []
 
     def on_signal(number: int, _: FrameType | None) -> None:
-        if stopping.is_set():
+        if asked:
             os._exit(128 + number)
-        stopping.set()
+        asked.append(number)
+        # On a thread of its own: the main thread may be inside `stopping.wait` and hold its lock.
+        threading.Thread(target=stopping.set, daemon=True).start()
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield
+        yield asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -47,9 +54,11 @@ def slot(group: str, given: str) -> Iterator[str]:
         return
     folder = Path(tempfile.gettempdir()) / f"vigilens-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise PermissionError(f"{folder} belongs to another user; remove it, or set kafka.instance")
     number, held = 0, None
     while held is None:
-        held = _lock(folder / f"{group}-{number}.lock")
+        held = _lock(folder / f"{quote(group, safe='')}-{number}.lock")
         number += 1
     with held:
         yield f"{socket.gethostname()}-{number - 1}"
@@ -59,7 +68,7 @@ def _lock(path: Path) -> IO[str] | None:
     file = path.open("w")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:  # a sibling has it
         file.close()
         return None
     return file

@@ -53,15 +53,18 @@ def run(
         Exception: whatever the parts raise but Fenced, e.g. Away; nothing of the batches under way was committed.
     """
     under_way: UnderWay = deque()
+    judging: list[Future[Judged]] = []  # also of batches that were dropped: their memory is in use until they end
     workers = ThreadPoolExecutor(max_workers=depth, thread_name_prefix="judge")
     try:
         while under_way or not stopping.is_set():
             try:
                 # 1. Take, unless we stop or enough is under way; but stay in the group in any case.
-                if stopping.is_set() or len(under_way) >= depth:
+                judging = [each for each in judging if not each.done()]
+                if stopping.is_set() or max(len(under_way), len(judging)) >= depth:
                     intake.stay()
                 elif batch := intake.take(0.0 if under_way else _IDLE_S):
-                    under_way.append((batch, workers.submit(judge, batch)))
+                    judging.append(workers.submit(judge, batch))
+                    under_way.append((batch, judging[-1]))
                 # 2. Publish the oldest, if it is judged.
                 if under_way and wait([under_way[0][1]], timeout=_BUSY_S).done:
                     batch, judged = under_way[0]

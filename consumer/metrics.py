@@ -29,6 +29,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._lock = threading.Lock()
         self._values: dict[str, Any] = {each.name: self._make(each) for each in names.ALL}
         self._waiting: dict[str, str] = {"start": "the service is starting"}
         self._values[names.READY.name].set_function(lambda: 0 if self._waiting else 1)
@@ -47,12 +48,14 @@ class Metrics:
 
     def wait(self, who: str, why: str | None) -> None:
         """`who` ("kafka", "milvus", "start") is being waited for because of `why`; None: no longer."""
-        waiting = {name: text for name, text in self._waiting.items() if name != who}
-        self._waiting = waiting if why is None else {**waiting, who: why}
+        with self._lock:
+            waiting = {name: text for name, text in self._waiting.items() if name != who}
+            self._waiting = waiting if why is None else {**waiting, who: why}
 
     def rewound(self) -> None:
         """Reading began again at what is committed."""
         self._values[names.REWINDS.name].inc()
+        self._values[names.LAG.name].clear()  # of partitions that may be somebody else's now
 
     def published(self, batch: Batch, judged: Judged, added: BatchMetrics) -> None:
         """A batch was committed."""
@@ -67,9 +70,12 @@ class Metrics:
             values[names.STAGE.name].labels(stage).observe(seconds)
         values[names.BATCH.name].observe(added.verdicts)
         for event in batch.events:
-            values[names.AGE.name].observe(max(0.0, added.at.timestamp() - event.timestamp_ms / 1000))
+            if (age := event.age_s(added.at.timestamp())) is not None:
+                values[names.AGE.name].observe(age)
         for partition, lag in added.lag.items():
             values[names.LAG.name].labels(partition).set(lag)
+        values[names.SET_VERSION.name].clear()  # a set may have been dropped
+        values[names.SET_REFERENCES.name].clear()
         for known, size in zip(judged.look.sets, judged.look.sizes, strict=True):
             values[names.SET_VERSION.name].labels(known.name).set(known.version)
             values[names.SET_REFERENCES.name].labels(known.name).set(size)
@@ -84,6 +90,8 @@ def serve(metrics: Metrics, host: str, port: int) -> Iterator[str]:
     """
 
     class Page(BaseHTTPRequestHandler):
+        timeout = 10  # seconds; who asks and then says nothing does not keep a thread
+
         def do_GET(self) -> None:
             status, kind, body = _answer(metrics, self.path)
             self.send_response(status)

@@ -54,7 +54,7 @@ class Outlet:
         log.info("batch", extra={"fields": _line(batch, judged, added, time.perf_counter() - started)})
 
     def renew(self) -> None:
-        """Settle what was begun; see Publisher.renew."""
+        """Reading begins again: count that, and settle what was begun (see Publisher.renew)."""
         self._metrics.rewound()
         self._publisher.renew()
 
@@ -62,13 +62,13 @@ class Outlet:
 def _line(batch: Batch, judged: Judged, added: BatchMetrics, publish_s: float) -> dict[str, object]:
     """The canonical line of a batch."""
     stages = {f"{stage}_ms": round(seconds * 1000, 1) for stage, seconds in judged.seconds.items()}
-    oldest = min(event.timestamp_ms for event in batch.events) / 1000
+    ages = [age for event in batch.events if (age := event.age_s(added.at.timestamp())) is not None]
     return {
         "images": added.verdicts,
         **added.decisions,
         **stages,
         "publish_ms": round(publish_s * 1000, 1),
-        "oldest_s": round(added.at.timestamp() - oldest, 3),
+        "oldest_s": round(max(ages, default=0.0), 3),
         "lag": sum(batch.lag.values()),
         "sets": ",".join(f"{known.name}@{known.version}" for known in judged.look.sets),
         "offsets": ",".join(f"{at.partition}:{offset}" for at, offset in sorted(batch.next_offsets.items())),

@@ -70,6 +70,7 @@ class Publisher:
         self._patience = patience
         self._give_up_s = give_up_s
         self._failing_since: float | None = None
+        self._failed_at = 0.0
         self._producer: Any = None
 
     def renew(self) -> None:
@@ -114,22 +115,31 @@ class Publisher:
             self.discard()
             if isinstance(error, AuthorizationError | MessageSizeTooLargeError):
                 raise CannotPublish(f"Kafka refuses our records: {error!r}. `vigilens check` tells why") from error
-            self._failing_since = self._failing_since or time.monotonic()
-            if time.monotonic() - self._failing_since > self._give_up_s:
+            if self._fails_too_long():
                 raise CannotPublish(
                     f"no transaction went through for {self._give_up_s:.0f} s; last: {error!r}"
                 ) from error
             raise Fenced(f"the transaction failed: {error!r}") from error
         self._failing_since = None
 
+    def _fails_too_long(self) -> bool:
+        """Has no transaction gone through for `give_up_s`? Quiet times between two failures do not count."""
+        now = time.monotonic()
+        if self._failing_since is None or now - self._failed_at > self._give_up_s / 2:
+            self._failing_since = now
+        self._failed_at = now
+        return now - self._failing_since > self._give_up_s
+
     def discard(self) -> None:
-        """Close the producer, if there is one, without waiting for what it holds."""
+        """Close the producer, if there is one."""
         producer, self._producer = self._producer, None
-        if producer is None:
-            return
+        if producer is not None:
+            self._close(producer)
+
+    def _close(self, producer: Any) -> None:
         try:
-            producer.close(timeout=1)
-        except KafkaError as error:  # it still held records: its epoch is fenced by the next producer's
+            producer.close(timeout=self._timeout_s)  # longer than a delivery, so that it comes to its end
+        except KafkaError as error:
             log.debug("closing a failed producer: %r", error)
 
     def _start(self) -> Any:
@@ -138,8 +148,7 @@ class Publisher:
             with self._limit(4 * self._timeout_s, "starting a producer"):
                 producer.init_transactions()
         except KafkaError:
-            self._producer = producer
-            self.discard()
+            self._close(producer)
             raise
         return producer
 

@@ -58,7 +58,7 @@ class BatchMetrics(BaseModel):
     reasons: dict[str, int] = Field(description="Unscannable images by reason.")
     matches: tuple[SetCount, ...]
     age_s: dict[str, int] = Field(
-        description="Events by age at publish: upper bound in seconds → count, not cumulated."
+        description="Events with a timestamp, by age at publish: upper bound in s → count, not cumulated."
     )
     lag: dict[str, int] = Field(description="Input partition → events that waited beyond this batch when it was taken.")
     stage_seconds: dict[str, float]
@@ -93,7 +93,7 @@ def verdict_record(event: Event, verdict: Verdict, topic: str, source: str, part
 def metrics_of(batch: Batch, judged: Judged, group: str, instance: str) -> BatchMetrics:
     """What this batch adds to the metrics."""
     verdicts, now = judged.verdicts, datetime.now(UTC)
-    ages = [max(0.0, now.timestamp() - event.timestamp_ms / 1000) for event in batch.events]
+    ages = [age for event in batch.events if (age := event.age_s(now.timestamp())) is not None]
     matches = Counter((match.set, match.level) for verdict in verdicts for match in verdict.matches)
     return BatchMetrics(
         group=group,

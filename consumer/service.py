@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from kafka.errors import AuthorizationError, KafkaError, UnsupportedVersionError
 
@@ -20,6 +21,9 @@ from matcher.judge import Judge, Judged
 from reference_sets.patience import Patience
 
 log = logging.getLogger("vigilens.service")
+
+_PICTURE_S = 10.0  # the worst picture of the default limits decodes in 6 s on one core
+_SPARE_S = 60.0
 
 
 class NoTopic(Exception):  # noqa: N818 (named after what is missing)
@@ -39,6 +43,7 @@ class Plan:
     metrics_topic: str
     transaction_timeout_s: float
     depth: int
+    fetch_timeout_s: float
     give_up_s: float
     http_host: str
     http_port: int
@@ -54,7 +59,7 @@ def run(plan: Plan, start: Callable[[Patience], Judge], metrics: Metrics, stoppi
         stopping: set from anywhere, e.g. by a signal.
 
     Raises:
-        Away: a dependency stayed away for longer than `give_up_s`.
+        Away: a dependency stayed away for longer than `give_up_s`, or we were asked to stop meanwhile.
         NoTopic: a topic does not exist.
         CannotPublish: Kafka refuses our records.
     """
@@ -92,8 +97,9 @@ def run(plan: Plan, start: Callable[[Patience], Judge], metrics: Metrics, stoppi
         names = Names(plan.membership.group, instance, plan.verdicts_topic, plan.metrics_topic)
         outlet = Outlet(publisher, metrics, names)
         metrics.wait("start", None)
+        house.callback(stopping.set)  # however the loop ends, judges that wait for Milvus end too
         log.info("ready", extra={"fields": {"topic": plan.images_topic, "group": plan.membership.group}})
-        loop.run(intake, _judging(judge), outlet, depth=plan.depth, stopping=stopping)
+        loop.run(intake, partial(_judge, judge, plan), outlet, depth=plan.depth, stopping=stopping)
     log.info("stopped", extra={"fields": {"instance": instance}})
 
 
@@ -111,5 +117,8 @@ def _is_away(error: Exception) -> bool:
     return isinstance(error, KafkaError | topics.NoAnswer) and not isinstance(error, final)
 
 
-def _judging(judge: Judge) -> Callable[[Batch], Judged]:
-    return lambda batch: judge.judge([event.image for event in batch.events])
+def _judge(judge: Judge, plan: Plan, batch: Batch) -> Judged:
+    """Judge a batch; end the process if that outlasts every time limit on its way, as on a network disk that hangs."""
+    bound_s = len(batch.events) * (plan.fetch_timeout_s + _PICTURE_S) + plan.give_up_s + _SPARE_S
+    with Watchdog().limit(bound_s, "judging a batch"):
+        return judge.judge([event.image for event in batch.events])

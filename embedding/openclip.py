@@ -24,6 +24,7 @@ from embedding.weights import image_weights, sha256
 log = logging.getLogger(__name__)
 
 # Pictures run through the network together: memory is bounded, and throughput on one core levels off (ViT-B-32).
+_UNIT = 1e-3  # how far from 1 the length of a vector may be
 _TOGETHER = 8
 
 # A picture of 65,500 x 1 resized to a shorter side of 224 would have 3 billion pixels. OpenCLIP then keeps only the
@@ -71,9 +72,12 @@ class OpenClip:
         )
 
     def encode(self, pictures: Sequence[Pixels]) -> Encoded:
-        """Vectors of n pictures, n ≥ 1, in their order. No picture is featureless to a network."""
+        """Vectors of n pictures, n ≥ 1, in their order. Featureless is what overflows the network's numeric type."""
         parts = [self._vectors(pictures[at : at + _TOGETHER]) for at in range(0, len(pictures), _TOGETHER)]
-        return Encoded(np.concatenate(parts), np.zeros(len(pictures), dtype=np.bool_))
+        vectors = np.concatenate(parts)
+        broken = ~(np.abs(np.linalg.norm(vectors, axis=1) - 1) < _UNIT)  # NaN is not within any distance of 1
+        vectors[broken] = 0
+        return Encoded(vectors, broken)
 
     @torch.inference_mode()
     def _vectors(self, pictures: Sequence[Pixels]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embedding.decode import Picture, decode
 from embedding.encoder import Encoder
@@ -15,6 +16,7 @@ from embedding.source import Reason, Unreadable
 from matcher.compose import Case, Image, compose
 from matcher.verdict import ImageFacts, Timings, Verdict
 from reference_sets.look import Look, Watch
+from reference_sets.model import Neighbour
 from reference_sets.store import Store, UnknownSet
 
 __all__ = ["Image", "Judge", "Judged"]
@@ -151,13 +153,19 @@ class Judge:
             return look
         vectors = np.stack([case.vector for case in cases if case.vector is not None])
         try:
-            found = [self._store.search(known.name, vectors, self._top_k) for known in look.sets]
-        except UnknownSet:  # dropped since the look was taken; a second time would be a set that cannot be searched
-            look = self._watch.look(fresh=True)
-            found = [self._store.search(known.name, vectors, self._top_k) for known in look.sets]
+            found = self._neighbours(look, vectors)
+            again = self._watch.look()
+        except UnknownSet:  # dropped since the look was taken
+            found, again = [], self._watch.look(fresh=True)
+        if not found or again.sets != look.sets:  # the search may have waited for minutes
+            look, found = again, self._neighbours(again, vectors)
         for case, per_set in zip(cases, zip(*found, strict=True), strict=True):
             case.found = list(per_set)
         return look
+
+    def _neighbours(self, look: Look, vectors: NDArray[np.float32]) -> list[list[list[Neighbour]]]:
+        """Per set, per vector (n, d): the nearest references, nearest first."""
+        return [self._store.search(known.name, vectors, self._top_k) for known in look.sets]
 
 
 def _pixels(picture: Picture) -> int:

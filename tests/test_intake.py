@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from fake_kafka import TOPIC, FakeBroker, FakeConsumer, record
 from kafka import TopicPartition
-from kafka.errors import CorruptRecordError, KafkaConnectionError, KafkaTimeoutError
+from kafka.errors import CommitFailedError, CorruptRecordError, KafkaConnectionError, KafkaTimeoutError
 from kafka.structs import MemberState
 
 from consumer.batch import Fenced
@@ -23,7 +23,7 @@ class Scripted(FakeConsumer):
     def __init__(self, coming, generation=1, member="us"):
         super().__init__(FakeBroker(random.Random(0), trouble=0.0), threading.Event())
         self.coming, self.generation, self.member = list(coming), generation, member
-        self.positions, self.commits, self.ends = {FIRST: 0}, {}, {FIRST: 40}
+        self.positions, self.commits, self.begins, self.ends = {FIRST: 0}, {}, 0, {FIRST: 40}
 
     def poll(self, timeout_ms, max_records):  # noqa: ARG002 (kafka-python's signature)
         records = self.coming.pop(0) if self.coming else []
@@ -36,7 +36,7 @@ class Scripted(FakeConsumer):
         return {at: self.ends[at] for at in partitions}
 
     def beginning_offsets(self, partitions, timeout_ms):  # noqa: ARG002
-        return dict.fromkeys(partitions, 0)
+        return dict.fromkeys(partitions, self.begins)
 
     def commit(self, offsets, timeout_ms):  # noqa: ARG002
         self.commits |= {at: each.offset for at, each in offsets.items()}
@@ -108,6 +108,24 @@ def test_a_partition_has_a_committed_offset_before_its_first_event_is_taken(star
     consumer.ends[FIRST] = 50  # ten events later, with nothing published yet …
     taken.rewind()
     assert consumer.positions == {FIRST: begins}  # … they are still to come
+
+
+def test_events_that_retention_deleted_before_they_were_judged_are_told_and_reading_goes_on(caplog):
+    consumer = Scripted([])
+    consumer.commits, consumer.begins = {FIRST: 5}, 12
+    intake(consumer, start="latest").rewind()
+    assert consumer.positions == {FIRST: 12}
+    (told,) = [each for each in caplog.records if "deleted by retention" in each.message]
+    assert told.fields == {"partition": 0, "events": 7}
+
+
+def test_a_rewind_that_the_group_interrupts_is_made_up_for_before_anything_is_taken():
+    consumer = Scripted([records(50, 2)])
+    taken = intake(consumer)
+    consumer.committed = lambda *_args, **_options: (_ for _ in ()).throw(CommitFailedError())
+    taken.rewind()
+    with pytest.raises(Fenced):
+        taken.take(0.0)
 
 
 def test_a_late_answer_of_a_question_that_timed_out_is_not_taken_for_a_new_one():

@@ -8,7 +8,7 @@ from fake_kafka import FakeBroker, FakeConsumer, FakeProducer, NoProgressError
 
 from consumer import intake as intake_module
 from consumer import loop, publish
-from consumer.batch import Batch
+from consumer.batch import Batch, Fenced
 from consumer.intake import Intake, Limits
 from consumer.metrics import Metrics
 from consumer.outlet import Names, Outlet
@@ -177,6 +177,38 @@ def test_batches_are_published_oldest_first_however_long_each_is_judged(depth):
 
     loop.run(Numbers(), judge, Keeps(), depth=depth, stopping=stopping)
     assert published == list(gates)
+
+
+def test_dropped_batches_that_are_still_judged_count_so_that_memory_is_bounded():
+    gates, taken, stopping = [], [], threading.Event()
+
+    class Restless:
+        """The group is rebalanced after every batch, and no judge comes to its end."""
+
+        def take(self, _wait_s):
+            taken.append(threading.Event())
+            return taken[-1]
+
+        def stay(self):
+            if not gates:
+                gates.append("full")
+                raise Fenced("rebalanced")
+            stopping.set()
+            for each in taken:
+                each.set()
+
+        def rewind(self):
+            pass
+
+    class Nothing:
+        def publish(self, _batch, _judged):
+            pass
+
+        def renew(self):
+            pass
+
+    loop.run(Restless(), lambda batch: batch.wait(10), Nothing(), depth=2, stopping=stopping)
+    assert len(taken) == 2  # not two more after the first two were dropped
 
 
 def test_a_judge_that_fails_ends_the_loop_and_nothing_of_its_batch_is_published():

@@ -109,13 +109,22 @@ def test_what_kafka_refuses_for_good_is_not_tried_again(error):
 def test_transactions_that_fail_for_too_long_end_the_process(monkeypatch):
     now = [100.0]
     monkeypatch.setattr("consumer.publish.time.monotonic", lambda: now[0])
-    publishing = publisher([Producer([], "commit", KafkaTimeoutError()) for _ in range(3)], give_up_s=60.0)
-    for now[0] in (100.0, 159.0):
+    publishing = publisher([Producer([], "commit", KafkaTimeoutError()) for _ in range(4)], give_up_s=60.0)
+    for now[0] in (100.0, 125.0, 150.0):
         with pytest.raises(Fenced):
             publishing.publish([RECORD], OFFSETS, "membership")
     now[0] = 161.0
     with pytest.raises(CannotPublish, match="no transaction went through for 60 s"):
         publishing.publish([RECORD], OFFSETS, "membership")
+
+
+def test_quiet_hours_between_two_failures_do_not_count(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("consumer.publish.time.monotonic", lambda: now[0])
+    publishing = publisher([Producer([], "commit", KafkaTimeoutError()) for _ in range(2)], give_up_s=60.0)
+    for now[0] in (100.0, 4000.0):
+        with pytest.raises(Fenced):
+            publishing.publish([RECORD], OFFSETS, "membership")
 
 
 def test_one_transaction_that_goes_through_ends_the_counting_of_failures(monkeypatch):

@@ -53,11 +53,11 @@ def serve(settings: "Settings") -> None:
         wiring.prove(encoder, watch.look().sets)
         return wiring.judge(settings, encoder, store, watch)
 
-    with stop_signals(stopping):
+    with stop_signals(stopping) as asked:
         try:
             service.run(plan(settings), start, metrics, stopping)
         except Away:
-            if not stopping.is_set():  # asked to stop while waiting: nothing was committed, nothing is wrong
+            if not asked:  # asked to stop while waiting: nothing was committed, nothing is wrong
                 raise
 
 
@@ -78,6 +78,7 @@ def plan(settings: "Settings") -> "Plan":
         metrics_topic=kafka.metrics_topic,
         transaction_timeout_s=kafka.transaction_timeout_s,
         depth=batch.depth,
+        fetch_timeout_s=settings.images.fetch_timeout_s,
         give_up_s=settings.waiting.give_up_s,
         http_host=settings.http.host,
         http_port=settings.http.port,
