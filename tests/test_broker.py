@@ -60,9 +60,9 @@ def test_a_stopped_node_comes_back_with_what_it_had(tmp_path, monkeypatch):
 
 def test_children_die_with_a_parent_that_is_killed(tmp_path):
     parent = (
-        "import sys, time; from pathlib import Path; from demo.leash import Leash\n"
+        "import signal, sys; from pathlib import Path; from demo.leash import Leash\n"
         "child = Leash().start(['sleep', '600'], Path(sys.argv[1]))\n"
-        "print(child.pid, flush=True); time.sleep(600)\n"
+        "print(child.pid, flush=True); signal.pause()\n"
     )
     running = subprocess.Popen(
         [sys.executable, "-c", parent, str(tmp_path / "log")], stdout=subprocess.PIPE, text=True, cwd=ROOT

@@ -9,6 +9,39 @@ from hostile import hostile_inputs
 from running_service import produce, read_committed, running
 from service_fixtures import KNOWN, event, settings
 
+BODIES = [
+    b"{}",
+    b"[]",
+    b"null",
+    b'{"id": 1}',
+    b'{"id": "a", "data": 5}',
+    b'{"id": "a", "data": "%%%"}',
+    b'{"id": "a", "data": ""}',
+    b'{"id": "a", "data": "aGVsbG8="}',
+    b'{"id": "a", "path": "/etc/passwd"}',
+    b'{"id": "a", "path": "../../etc/passwd"}',
+    b'{"id": "a", "path": "/dev/zero"}',
+    b'{"id": "a", "path": "\\u0000"}',
+    b'{"id": "a", "url": "http://169.254.169.254/latest/meta-data"}',
+    b'{"id": "a", "url": "https://localhost/"}',
+    b'{"id": "a", "url": "file:///etc/passwd"}',
+    b'{"id": "a", "url": "gopher://x"}',
+    b'{"id": "a", "url": "https://user:password@example.com/"}',
+    b'{"id": "a", "url": "https://[::1"}',
+    b'{"id": "a", "url": "\\ud800"}',
+    b'{"id": "\\ud800", "path": "a"}',
+    b'{"id": "a", "path": "a", "url": "b"}',
+    b'{"id": "a", "path": "a", "attributes": {"n": NaN}}',
+    b'{"id": "a", "path": "a", "attributes": {"n": 1e999}}',
+    b'{"id": "a", "path": "a", "attributes": ' + b'{"a":' * 3000 + b"1" + b"}" * 3000 + b"}",
+    b'{"id": "a", "path": "a", "attributes": {"a": "' + b"b" * 500_000 + b'"}}',
+    b'{"id": "' + b"a" * 500_000 + b'", "path": "a"}',
+    b'{"id": ' + b"9" * 9000 + b', "path": "a"}',
+    b"{" + b" " * 100_000,
+    b'{"id": "a", "id": "b", "path": "c"}',
+    '{"id": "\u202e\u0000", "path": "\U0001f600"}'.encode(),
+]
+
 
 def odd_events():
     """Values, keys and headers that no honest producer sends."""
@@ -19,39 +52,7 @@ def odd_events():
     yield "many headers", (None, b"x", [(f"h{n}", b"v") for n in range(500)], 0)
     yield "headers without values", (None, b"x", [("ce_id", None), ("content-type", None)], 0)
     yield "broken header", (None, b"x", [("ce_specversion", b"\xff\xfe")], 0)
-    bodies = [
-        b"{}",
-        b"[]",
-        b"null",
-        b'{"id": 1}',
-        b'{"id": "a", "data": 5}',
-        b'{"id": "a", "data": "%%%"}',
-        b'{"id": "a", "data": ""}',
-        b'{"id": "a", "data": "aGVsbG8="}',
-        b'{"id": "a", "path": "/etc/passwd"}',
-        b'{"id": "a", "path": "../../etc/passwd"}',
-        b'{"id": "a", "path": "/dev/zero"}',
-        b'{"id": "a", "path": "\\u0000"}',
-        b'{"id": "a", "url": "http://169.254.169.254/latest/meta-data"}',
-        b'{"id": "a", "url": "https://localhost/"}',
-        b'{"id": "a", "url": "file:///etc/passwd"}',
-        b'{"id": "a", "url": "gopher://x"}',
-        b'{"id": "a", "url": "https://user:password@example.com/"}',
-        b'{"id": "a", "url": "https://[::1"}',
-        b'{"id": "a", "url": "\\ud800"}',
-        b'{"id": "\\ud800", "path": "a"}',
-        b'{"id": "a", "path": "a", "url": "b"}',
-        b'{"id": "a", "path": "a", "attributes": {"n": NaN}}',
-        b'{"id": "a", "path": "a", "attributes": {"n": 1e999}}',
-        b'{"id": "a", "path": "a", "attributes": ' + b'{"a":' * 3000 + b"1" + b"}" * 3000 + b"}",
-        b'{"id": "a", "path": "a", "attributes": {"a": "' + b"b" * 500_000 + b'"}}',
-        b'{"id": "' + b"a" * 500_000 + b'", "path": "a"}',
-        b'{"id": ' + b"9" * 9000 + b', "path": "a"}',
-        b"{" + b" " * 100_000,
-        b'{"id": "a", "id": "b", "path": "c"}',
-        '{"id": "\u202e\u0000", "path": "\U0001f600"}'.encode(),
-    ]
-    for number, body in enumerate(bodies):
+    for number, body in enumerate(BODIES):
         yield f"body {number}", (None, body, [], 0)
         yield (
             f"body {number} as a structured CloudEvent",
