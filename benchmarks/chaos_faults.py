@@ -46,11 +46,11 @@ class Fault:
 class Breakable(Protocol):
     """A worker, a broker, or Milvus: what can be done to it."""
 
-    def start(self) -> None: ...  # noqa: D102
-    def stop(self) -> None: ...  # noqa: D102
-    def kill(self) -> None: ...  # noqa: D102
-    def pause(self) -> None: ...  # noqa: D102
-    def resume(self) -> None: ...  # noqa: D102
+    def start(self) -> None: ...  # noqa: D102 (told by the class)
+    def stop(self) -> None: ...  # noqa: D102 (told by the class)
+    def kill(self) -> None: ...  # noqa: D102 (told by the class)
+    def pause(self) -> None: ...  # noqa: D102 (told by the class)
+    def resume(self) -> None: ...  # noqa: D102 (told by the class)
 
 
 @dataclass(frozen=True, slots=True)

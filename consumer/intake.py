@@ -201,7 +201,7 @@ class Intake:
     def _ask(self, timeout_ms: int, room: int) -> dict[TopicPartition, list[Any]]:
         """One poll. When a broker goes the client raises out of the middle of its work: then all is read again."""
         try:
-            return self._consumer.poll(timeout_ms=timeout_ms, max_records=room)  # type: ignore[no-any-return]
+            return self._consumer.poll(timeout_ms=timeout_ms, max_records=room)  # type: ignore[no-any-return]  # no types there
         except KafkaError as error:
             if not error.retriable:
                 raise

@@ -19,6 +19,10 @@ log = logging.getLogger("vigilens.lifecycle")
 EXIT_STUCK = 70  # sysexits.h: internal software error; a supervisor starts us again
 
 
+class CannotStart(Exception):  # noqa: N818 (named after the reaction)
+    """The service could not be right as things are. The message names the mend."""
+
+
 @contextmanager
 def stop_signals(stopping: threading.Event) -> Iterator[list[int]]:
     """SIGTERM and SIGINT set `stopping`; the second one ends the process at once, with nothing half committed.
@@ -55,7 +59,7 @@ def slot(group: str, given: str) -> Iterator[str]:
     folder = Path(tempfile.gettempdir()) / f"vigilens-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
-        raise PermissionError(f"{folder} belongs to another user; remove it, or set kafka.instance")
+        raise CannotStart(f"{folder} belongs to another user; remove it, or set kafka.instance")
     number, held = 0, None
     while held is None:
         held = _lock(folder / f"{quote(group, safe='')}-{number}.lock")

@@ -72,11 +72,8 @@ def run(
                     under_way.popleft()
             # 3. Fenced: drop what is under way, settle what was begun, read again what is not committed.
             except Fenced as why:
-                log.log(
-                    logging.WARNING if under_way else logging.INFO,
-                    "rewind",
-                    extra={"fields": {"why": str(why), "dropped_batches": len(under_way)}},
-                )
+                fields = {"why": str(why), "dropped_batches": len(under_way)}
+                log.log(logging.WARNING if under_way else logging.INFO, "rewind", extra={"fields": fields})
                 drop(under_way)
                 if not stopping.is_set():
                     outlet.renew()

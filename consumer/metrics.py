@@ -18,6 +18,7 @@ from prometheus_client import (
 
 from consumer import metric_names as names
 from consumer.batch import Batch
+from consumer.lifecycle import CannotStart
 from consumer.records import BatchMetrics
 from matcher.judge import Judged
 
@@ -86,7 +87,7 @@ def serve(metrics: Metrics, host: str, port: int) -> Iterator[str]:
     """Show `metrics` on http://host:port until the body ends; yields the address. Port 0: any free one.
 
     Raises:
-        OSError: the port is taken, or the host is not ours.
+        CannotStart: the port is taken, or the host is not ours.
     """
 
     class Page(BaseHTTPRequestHandler):
@@ -103,7 +104,13 @@ def serve(metrics: Metrics, host: str, port: int) -> Iterator[str]:
         def log_message(self, *_: Any) -> None:
             """Probes come every few seconds; they are not worth a line."""
 
-    server = ThreadingHTTPServer((host, port), Page)
+    try:
+        server = ThreadingHTTPServer((host, port), Page)
+    except OSError as error:
+        raise CannotStart(
+            f"{host}:{port} cannot be listened on ({error.strerror}); does another service run there? "
+            "Set http.host and http.port (0: any free port, said in the log)"
+        ) from error
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, name="http", daemon=True)
     thread.start()

@@ -13,7 +13,7 @@ from consumer import loop, topics
 from consumer.batch import Batch
 from consumer.connect import Connection
 from consumer.intake import Intake, Limits, Membership, build_consumer
-from consumer.lifecycle import Watchdog, slot
+from consumer.lifecycle import CannotStart, Watchdog, slot
 from consumer.metrics import Metrics, serve
 from consumer.outlet import Names, Outlet
 from consumer.publish import Publisher, build_producer
@@ -24,10 +24,6 @@ log = logging.getLogger("vigilens.service")
 
 _PICTURE_S = 10.0  # the worst picture of the default limits decodes in 6 s on one core
 _SPARE_S = 60.0
-
-
-class NoTopic(Exception):  # noqa: N818 (named after what is missing)
-    """A topic that we need does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +56,7 @@ def run(plan: Plan, start: Callable[[Patience], Judge], metrics: Metrics, stoppi
 
     Raises:
         Away: a dependency stayed away for longer than `give_up_s`, or we were asked to stop meanwhile.
-        NoTopic: a topic does not exist.
+        CannotStart: a topic does not exist, the port is taken.
         CannotPublish: Kafka refuses our records.
     """
     with ExitStack() as house:
@@ -79,20 +75,7 @@ def run(plan: Plan, start: Callable[[Patience], Judge], metrics: Metrics, stoppi
         house.callback(publisher.discard)
         patience.call(lambda: _look_for_topics(plan), _is_away, "kafka")
         publisher.renew()  # before we join: what a killed process of our name left open is settled now
-        consumer = patience.call(
-            lambda: build_consumer(plan.connection, plan.images_topic, plan.membership, plan.limits),
-            _is_away,
-            "kafka",
-        )
-        intake = Intake(
-            consumer,
-            start=plan.membership.start,
-            limits=plan.limits,
-            patience=patience,
-            stopping=stopping,
-            give_up_s=plan.give_up_s,
-            on_wait=lambda why: metrics.wait("kafka", why),
-        )
+        intake = _intake(plan, metrics, patience, stopping)
         house.callback(intake.close)  # the last to come is the first to go: others have our partitions at once
         names = Names(plan.membership.group, instance, plan.verdicts_topic, plan.metrics_topic)
         outlet = Outlet(publisher, metrics, names)
@@ -103,11 +86,26 @@ def run(plan: Plan, start: Callable[[Patience], Judge], metrics: Metrics, stoppi
     log.info("stopped", extra={"fields": {"instance": instance}})
 
 
+def _intake(plan: Plan, metrics: Metrics, patience: Patience, stopping: threading.Event) -> Intake:
+    consumer = patience.call(
+        lambda: build_consumer(plan.connection, plan.images_topic, plan.membership, plan.limits), _is_away, "kafka"
+    )
+    return Intake(
+        consumer,
+        start=plan.membership.start,
+        limits=plan.limits,
+        patience=patience,
+        stopping=stopping,
+        give_up_s=plan.give_up_s,
+        on_wait=lambda why: metrics.wait("kafka", why),
+    )
+
+
 def _look_for_topics(plan: Plan) -> None:
     with topics.admin(plan.connection) as client:
         missing = topics.missing(client, (plan.images_topic, plan.verdicts_topic, plan.metrics_topic))
     if missing:
-        raise NoTopic(
+        raise CannotStart(
             f"there is no topic {' and no topic '.join(missing)}; `vigilens check --create-topics` makes them"
         )
 

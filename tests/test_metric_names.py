@@ -1,7 +1,10 @@
 from pathlib import Path
 
+import pytest
+
 from consumer import metric_names
-from consumer.metrics import Metrics
+from consumer.lifecycle import CannotStart
+from consumer.metrics import Metrics, serve
 from consumer.records import BatchMetrics
 
 OPERATIONS = (Path(__file__).parents[1] / "docs" / "operations.md").read_text()
@@ -44,3 +47,10 @@ def test_waiting_for_one_thing_is_not_ended_by_another():
     assert metrics.waiting == "milvus: refused"
     metrics.wait("milvus", None)
     assert metrics.waiting == ""
+
+
+def test_a_port_that_is_taken_is_one_sentence_with_the_mend():
+    with serve(Metrics(), "127.0.0.1", 0) as address:
+        port = int(address.rpartition(":")[2])
+        with pytest.raises(CannotStart, match=r"http\.port"), serve(Metrics(), "127.0.0.1", port):
+            pass

@@ -36,7 +36,7 @@ SAYABLE = (
     ("reference_sets.errors", "StoreError"),
     ("reference_sets.patience", "Away"),
     ("consumer.topics", "NoAnswer"),
-    ("consumer.service", "NoTopic"),
+    ("consumer.lifecycle", "CannotStart"),
     ("consumer.publish", "CannotPublish"),
     ("kafka.errors", "KafkaError"),
     ("demo.jars", "NoKafka"),
