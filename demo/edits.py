@@ -31,7 +31,7 @@ class Edit:
     against: str = ""
 
 
-def _unchanged(picture: Picture, _: Random) -> Picture:
+def _plain_copy(picture: Picture, _: Random) -> Picture:
     return picture
 
 
@@ -126,7 +126,7 @@ def _combined(picture: Picture, rng: Random) -> Picture:
 
 
 EDITS = (
-    Edit("unchanged", _unchanged),
+    Edit("plain copy", _plain_copy),
     Edit("recompressed", _recompressed),
     Edit("resized", _resized),
     Edit("stretched", _stretched),

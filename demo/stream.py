@@ -89,13 +89,13 @@ def reported(first_number: int, seed: int, inbox: Path) -> tuple[Incoming, ...]:
     """The picture that is reported while the service runs, in three shapes that a perceptual hash should find."""
     rng = Random(seed)
     (sample,) = of(Role.REPORTED)
-    edits = (BY_NAME["unchanged"], BY_NAME["recompressed"], BY_NAME["resized"])
+    edits = (BY_NAME["plain copy"], BY_NAME["recompressed"], BY_NAME["resized"])
     return tuple(_incoming(first_number + n, sample, edit, rng, inbox) for n, edit in enumerate(edits))
 
 
 def _cast(count: int) -> Iterator[tuple[Sample, Edit]]:
     """`count` pairs of photograph and edit. Each edit comes in turn, and each photograph within its part."""
-    yield of(Role.DIM)[0], BY_NAME["unchanged"]
+    yield of(Role.DIM)[0], BY_NAME["plain copy"]
     shares = ((Role.CLEARED, CLEARED, LIGHT), (Role.ARCHIVE, ARCHIVE, LIGHT), (Role.INNOCENT, INNOCENT, LIGHT))
     left = count - 1
     for role, share, edits in shares:

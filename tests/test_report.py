@@ -105,9 +105,9 @@ def all_seen():
         seen(1, Role.KNOWN, "recompressed", found("block")),
         seen(2, Role.KNOWN, "trimmed edge", found("review", score=0.7)),
         seen(3, Role.KNOWN, "mirrored", missed()),
-        seen(4, Role.CLEARED, "unchanged", found("block", "retina", vetoed_by=ALLOW)),
+        seen(4, Role.CLEARED, "plain copy", found("block", "retina", vetoed_by=ALLOW)),
         Seen(odd, verdict("unscannable", **unknown), 0.02),
-        seen(6, Role.ARCHIVE, "unchanged", verdict("allow", [archive], [match_of(archive, "block")])),
+        seen(6, Role.ARCHIVE, "plain copy", verdict("allow", [archive], [match_of(archive, "block")])),
         seen(7, Role.INNOCENT, "grey", missed()),
     ]
 
@@ -150,8 +150,8 @@ def test_a_known_picture_taken_for_another_one_counts_as_missed():
 
 
 def test_a_reported_picture_is_not_missed_before_it_is_in_the_set():
-    assert came_to(seen(1, Role.REPORTED, "unchanged", missed(), known=False)) is Came.NOT_KNOWN_YET
-    assert came_to(seen(2, Role.REPORTED, "unchanged", missed(), known=True)) is Came.MISSED
+    assert came_to(seen(1, Role.REPORTED, "plain copy", missed(), known=False)) is Came.NOT_KNOWN_YET
+    assert came_to(seen(2, Role.REPORTED, "plain copy", missed(), known=True)) is Came.MISSED
 
 
 def test_an_innocent_picture_that_is_blocked_is_a_false_alarm_and_said_so():
@@ -267,10 +267,10 @@ def test_metrics_that_do_not_add_up_are_said_aloud(all_seen):
 
 def test_a_set_that_changed_is_shown_before_and_after():
     before = seen(
-        1, Role.REPORTED, "unchanged", verdict("allow", [seen_set(KNOWN, "harmful", "coins", 0.1)]), known=False
+        1, Role.REPORTED, "plain copy", verdict("allow", [seen_set(KNOWN, "harmful", "coins", 0.1)]), known=False
     )
     known = seen_set(KNOWN, "harmful", "horse", 0.97, version=3)
-    after = seen(2, Role.REPORTED, "unchanged", verdict("block", [known], [match_of(known, "block")]))
+    after = seen(2, Role.REPORTED, "plain copy", verdict("block", [known], [match_of(known, "block")]))
     text = page_of([after, before])
     assert "A set changed while the service ran" in text
     assert text.index("sample_known, version 2") < text.index("sample_known, version 3")
