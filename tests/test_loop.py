@@ -18,7 +18,7 @@ from matcher.verdict import Timings, Verdict
 from reference_sets.look import Look
 from reference_sets.patience import Patience
 
-RUNS = 60
+RUNS = 40
 NOTHING_KNOWN = Look(sets=(), sizes=())
 TIMINGS = Timings(fetch_ms=0, decode_ms=0, encode_ms=0, search_ms=0)
 

@@ -90,7 +90,7 @@ def test_who_is_not_let_in_is_told_why_and_the_password_is_not_repeated(secured,
             check=False,
             env=environment,
         )
-        if told in said.stdout:
+        if told.lower() in said.stdout.lower():
             break
     text = said.stdout + said.stderr
     assert said.returncode == 1
