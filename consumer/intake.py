@@ -254,7 +254,6 @@ class Intake:
                 self._consumer.end_offsets(sorted(assigned), timeout_ms=_RPC_MS)
             self._on_wait(None)
         except KafkaError as error:
-            log.warning("kafka does not answer", extra={"fields": {"error": repr(error)}})
             self._on_wait(f"kafka: {type(error).__name__}")
 
 

@@ -1,5 +1,6 @@
 """The values of the Prometheus metrics, and the port that shows them: /metrics, /live, /ready."""
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from consumer.batch import Batch
 from consumer.lifecycle import CannotStart
 from consumer.records import BatchMetrics
 from matcher.judge import Judged
+
+log = logging.getLogger("vigilens.waiting")
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # without it: a second gauge beside each counter, which nobody asks for
 
@@ -50,8 +53,13 @@ class Metrics:
     def wait(self, who: str, why: str | None) -> None:
         """`who` ("kafka", "milvus", "start") is being waited for because of `why`; None: no longer."""
         with self._lock:
+            before = self._waiting.get(who)
             waiting = {name: text for name, text in self._waiting.items() if name != who}
             self._waiting = waiting if why is None else {**waiting, who: why}
+        if before is None and why is not None:
+            log.warning("waiting", extra={"fields": {"for": who, "why": why}})
+        elif before is not None and why is None:
+            log.info("no longer waiting", extra={"fields": {"for": who}})
 
     def rewound(self) -> None:
         """Reading began again at what is committed."""

@@ -38,13 +38,15 @@ def test_every_key_of_a_metrics_record_is_in_the_docs():
     assert [key for key in BatchMetrics.model_fields if f"`{key}`" not in section] == []
 
 
-def test_waiting_for_one_thing_is_not_ended_by_another():
+def test_waiting_for_one_thing_is_not_ended_by_another_and_each_is_told_once(caplog):
     metrics = Metrics()
     metrics.wait("start", None)
     metrics.wait("milvus", "milvus: refused")
     metrics.wait("kafka", "kafka: refused")
     metrics.wait("kafka", None)
     assert metrics.waiting == "milvus: refused"
+    told = [(each.message, each.fields["for"]) for each in caplog.records]
+    assert told == [("waiting", "milvus"), ("waiting", "kafka")]
     metrics.wait("milvus", None)
     assert metrics.waiting == ""
 
