@@ -30,7 +30,7 @@ def root(tmp_path):
 
 def test_a_file_below_a_root_is_read(root):
     assert fetcher([root]).fetch(File(str(root / "a.jpg"))) == b"picture"
-    assert fetcher(["/nowhere", root]).fetch(File(f"{root}/../root/./a.jpg")) == b"picture"
+    assert fetcher(["/nowhere", root]).fetch(File(f"{root}/../{root.name}/./a.jpg")) == b"picture"
 
 
 def test_links_are_resolved_on_both_sides(root, tmp_path):
