@@ -114,6 +114,7 @@ class Intake:
         self._give_up_s = give_up_s
         self._on_wait = on_wait
         self._polled: deque[Any] = deque()
+        self._next: dict[TopicPartition, int] = {}  # of each partition, the offset that no later poll may go below
         self._membership: Any = None
         self._heard_at = time.monotonic()
 
@@ -158,6 +159,7 @@ class Intake:
                 self._membership = None  # the group moves again: the next poll brings us back here, whatever it says
                 return
             self._consumer.seek(partition, offset)
+            self._next[partition] = offset
 
     def close(self) -> None:
         """Leave the group, so that others have our partitions at once."""
@@ -167,15 +169,20 @@ class Intake:
         """Poll once. True if there is something to close a batch with."""
         room = max(1, self._limits.images - len(self._polled))
         records = self._ask(int(wait_s * 1000), room)
-        self._settle()
+        rejoined = self._settle()
         membership = self._consumer.group_metadata()
         before, self._membership = self._membership, membership
-        if not _same(before, membership):
+        if rejoined or not _same(before, membership):
             # What was polled before is read again from what is committed, and so is what came with this poll: the
             # client may have taken its position from an answer that is older than this generation (docs/delivery.md).
             raise Fenced(f"the group was rebalanced (generation {membership.generation_id})")
-        for partition_records in records.values():
-            self._polled.extend(partition_records)
+        for partition, polled in records.items():
+            # A member that joins again can be given its old generation, and then reads from what is committed.
+            if polled and polled[0].offset < self._next.get(partition, 0):
+                raise Fenced(f"partition {partition.partition} was read again without a new generation")
+            self._polled.extend(polled)
+            if polled:
+                self._next[partition] = polled[-1].offset + 1
         if records:
             self._heard_at = time.monotonic()
             self._on_wait(None)
@@ -183,13 +190,13 @@ class Intake:
             self._ask_around()
         return bool(self._polled)
 
-    def _settle(self) -> None:
-        """Poll until we are a member of a settled group. What these polls bring is read again: the generation is new.
+    def _settle(self) -> bool:
+        """Poll until we are a member of a settled group. True if that took a poll: what it brought must be read again.
 
         kafka-python throws a join away that comes through between two polls, and begins another: with anything else to
         do in between, a leader keeps the whole group rebalancing for ever (docs/delivery.md).
         """
-        started = time.monotonic()
+        started, rejoined = time.monotonic(), False
         while self._consumer.group_metadata().state != MemberState.STABLE and not self._stopping.is_set():
             waited = time.monotonic() - started
             if waited > self._give_up_s:
@@ -197,6 +204,8 @@ class Intake:
             if waited > _QUIET_S:
                 self._on_wait("kafka: not yet a member of the group")
             self._ask(_JOIN_MS, 1)
+            rejoined = True
+        return rejoined
 
     def _ask(self, timeout_ms: int, room: int) -> dict[TopicPartition, list[Any]]:
         """One poll. When a broker goes the client raises out of the middle of its work: then all is read again."""

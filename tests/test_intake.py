@@ -177,6 +177,28 @@ def test_a_poll_that_fails_for_good_ends_the_process():
         taken.take(0.0)
 
 
+def test_a_partition_that_is_read_again_within_one_generation_is_fenced():
+    taken = intake(Scripted([records(0, 3), records(1, 2), records(0, 3)]))
+    assert offsets(taken.take(0.0)) == [0, 1, 2]  # under way, not committed
+    with pytest.raises(Fenced, match="read again"):
+        taken.take(0.0)
+    taken.rewind()
+    assert offsets(taken.take(0.0)) == [0, 1, 2]
+
+
+def test_what_came_while_the_group_was_rebalanced_is_read_again_even_if_the_generation_is_the_old_one():
+    consumer = Scripted([records(0, 2), records(2, 1)])
+    taken, states = intake(consumer), [MemberState.REBALANCING, MemberState.STABLE]
+
+    def poll(timeout_ms, max_records):
+        consumer.state = states.pop(0)
+        return Scripted.poll(consumer, timeout_ms, max_records)
+
+    consumer.poll = poll
+    with pytest.raises(Fenced):
+        taken.take(0.0)
+
+
 def test_a_group_that_never_settles_ends_the_waiting():
     consumer = Scripted([])
     taken = intake(consumer, give_up_s=0.0)
