@@ -1,11 +1,12 @@
 """A set as a Parquet file that other tools read too (pandas, FAISS, Qdrant, pgvector, LanceDB …).
 
-Columns: `id`, `label` (text), `vector` (float32 of fixed length, unit length, so inner product is cosine), `features`.
-The set's description is JSON in the file's metadata under `vigilens.set`.
+Columns: `id`, `label` (text), `vector` (float32 of fixed length, unit length, so inner product is cosine), `features`
+(bytes), and `mirror_vector` and `mirror_features`, which are null in sets that store no mirror images. The set's
+description is JSON in the file's metadata under `vigilens.set`.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -14,11 +15,13 @@ from typing import Any
 import numpy as np
 
 from reference_sets.errors import StoreError, UnknownSet
-from reference_sets.model import Kind, Reference, ReferenceSet, Thresholds
+from reference_sets.model import CheckThresholds, Kind, Mirrored, Reference, ReferenceSet, Seen, Thresholds, Verify
 from reference_sets.store import Store
 
 DESCRIPTION = b"vigilens.set"
 GROUP = 1000  # rows in memory at a time
+COLUMNS = ("id", "label", "vector", "features")
+MIRROR_COLUMNS = ("mirror_vector", "mirror_features")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +71,10 @@ def describe(file: Path) -> ReferenceSet:
 def read(
     store: Store, file: Path, *, name: str = "", fingerprint: str, progress: Callable[[int], None] = lambda _: None
 ) -> Imported:
-    """Make a set of a file, or add the file's references to a set that is there (which keeps its own thresholds).
+    """Make a set of a file, or add the file's references to a set that is there (which keeps its own description).
 
-    Can be interrupted and run again: a reference is replaced by itself.
+    Can be interrupted and run again: a reference is replaced by itself. Mirror images are left out where the set stores
+    none.
 
     Args:
         store: where the set will be.
@@ -80,16 +84,18 @@ def read(
         progress: told how many more rows are in.
 
     Raises:
-        StoreError: the file's vectors are of another encoder than the one in use or the set's, or the file is damaged.
+        StoreError: the file's vectors are of another encoder than the one in use or the set's; its references have no
+            features or mirror images and the set needs them; or the file is damaged.
     """
     source = _open(file)
     described = _described(file, source)
     described = replace(described, name=name or described.name, version=1)
     _same(file, described.encoder, fingerprint, "the encoder in use is")
-    made = _ready(store, file, described)
+    there, made = _ready(store, file, described)
+    stored = there.mirrored is Mirrored.STORED
     rows = 0
     for group in _groups(file, source, described.dimension):
-        store.upsert(described.name, group)
+        store.upsert(described.name, group if stored else [replace(known, mirror=None) for known in group])
         rows += len(group)
         progress(len(group))
     if rows:
@@ -102,15 +108,15 @@ def count(file: Path) -> int:
     return int(_open(file).metadata.num_rows)
 
 
-def _ready(store: Store, file: Path, described: ReferenceSet) -> bool:
-    """See that there is a fitting set; True if it had to be made."""
+def _ready(store: Store, file: Path, described: ReferenceSet) -> tuple[ReferenceSet, bool]:
+    """A fitting set, and whether it had to be made."""
     try:
         there = store.describe(described.name)
     except UnknownSet:
         store.create(described)
-        return True
+        return described, True
     _same(file, described.encoder, there.encoder, f"the set {there.name} was made by")
-    return False
+    return there, False
 
 
 def _same(file: Path, theirs: str, ours: str, who: str) -> None:
@@ -124,11 +130,14 @@ def _same(file: Path, theirs: str, ours: str, who: str) -> None:
 def _schema(described: ReferenceSet) -> Any:
     import pyarrow as pa  # noqa: PLC0415
 
+    vector = pa.list_(pa.float32(), described.dimension)
     columns = [
         pa.field("id", pa.string(), nullable=False),
         pa.field("label", pa.string(), nullable=False),
-        pa.field("vector", pa.list_(pa.float32(), described.dimension), nullable=False),
+        pa.field("vector", vector, nullable=False),
         pa.field("features", pa.binary(), nullable=False),
+        pa.field("mirror_vector", vector),
+        pa.field("mirror_features", pa.binary()),
     ]
     return pa.schema(columns, metadata={DESCRIPTION: json.dumps(asdict(described), ensure_ascii=False)})
 
@@ -136,10 +145,26 @@ def _schema(described: ReferenceSet) -> Any:
 def _table(group: list[Reference], schema: Any) -> Any:
     import pyarrow as pa  # noqa: PLC0415
 
-    flat = np.asarray([known.vector for known in group], dtype=np.float32).ravel()
-    vectors = pa.FixedSizeListArray.from_arrays(pa.array(flat), type=schema.field("vector").type)
-    ids, labels = [known.id for known in group], [known.label for known in group]
-    return pa.table([ids, labels, vectors, [known.features for known in group]], schema=schema)
+    vector = schema.field("vector").type
+    columns = [
+        [known.id for known in group],
+        [known.label for known in group],
+        _vectors([known.vector for known in group], vector),
+        [known.features for known in group],
+        _vectors([known.mirror.vector if known.mirror else None for known in group], vector),
+        [known.mirror.features if known.mirror else None for known in group],
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def _vectors(rows: Sequence[tuple[float, ...] | None], vector: Any) -> Any:
+    """A column of vectors, null where there is none."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    nothing = (0.0,) * vector.list_size
+    flat = np.asarray([row or nothing for row in rows], dtype=np.float32).ravel()
+    mask = pa.array([row is None for row in rows], pa.bool_())
+    return pa.FixedSizeListArray.from_arrays(pa.array(flat), type=vector, mask=mask)
 
 
 def _open(file: Path) -> Any:
@@ -156,7 +181,7 @@ def _open(file: Path) -> Any:
 
 def _described(file: Path, source: Any) -> ReferenceSet:
     schema = source.schema_arrow
-    missing = {"id", "label", "vector", "features"} - set(schema.names)
+    missing = {*COLUMNS, *MIRROR_COLUMNS} - set(schema.names)
     text = (schema.metadata or {}).get(DESCRIPTION)
     if missing or text is None:
         what = f"the columns {', '.join(sorted(missing))}" if missing else "the set's description in its metadata"
@@ -165,6 +190,9 @@ def _described(file: Path, source: Any) -> ReferenceSet:
         facts = json.loads(text)
         facts["kind"] = Kind(facts["kind"])
         facts["thresholds"] = Thresholds(**facts["thresholds"])
+        facts["verify"] = Verify(facts["verify"])
+        facts["check"] = CheckThresholds(**facts["check"])
+        facts["mirrored"] = Mirrored(facts["mirrored"])
         facts["probe"] = tuple(map(float, facts["probe"]))
         return ReferenceSet(**facts)
     except (ValueError, TypeError, KeyError) as error:
@@ -174,17 +202,21 @@ def _described(file: Path, source: Any) -> ReferenceSet:
 def _groups(file: Path, source: Any, dimension: int) -> Iterator[list[Reference]]:
     import pyarrow as pa  # noqa: PLC0415
 
-    columns = ["id", "label", "vector", "features"]
-    target = pa.schema(
-        [("id", pa.string()), ("label", pa.string()), ("vector", pa.list_(pa.float32())), ("features", pa.binary())]
-    )
+    vector = pa.list_(pa.float32())
+    types = (pa.string(), pa.string(), vector, pa.binary(), vector, pa.binary())
+    columns = [*COLUMNS, *MIRROR_COLUMNS]
+    target = pa.schema(list(zip(columns, types, strict=True)))
     try:
         for batch in source.iter_batches(batch_size=GROUP, columns=columns):
             table = pa.Table.from_batches([batch]).select(columns).cast(target)
-            if any(column.null_count for column in table.columns):
+            if any(table[column].null_count for column in COLUMNS):
                 raise StoreError(f"{file} has rows without id, label, vector or features; export it again")
-            yield [
-                Reference(row["id"], row["label"], tuple(row["vector"]), row["features"]) for row in table.to_pylist()
-            ]
+            yield [_reference(row) for row in table.to_pylist()]
     except (pa.ArrowException, OSError) as error:
         raise StoreError(f"{file} is damaged, or its vectors are not of {dimension} values: {error}") from error
+
+
+def _reference(row: Mapping[str, Any]) -> Reference:
+    vector, features = row["mirror_vector"], row["mirror_features"]
+    mirror = None if vector is None else Seen(tuple(vector), features or b"")
+    return Reference(row["id"], row["label"], tuple(row["vector"]), row["features"], mirror)

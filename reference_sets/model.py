@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypedDict
 
 
 class Kind(StrEnum):
@@ -10,6 +11,22 @@ class Kind(StrEnum):
     HARMFUL = "harmful"  # it counts against the picture
     ALLOW = "allow"  # a confirmed false alarm: it vetoes harmful matches
     REFERENCE = "reference"  # it is reported and decides nothing
+
+
+class Verify(StrEnum):
+    """What the geometric check of a set's candidates decides (docs/copies.md)."""
+
+    REQUIRED = "required"  # similarity only makes candidates: a match is what passes the check as well
+    SUPPORTS = "supports"  # similarity decides as without it; a passed check can raise the level, never lower it
+    OFF = "off"  # similarity decides alone
+
+
+class Mirrored(StrEnum):
+    """How mirrored copies are found. Neither vectors nor local features see them by themselves."""
+
+    STORED = "stored"  # each reference is stored mirrored too: twice the memory, no time per picture
+    QUERIED = "queried"  # each picture is encoded and searched mirrored too: no memory, about twice the time
+    OFF = "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +44,24 @@ class Thresholds:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckThresholds:
+    """Scores of the geometric check, 0 to 1, from which a match has the level `review` or `block`."""
+
+    review: float
+    block: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.review <= self.block <= 1:
+            raise ValueError(
+                f"the check's thresholds must obey 0 < review ≤ block ≤ 1, got review {self.review}, block {self.block}"
+            )
+
+
+# Scores that 1 in 1,000 and (extrapolated) 1 in 100,000 innocent pictures reach: docs/copies.md, "Thresholds".
+CHECK = CheckThresholds(review=0.3, block=0.5)
+
+
+@dataclass(frozen=True, slots=True)
 class ReferenceSet:
     """All that describes a set; it travels in the properties of the set's collection.
 
@@ -39,6 +74,9 @@ class ReferenceSet:
         version: counts up with each change of content, thresholds or description.
         probe: the packaged probe picture's vector as the encoder saw it when the set was made.
         note: free text: where the pictures and thresholds come from.
+        verify: what the geometric check decides.
+        check: its thresholds.
+        mirrored: how mirrored copies are found.
     """
 
     name: str
@@ -51,6 +89,35 @@ class ReferenceSet:
     version: int
     probe: tuple[float, ...]
     note: str = ""
+    verify: Verify = Verify.OFF
+    check: CheckThresholds = CHECK
+    mirrored: Mirrored = Mirrored.OFF
+
+
+class Changes(TypedDict, total=False):
+    """What can be changed of a set that is there: see `ReferenceSet`."""
+
+    kind: Kind
+    category: str
+    severity: int
+    thresholds: Thresholds
+    note: str
+    verify: Verify
+    check: CheckThresholds
+    mirrored: Mirrored
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A picture as it is compared.
+
+    Attributes:
+        vector: unit length.
+        features: the picture's keypoints as `embedding.features.pack` writes them; empty where no check uses them.
+    """
+
+    vector: tuple[float, ...]
+    features: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +125,30 @@ class Reference:
     """One known picture.
 
     Attributes:
-        id: derived from content and label, so that the same picture twice is one row.
+        id: derived from content and label, so that the same picture twice is one reference.
         label: the operator's name for the picture, e.g. a case number or a file name.
         vector: unit length.
-        features: what a geometric check needs beside the vector; empty while no check uses it (≤ 48 KiB).
+        features: what the geometric check needs beside the vector (≤ 48,000 bytes); empty where no check uses
+            it.
+        mirror: the picture's mirror image, in the sets that store it and in no others.
     """
 
     id: str
     label: str
     vector: tuple[float, ...]
     features: bytes = b""
+    mirror: Seen | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A reference near a query, with their cosine similarity."""
+    """A reference near a query, with their cosine similarity.
+
+    Attributes:
+        mirrored: it is the mirror image of the reference that is near.
+    """
 
     id: str
     label: str
     score: float
+    mirrored: bool = False

@@ -3,19 +3,19 @@
 import base64
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from reference_sets.client import NOT_FOUND
 from reference_sets.errors import StoreError
-from reference_sets.model import Kind, ReferenceSet, Thresholds
+from reference_sets.model import Changes, CheckThresholds, Kind, Mirrored, ReferenceSet, Thresholds, Verify
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
 
 PREFIX = "vigilens."
-FORMAT = "1"  # of the properties below; a reader refuses others
+FORMAT = "2"  # of the properties below and of the rows (schema.py); a reader refuses others
 
 
 def read(client: "MilvusClient", name: str, timeout_s: float) -> ReferenceSet | None:
@@ -37,9 +37,7 @@ def is_ours(client: "MilvusClient", name: str, timeout_s: float) -> bool:
     return any(key.startswith(PREFIX) for key in found)
 
 
-def next_version(
-    client: "MilvusClient", described: ReferenceSet, changes: Mapping[str, Any], timeout_s: float
-) -> ReferenceSet:
+def next_version(client: "MilvusClient", described: ReferenceSet, changes: Changes, timeout_s: float) -> ReferenceSet:
     """Write the changed facts and a version one higher; returns the set as it is now."""
     changed = replace(described, **changes, version=described.version + 1)
     before, after = to_properties(described), to_properties(changed)
@@ -62,6 +60,10 @@ def to_properties(described: ReferenceSet) -> dict[str, str]:
         "version": str(described.version),
         "probe": base64.b64encode(np.asarray(described.probe, dtype="<f4").tobytes()).decode(),
         "note": described.note,
+        "verify": described.verify.value,
+        "check_review": repr(described.check.review),
+        "check_block": repr(described.check.block),
+        "mirrored": described.mirrored.value,
     }
     return {PREFIX + key: value for key, value in facts.items()}
 
@@ -76,7 +78,9 @@ def from_properties(name: str, properties: Mapping[str, str]) -> ReferenceSet | 
     if not facts:
         return None
     if facts.get("format") != FORMAT:
-        raise StoreError(f"the set {name} was made by another version of Vigilens; export it there, import it here")
+        raise StoreError(
+            f"the set {name} was made by another version of Vigilens; drop it, make it again and add its pictures"
+        )
     try:
         return ReferenceSet(
             name=name,
@@ -89,6 +93,9 @@ def from_properties(name: str, properties: Mapping[str, str]) -> ReferenceSet | 
             version=int(facts["version"]),
             probe=tuple(np.frombuffer(base64.b64decode(facts["probe"]), dtype="<f4").tolist()),
             note=facts["note"],
+            verify=Verify(facts["verify"]),
+            check=CheckThresholds(float(facts["check_review"]), float(facts["check_block"])),
+            mirrored=Mirrored(facts["mirrored"]),
         )
     except (KeyError, ValueError) as error:
         raise StoreError(

@@ -72,10 +72,6 @@ class Session:
         """
         return self._patiently(lambda: self._loaded(name, action), name)
 
-    def dimension(self, name: str) -> int:
-        """Length of the set's vectors, asked now."""
-        return self.call(lambda client: self.described(client, name), name).dimension
-
     def described(self, client: "MilvusClient", name: str) -> "ReferenceSet":
         """The set of that name; UnknownSet if the collection is not there or somebody else's."""
         known = properties.read(client, name, self.timeout_s)

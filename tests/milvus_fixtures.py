@@ -7,13 +7,14 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 
-from reference_sets.model import Kind, Reference, ReferenceSet, Thresholds
+from reference_sets.model import Kind, Reference, ReferenceSet, Seen, Thresholds
 
 SERVER = Path(__file__).parents[1] / ".cache/milvus-server/bin/milvus-server"
 FINGERPRINT = "test:0123456789abcdef"
@@ -46,6 +47,14 @@ def unit(rows: int, seed: int, dimension: int = DIMENSION) -> np.ndarray:
 def references(vectors: np.ndarray, prefix: str = "ref") -> list[Reference]:
     """One for each row, with ids `prefix-0` …, labels `label 0` …"""
     return [Reference(f"{prefix}-{i}", f"label {i}", tuple(row.tolist())) for i, row in enumerate(vectors)]
+
+
+def mirrored(known: list[Reference]) -> list[Reference]:
+    """The same with features, and with a mirror image whose vector runs backwards."""
+    return [
+        replace(one, features=b"of " + one.id.encode(), mirror=Seen(one.vector[::-1], b"mirror of " + one.id.encode()))
+        for one in known
+    ]
 
 
 def free_ports(count: int) -> list[int]:

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from milvus_fixtures import FINGERPRINT, make_set, references, unit
+from milvus_fixtures import FINGERPRINT, make_set, mirrored, references, unit
 
 from reference_sets import exchange
-from reference_sets.model import Thresholds
+from reference_sets.model import CheckThresholds, Mirrored, Thresholds, Verify
 from reference_sets.store import Store, StoreError
 
 
@@ -37,6 +37,30 @@ def test_a_set_comes_back_as_it_was_with_a_version_of_its_own(store: Store, expo
     assert replace(done.set, version=1) == make_set("beta")
     as_ids = {known.id: known for known in store.references("alpha")}
     assert {known.id: known for known in store.references("beta")} == as_ids
+
+
+def test_features_and_mirror_images_travel_and_go_only_into_sets_that_want_them(store: Store, tmp_path: Path):
+    facts = {"verify": Verify.REQUIRED, "check": CheckThresholds(0.125, 0.25), "mirrored": Mirrored.STORED}
+    store.create(make_set("alpha", **facts))
+    known = mirrored(references(unit(5, 2)))
+    store.upsert("alpha", known)
+    file = tmp_path / "alpha.parquet"
+    assert exchange.write(store, "alpha", file) == 5
+    table = pq.read_table(file)
+    assert table.schema.field("mirror_vector").type == pa.list_(pa.float32(), 8)
+
+    done = exchange.read(store, file, name="beta", fingerprint=FINGERPRINT)
+    assert replace(done.set, version=1) == make_set("beta", **facts)
+    assert (done.rows, sorted(store.references("beta"), key=lambda one: one.id)) == (5, known)
+
+    store.create(make_set("plain"))
+    exchange.read(store, file, name="plain", fingerprint=FINGERPRINT)
+    assert {one.mirror for one in store.references("plain")} == {None}
+    exchange.write(store, "plain", file)
+    assert pq.read_table(file)["mirror_vector"].null_count == 5
+    with pytest.raises(StoreError, match="has no mirror image, which the set beta stores"):
+        exchange.read(store, file, name="beta", fingerprint=FINGERPRINT)
+    assert sorted(store.references("beta"), key=lambda one: one.id) == known
 
 
 def test_importing_again_changes_no_row_and_an_existing_set_keeps_its_thresholds(store: Store, exported: Path):

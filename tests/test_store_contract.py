@@ -1,73 +1,17 @@
 """What the store promises, on Milvus Lite in a file, on a Milvus Lite server, and on a real Milvus server alike."""
 
 import secrets
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from milvus_fixtures import DIMENSION, make_set, real_milvus, references, unit
+from milvus_fixtures import DIMENSION, make_set, mirrored, references, unit
 
-from reference_sets.lite_server import lite_server
-from reference_sets.model import Kind, Reference, Thresholds
-from reference_sets.patience import Patience
+from reference_sets.model import CheckThresholds, Kind, Mirrored, Neighbour, Reference, Thresholds, Verify
 from reference_sets.store import Store, StoreError, UnknownSet
 
-READY_S = 60.0
-POOL = 20
-
-
-@pytest.fixture(scope="module", params=["lite", "lite server", "server"])
-def uri(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("milvus")
-    if request.param == "lite":
-        yield str(folder / "sets.db")
-    elif request.param == "lite server":
-        with lite_server(folder / "sets.db") as address:
-            yield address
-    else:
-        with real_milvus(folder) as address:
-            yield address
-
-
-@pytest.fixture(scope="module")
-def store(uri: str) -> Iterator[Store]:
-    with Store(uri, patience=Patience(READY_S)) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def other(uri: str, store: Store) -> Iterator[Store]:  # noqa: ARG001 (it is the first connection)
-    """A second connection, as another process has it (Milvus Lite in a file: another store of this process)."""
-    with Store(uri, patience=Patience(READY_S)) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def pool(store: Store) -> list[str]:
-    """Empty sets, one for each test that changes one: a server takes 3 s for each, and many at a time."""
-    made = [make_set() for _ in range(POOL)]
-    with ThreadPoolExecutor(POOL) as several:
-        list(several.map(store.create, made))
-    return [new.name for new in made]
-
-
-@pytest.fixture
-def name(store: Store, pool: list[str]) -> str:
-    if not pool:
-        new = make_set()
-        store.create(new)
-        return new.name
-    return pool.pop()
-
-
-@pytest.fixture(scope="module")
-def untouched(store: Store) -> str:
-    """An empty set for what must not change it: making one takes a server 3 s."""
-    new = make_set()
-    store.create(new)
-    return new.name
+pytest_plugins = ["store_fixtures"]
 
 
 def test_a_set_is_described_as_it_was_made(store: Store, name: str):
@@ -126,7 +70,7 @@ def test_the_same_reference_twice_is_one_row_and_the_later_one(store: Store, nam
 
 
 def test_references_come_back_as_they_went_in(store: Store, name: str):
-    features = bytes(range(256)) * 192  # 48 KiB, the most that is allowed
+    features = bytes(range(250)) * 192  # 48,000 bytes, the most that is allowed
     labels = ["plain", "quote \" and ' and \\", "ümlaut ✓ {id}", ""]
     known = [
         Reference(f"a:b.c_{i}-d", label, tuple(row.tolist()), features)
@@ -203,6 +147,63 @@ def test_a_set_that_another_connection_dropped_and_made_again_is_searched(store:
     assert [one.id for one in other.search(name, vectors, 5)[0]] == ["new-0"]
 
 
+def test_a_reference_with_its_mirror_image_is_one_reference_of_which_a_search_finds_both(store: Store, name: str):
+    store.change(name, mirrored=Mirrored.STORED, verify=Verify.REQUIRED)
+    known = mirrored(references(unit(3, 20)))
+    store.upsert(name, known)
+    assert (store.count(name), store.describe(name).version) == (3, 3)
+    assert sorted(store.references(name), key=lambda one: one.id) == known
+    assert store.labelled(name, "label 1") == store.known(name, ["ref-1", "ref-1~m"]) == {"ref-1"}
+    (found,) = store.search(name, np.float32([known[1].mirror.vector]), 10)
+    assert replace(found[0], score=1.0) == Neighbour("ref-1", "label 1", 1.0, mirrored=True)
+    assert {(one.id, one.mirrored) for one in found} == {(f"ref-{i}", side) for i in range(3) for side in (False, True)}
+
+    again = mirrored(references(unit(1, 21)))[0]
+    store.upsert(name, [again])
+    assert store.count(name) == 3
+    assert {one.id: one for one in store.references(name)}["ref-0"] == again
+    assert store.delete(name, ["ref-0", "ref-2~m"]) == 1
+    (found,) = store.search(name, np.float32([again.mirror.vector]), 10)
+    assert {(one.id, one.mirrored) for one in found} == {(f"ref-{i}", side) for i in (1, 2) for side in (False, True)}
+    assert store.count(name) == 2
+
+
+def test_features_come_for_each_neighbour_at_once_and_not_for_those_that_are_gone(
+    store: Store, other: Store, name: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("reference_sets.store.FEATURE_ROWS", 2)
+    store.change(name, mirrored=Mirrored.STORED)
+    for step in range(3):
+        known = mirrored(references(unit(3, 30 + step), f"step{step}"))
+        store.upsert(name, known)
+        sides = [Neighbour(one.id, one.label, 0.5, side) for one in known for side in (False, True)]
+        gone = Neighbour("gone", "", 0.5)
+        assert other.features(name, [*sides, gone, *sides]) == {
+            (one.id, side): one.mirror.features if side else one.features for one in known for side in (False, True)
+        }
+    assert other.features(name, []) == {}
+
+
+def test_the_check_and_mirror_images_are_switched_on_only_where_the_references_have_them(store: Store, name: str):
+    assert store.change(name, verify=Verify.REQUIRED, mirrored=Mirrored.STORED).version == 2  # it is empty
+    store.upsert(name, mirrored(references(unit(3, 40))))
+    check = CheckThresholds(0.125, 0.25)
+    for verify in (Verify.OFF, Verify.SUPPORTS, Verify.REQUIRED):
+        store.change(name, verify=verify, check=check, mirrored=Mirrored.STORED)
+        assert (store.describe(name).verify, store.describe(name).check, store.count(name)) == (verify, check, 3)
+
+    store.change(name, mirrored=Mirrored.QUERIED)
+    assert store.count(name) == 3
+    assert [one.mirrored for one in store.search(name, unit(1, 40), 10)[0]] == [False] * 3
+    with pytest.raises(StoreError, match=r"have no mirror images: .* --mirrored stored, and add the pictures again"):
+        store.change(name, mirrored=Mirrored.STORED)
+    store.change(name, mirrored=Mirrored.OFF, verify=Verify.OFF)
+    store.upsert(name, references(unit(1, 41), "bare"))
+    with pytest.raises(StoreError, match=r"have no features to check: .* --verify, and add the pictures again"):
+        store.change(name, verify=Verify.SUPPORTS)
+    assert store.describe(name).verify is Verify.OFF
+
+
 def test_names_that_are_not_there_are_one_clear_sentence_naming_the_mend(store: Store):
     calls = [
         lambda: store.describe("nowhere"),
@@ -214,6 +215,8 @@ def test_names_that_are_not_there_are_one_clear_sentence_naming_the_mend(store: 
         lambda: list(store.references("nowhere")),
         lambda: store.search("nowhere", unit(1, 1), 1),
         lambda: store.flush("nowhere"),
+        lambda: store.features("nowhere", [Neighbour("a", "", 0.5)]),
+        lambda: store.change("nowhere", verify=Verify.REQUIRED),
     ]
     for call in calls:
         with pytest.raises(UnknownSet, match=r"^there is no set named nowhere in .*`vigilens sets list`"):

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from milvus_fixtures import DIMENSION, make_set, references, unit
+from milvus_fixtures import DIMENSION, make_set, mirrored, references, unit
 
-from reference_sets.model import Reference
+from reference_sets.model import Mirrored, Reference, Seen, Verify
+from reference_sets.schema import MAX_TEXT, rows_at_once
 from reference_sets.store import Store, StoreError
 
 
@@ -51,7 +52,9 @@ def test_vectors_that_milvus_would_take_and_never_find_are_refused(store, untouc
         ({"id": ""}, "cannot be an id"),
         ({"id": "x" * 129}, "cannot be an id"),
         ({"label": "ü" * 513}, "more than 1024 bytes"),
-        ({"features": bytes(48 * 1024 + 1)}, "49153 bytes, 49152 fit"),
+        ({"id": "ref~m"}, "cannot be an id"),
+        ({"features": bytes(48_001)}, "48001 bytes, 48000 fit"),
+        ({"mirror": Seen((1.0,) + (0.0,) * (DIMENSION - 1))}, "leave out the mirror image"),
     ],
 )
 def test_references_that_do_not_fit_are_refused_before_any_is_written(store, untouched, changes, sentence):
@@ -59,6 +62,29 @@ def test_references_that_do_not_fit_are_refused_before_any_is_written(store, unt
     with pytest.raises(StoreError, match=sentence):
         store.upsert(untouched, [good, replace(bad, **changes)])
     assert store.count(untouched) == 0
+
+
+def test_a_set_that_needs_features_or_mirror_images_takes_no_reference_without(store: Store):
+    new = make_set(verify=Verify.REQUIRED, mirrored=Mirrored.STORED)
+    store.create(new)
+    good, other = mirrored(references(unit(2, 17)))
+    for bad, sentence in (
+        (replace(other, features=b""), "has no features, which the check of the set"),
+        (replace(other, mirror=replace(other.mirror, features=b"")), "has no features"),
+        (replace(other, mirror=replace(other.mirror, vector=(2.0,) * DIMENSION)), "unit length"),
+        (replace(other, mirror=None), f"has no mirror image, which the set {new.name} stores"),
+    ):
+        with pytest.raises(StoreError, match=sentence):
+            store.upsert(new.name, [good, bad])
+    assert store.count(new.name) == 0
+
+
+def test_a_message_holds_a_reference_with_its_mirror_image_and_not_more_than_a_server_takes():
+    for dimension in (8, 1024, 32_768):
+        rows = rows_at_once(dimension)
+        assert rows >= 2
+        assert rows % 2 == 0
+        assert rows * (MAX_TEXT + 4 * dimension) < 64 * 1024 * 1024
 
 
 @pytest.mark.parametrize("bad", ["", "1st", "with space", "dash-ed", "x" * 65, "ümlaut", "a/b"])
