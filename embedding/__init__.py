@@ -8,6 +8,8 @@ decode         bytes → RGB pixels as a viewer would see them
 frames         how many frames a file has
 colour         any colour mode, profile and orientation → upright sRGB
 encoder        the protocol of all encoders, and their fingerprint
+keypoints      corners and their ORB descriptors
+features       keypoints as one compact value
 pdq            Meta's perceptual hash as a unit vector; needs no weights
 openclip       any OpenCLIP model with a local checkpoint
 tower          its image tower and how pictures are prepared for it

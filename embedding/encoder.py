@@ -4,10 +4,13 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from embedding.keypoints import Keypoints
 
 Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
 
@@ -19,17 +22,19 @@ class Encoded:
     Attributes:
         vectors: float32 (n, dimension); rows of unit length, zeros where `featureless`.
         featureless: bool (n,); True where the picture has too little detail to be told from others.
+        keypoints: of each picture, where the encoder works on local features; else None.
     """
 
     vectors: NDArray[np.float32]
     featureless: NDArray[np.bool_]
+    keypoints: "Sequence[Keypoints] | None" = None
 
 
 class Encoder(Protocol):
     """Turns pictures into vectors whose cosine says how alike the pictures are. Safe to call from several threads.
 
     Attributes:
-        name: short name, as in the settings ("pdq", "openclip").
+        name: short name, as in the settings ("words", "pdq", "openclip", "timm").
         dimension: length of a vector.
         fingerprint: see `fingerprint()`.
     """

@@ -1,0 +1,44 @@
+"""Benign pictures with corners, drawn from a seed, for what looks at local features."""
+
+import cv2
+import numpy as np
+
+from training.pictures import glyphs, picture
+
+
+def detailed(seed):
+    """Pixels of a picture of its own for each seed, about 480 x 360."""
+    return picture(np.random.default_rng((77, seed)))
+
+
+def captioned(pixels, text_seed):
+    """The picture below a white bar with text that depends on the seed alone."""
+    bar = np.full((130, pixels.shape[1], 3), 255, np.float32)
+    rng = np.random.default_rng((78, text_seed))
+    for _ in range(3):
+        glyphs(rng, bar, 3)
+    return np.concatenate([bar.clip(0, 255).astype(np.uint8), pixels])
+
+
+def turned(pixels, degrees):
+    """Turned on a grey canvas that holds all of it."""
+    height, width = pixels.shape[:2]
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1)
+    across = abs(matrix[0, 0]) * width + abs(matrix[0, 1]) * height
+    down = abs(matrix[0, 1]) * width + abs(matrix[0, 0]) * height
+    matrix[:, 2] += (across - width) / 2, (down - height) / 2
+    return cv2.warpAffine(pixels, matrix, (int(across), int(down)), borderValue=(127, 127, 127))
+
+
+def cropped(pixels, left, top, right, bottom):
+    """The part between these fractions of width and height."""
+    height, width = pixels.shape[:2]
+    return np.ascontiguousarray(
+        pixels[round(top * height) : round(bottom * height), round(left * width) : round(right * width)]
+    )
+
+
+def chequered(side=800, square=9):
+    """Thousands of corners that all look alike."""
+    lines = (np.arange(side) // square) % 2
+    return np.repeat((255 * (lines[:, None] ^ lines[None])).astype(np.uint8)[..., None], 3, 2)
