@@ -1,0 +1,50 @@
+"""What the geometric check says of a candidate (plain values, standard library only)."""
+
+from dataclasses import dataclass
+
+from reference_sets.model import Neighbour
+
+Point = tuple[float, float]
+Corners = tuple[Point, Point, Point, Point]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """How a reference lies in the image, as `matcher.verify.Alignment` found it.
+
+    Attributes:
+        score: of the check, 0 to 1.
+        inliers: pairs of corners that agree.
+        share: of the places where both have corners, those that agree, 0 to 1.
+        distinctive: share of the inliers that are no frame which other references have as well, 0 to 1.
+        coverage: share of the reference that the image shows, 0 to 1.
+        region: the reference's corners in the image, upper left first, clockwise, as fractions of width and height.
+        mirrored: the image shows the reference's mirror image.
+    """
+
+    score: float
+    inliers: int
+    share: float
+    distinctive: float
+    coverage: float
+    region: Corners
+    mirrored: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A reference that the search found, and what became of it in the check.
+
+    Attributes:
+        checked: whether it could be checked: the set wants it, and image and reference have enough keypoints.
+        evidence: None if it was not checked, or does not lie in the image.
+    """
+
+    neighbour: Neighbour
+    checked: bool = False
+    evidence: Evidence | None = None
+
+    @property
+    def score(self) -> float:
+        """Of the check; 0 without evidence."""
+        return self.evidence.score if self.evidence else 0.0

@@ -1,0 +1,73 @@
+"""Which references may lie in a picture: cheap proposals for all of a shortlist at once. Pure.
+
+Corners that look alike are found by hashing. Each pair has a turn and a scale; a true copy's pairs agree on them. Most
+references end here.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedding.keypoints import Keypoints
+
+Indices = NDArray[np.intp]
+
+MOST_ALIGNED = 8  # references per picture that come through
+
+_ALIKE = 40  # of 256 bits: two random corners are that near in 1 of 10,000 cases, a recompressed one nearly always
+_TURNS, _SCALES = 12, 8  # bins of 30 degrees, and of a factor of 2 from 1/16 to 16
+_LEAST_PROPOSALS = 4  # keeps 99.8 % of the alignable copies, and 2 of 50 references of an unrelated picture
+
+
+def promising(picture: Keypoints, references: Sequence[Keypoints]) -> list[int]:
+    """The references that may lie in the picture, most proposals first."""
+    counts = np.array([len(reference) for reference in references])
+    if not len(picture) or not counts.sum():
+        return []
+    owners = np.repeat(np.arange(len(references)), counts)
+    descriptors = np.concatenate([reference.descriptors for reference in references])
+    ours, theirs = alike(picture.descriptors, descriptors, owners)
+    angles = np.concatenate([reference.angles for reference in references])[theirs]
+    scales = np.concatenate([reference.scales for reference in references])[theirs]
+    turns = ((picture.angles[ours] - angles) % 360 * (_TURNS / 360)).astype(np.intp) % _TURNS
+    zooms = (np.log2(picture.scales[ours] / scales) + _SCALES / 2).clip(0, _SCALES - 1).astype(np.intp)
+    flat = (owners[theirs] * _TURNS + turns) * _SCALES + zooms
+    votes = np.bincount(flat, minlength=len(references) * _TURNS * _SCALES).reshape(-1, _TURNS, _SCALES)
+    votes = votes + np.roll(votes, -1, 1)  # neighbouring bins count together: a true turn may lie on their border
+    most = (votes[:, :, :-1] + votes[:, :, 1:]).reshape(len(references), -1).max(1)
+    order = np.argsort(-most, kind="stable")[:MOST_ALIGNED]
+    return [int(index) for index in order if most[index] >= _LEAST_PROPOSALS]
+
+
+def alike(ours: NDArray[np.uint8], theirs: NDArray[np.uint8], owners: Indices) -> tuple[Indices, Indices]:
+    """Rows of corners that look alike: each corner of a reference once, and each of the picture once per reference.
+
+    A hash table for each of 16 parts of the descriptor: two that differ in 40 of 256 bits have an equal part in 6 of 10
+    cases, in 20 bits nearly always. A slot holds one corner of the picture, so the number of pairs is bounded.
+    """
+    table = np.empty(1 << 16, np.int16)
+    their_parts = np.ascontiguousarray(theirs.view(np.uint16).T)
+    rows, hits = [], []
+    for part, keys in enumerate(ours.view(np.uint16).T):
+        table.fill(-1)
+        table[keys] = np.arange(len(keys), dtype=np.int16)
+        found = table.take(their_parts[part])
+        there = np.flatnonzero(found >= 0)
+        rows.append(found[there])
+        hits.append(there)
+    first, second = np.concatenate(rows).astype(np.intp), np.concatenate(hits)
+    counts = np.bitwise_count(ours.view(np.uint64).take(first, 0) ^ theirs.view(np.uint64).take(second, 0))
+    near = np.flatnonzero(counts @ np.ones(4, np.uint8) <= _ALIKE)  # at most 240 of 256: one part is equal
+    first, second, distance = first[near], second[near], counts[near].sum(1, dtype=np.intp)
+    first, second, distance = _nearest_of(second, first, second, distance)
+    first, second, _ = _nearest_of(owners[second] * len(ours) + first, first, second, distance)
+    return first, second
+
+
+def _nearest_of(key: Indices, first: Indices, second: Indices, distance: Indices) -> tuple[Indices, Indices, Indices]:
+    """Of the pairs with the same key the nearest."""
+    order = np.lexsort((distance, key))
+    key = key[order]
+    chosen = order[np.flatnonzero(np.diff(key, prepend=-1))]
+    return first[chosen], second[chosen], distance[chosen]
