@@ -12,6 +12,8 @@ store       the only door to Milvus: make, fill, change, search sets
   schema      fields and rows, and the checks that Milvus leaves out
 look        the sets as the service sees them: versions, thresholds and kinds of one moment
 gather      pictures of files and folders → references of a set
+  sight       pictures as a set compares them: vectors, keypoints, mirror images
+  defaults    what a set is made with for each encoder, if nothing else is said
 exchange    a set as a Parquet file, out and in
 lite_server a Milvus Lite file served on loopback, for several processes of one machine
 """

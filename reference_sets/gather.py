@@ -2,7 +2,7 @@
 
 find    paths → files and their labels
 digest  what is known already is not decoded again
-decode, encode, upsert, a batch at a time
+decode, see, upsert, a batch at a time
 """
 
 import hashlib
@@ -14,13 +14,15 @@ from pathlib import Path
 
 from embedding.encoder import Encoder, Pixels
 from embedding.source import Reason, Unreadable
-from reference_sets.model import Reference
+from reference_sets.model import Reference, ReferenceSet
 from reference_sets.schema import MAX_LABEL
+from reference_sets.sight import see
 from reference_sets.store import Store
 
 ASK_AT_ONCE = 256  # ids in one question to the store
 ENCODE_AT_ONCE = 64  # pictures for one call of the encoder and one upsert …
-PIXELS_AT_ONCE = 100_000_000  # … or as many pixels (300 MB), so that large pictures do not fill the memory
+# … or as many pixels (300 MB, and their mirror images as much), so that large pictures do not fill the memory
+PIXELS_AT_ONCE = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +50,14 @@ class Gathered:
         added: references that are new in the set.
         known: files that were in the set already, or twice among the files.
         refused: files that are no reference.
+        uncheckable: those of the added that have too few keypoints for the set's geometric check.
     """
 
     files: int
     added: int
     known: int
     refused: tuple[Refused, ...]
+    uncheckable: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +87,23 @@ def gather(  # noqa: PLR0913 (the last two by keyword)
         limits: files beyond them are refused.
         progress: told how many more files are done.
     """
-    added, known, refused = 0, 0, []
+    described = store.describe(name)
+    added, known, uncheckable, refused = 0, 0, 0, []
     for part in (files[start : start + ASK_AT_ONCE] for start in range(0, len(files), ASK_AT_ONCE)):
         new, old, unreadable = _sort(store, name, part, limits)
         known += old
         refused += unreadable
         progress(old + len(unreadable))
         for batch in _decoded(new, limits):
-            references = _encoded(encoder, batch, refused)
+            references, thin = _references(encoder, described, batch, refused)
             store.upsert(name, references)
             added += len(references)
+            uncheckable += thin
             progress(len(batch))
     if added:
         store.flush(name)
     refused.sort(key=lambda one: one.path)
-    return Gathered(len(files), added, known, tuple(refused))
+    return Gathered(len(files), added, known, tuple(refused), uncheckable)
 
 
 def find(paths: Iterable[Path], label: str = "") -> Iterator[Found]:
@@ -215,18 +221,20 @@ def _decode(file: Found, limits: Limits) -> _Decoded:
     return _Decoded(file, key(content, file.label), picture if isinstance(picture, Unreadable) else picture.pixels)
 
 
-def _encoded(encoder: Encoder, batch: Sequence[_Decoded], refused: list[Refused]) -> list[Reference]:
-    """References of the pictures that can be told from others; the rest goes to `refused`."""
+def _references(
+    encoder: Encoder, described: ReferenceSet, batch: Sequence[_Decoded], refused: list[Refused]
+) -> tuple[list[Reference], int]:
+    """References of the pictures that can be told from others, and how many cannot be checked; `refused` grows."""
     refused += [Refused(one.file.path, one.picture) for one in batch if isinstance(one.picture, Unreadable)]
     readable = [(one, one.picture) for one in batch if not isinstance(one.picture, Unreadable)]
-    if not readable:
-        return []
-    encoded = encoder.encode([picture for _, picture in readable])
-    references = []
-    for (one, _), vector, featureless in zip(readable, encoded.vectors, encoded.featureless, strict=True):
-        if featureless:
+    references, uncheckable = [], 0
+    sights = see(encoder, described, [picture for _, picture in readable])
+    for (one, _), sight in zip(readable, sights, strict=True):
+        if sight is None:
             why = Unreadable(Reason.FEATURELESS, "too little detail to be told from other pictures")
             refused.append(Refused(one.file.path, why))
         else:
-            references.append(Reference(one.id, one.file.label, tuple(vector.tolist())))
-    return references
+            own = sight.own
+            references.append(Reference(one.id, one.file.label, own.vector, own.features, sight.mirror))
+            uncheckable += not sight.checkable
+    return references, uncheckable

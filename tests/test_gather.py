@@ -10,7 +10,10 @@ from milvus_fixtures import FINGERPRINT, make_set
 from PIL import Image
 
 from embedding.encoder import Encoded, Pixels
+from embedding.features import pack
+from embedding.keypoints import MATCHABLE, detect
 from reference_sets.gather import Found, Gathered, Limits, find, gather, key
+from reference_sets.model import Mirrored, Seen, Verify
 from reference_sets.store import Store
 
 LIMITS = Limits(max_bytes=100_000, max_pixels=1_000_000)
@@ -35,14 +38,24 @@ class MeanColours:
         return Encoded(vectors, np.array([bool((p == p[0, 0]).all()) for p in pictures]))
 
 
+def cornered(seed: int) -> np.ndarray:
+    """Pixels with many corners."""
+    blocks = np.random.default_rng(seed).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    return blocks.repeat(16, axis=0).repeat(16, axis=1)
+
+
+def png(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def picture(number: int) -> bytes:
     """A PNG that differs with its number."""
     pixels = np.zeros((16, 16, 3), dtype=np.uint8)
     pixels[:, :8] = (number % 256, number // 256 % 256, 7)
     pixels[:, 8:] = (9, 200, 255 - number % 256)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
+    return png(pixels)
 
 
 @pytest.fixture
@@ -112,9 +125,7 @@ def test_files_that_are_no_reference_are_named_with_the_reason_and_the_rest_is_a
     (folder / "empty.png").write_bytes(b"")
     (folder / "cut.png").write_bytes(picture(2)[:-40])
     (folder / "large.png").write_bytes(bytes(100_001))
-    buffer = io.BytesIO()
-    Image.new("RGB", (32, 32), "grey").save(buffer, "PNG")
-    (folder / "grey.png").write_bytes(buffer.getvalue())
+    (folder / "grey.png").write_bytes(png(np.full((32, 32, 3), 128, np.uint8)))
     (folder / "gone.png").symlink_to(folder / "nowhere")
     gathered = add(store, [folder])
     assert gathered.added == 1
@@ -159,3 +170,59 @@ def test_progress_adds_up_to_the_files(store: Store, folder: Path):
 def test_a_file_that_vanishes_between_two_looks_is_refused(store: Store, folder: Path):
     gathered = gather(store, "alpha", MeanColours(), [Found(folder / "gone.png", "x")], limits=LIMITS)
     assert gathered.refused[0].why.reason.value == "not_found"
+
+
+def test_references_keep_keypoints_and_mirror_images_where_the_set_wants_them(store: Store, folder: Path):
+    pixels = cornered(1)
+    back = np.ascontiguousarray(pixels[:, ::-1])
+    (folder / "one.png").write_bytes(png(pixels))
+    vectors = [tuple(MeanColours().encode([each]).vectors[0].tolist()) for each in (pixels, back)]
+    features = [pack(detect(each)) for each in (pixels, back)]
+    wishes = [(Verify.OFF, Mirrored.QUERIED), (Verify.SUPPORTS, Mirrored.OFF), (Verify.OFF, Mirrored.STORED)]
+    for verify, mirrored in [*wishes, (Verify.REQUIRED, Mirrored.STORED)]:
+        name = f"{verify}_{mirrored}"
+        store.create(make_set(name, verify=verify, mirrored=mirrored))
+        gathered = gather(store, name, MeanColours(), list(find([folder])), limits=LIMITS)
+        assert (gathered.added, gathered.uncheckable) == (1, 0)
+        (known,) = store.references(name)
+        kept = [b"", b""] if verify is Verify.OFF else features
+        mirror = Seen(vectors[1], kept[1]) if mirrored is Mirrored.STORED else None
+        assert (known.vector, known.features, known.mirror) == (vectors[0], kept[0], mirror)
+
+
+def test_keypoints_that_the_encoder_has_found_are_not_looked_for_again(store: Store, folder: Path):
+    class OnKeypoints(MeanColours):
+        def encode(self, pictures: Sequence[Pixels]) -> Encoded:
+            encoded = super().encode(pictures)
+            return Encoded(encoded.vectors, encoded.featureless, [detect(cornered(9)) for _ in pictures])
+
+    (folder / "flat.png").write_bytes(picture(1))
+    store.change("alpha", verify=Verify.REQUIRED)
+    assert add(store, [folder], OnKeypoints()).uncheckable == 0
+    (known,) = store.references("alpha")
+    assert known.features == pack(detect(cornered(9)))
+
+
+def test_a_picture_with_too_few_keypoints_for_the_check_is_added_and_counted(store: Store, folder: Path):
+    assert len(detect(np.asarray(Image.open(io.BytesIO(picture(1)))))) < MATCHABLE
+    for number in range(3):
+        (folder / f"{number}.png").write_bytes(picture(number))
+    (folder / "corners.png").write_bytes(png(cornered(2)))
+    store.change("alpha", verify=Verify.SUPPORTS, mirrored=Mirrored.STORED)
+    gathered = add(store, [folder])
+    assert (gathered.added, gathered.uncheckable) == (4, 3)
+    assert all(known.features for known in store.references("alpha"))
+
+
+def test_a_picture_whose_mirror_image_is_featureless_is_featureless(store: Store, folder: Path):
+    class LookingLeft(MeanColours):
+        def encode(self, pictures: Sequence[Pixels]) -> Encoded:
+            return Encoded(super().encode(pictures).vectors, np.array([each[0, 0, 1] == 200 for each in pictures]))
+
+    for number in range(3):
+        (folder / f"{number}.png").write_bytes(picture(number))
+    (folder / "corners.png").write_bytes(png(cornered(2)))
+    store.change("alpha", mirrored=Mirrored.STORED)
+    gathered = add(store, [folder], LookingLeft())
+    assert (gathered.added, [one.why.reason.value for one in gathered.refused]) == (1, ["featureless"] * 3)
+    assert [known.label for known in store.references("alpha")] == ["corners.png"]

@@ -1,0 +1,52 @@
+"""What a set is made with for each encoder, if nothing else is said: thresholds, geometric check, mirrored copies."""
+
+from dataclasses import dataclass
+
+from reference_sets.model import CHECK, CheckThresholds, Mirrored, Thresholds, Verify
+
+# PDQ's authors give Hamming distance 31 of 256 as the distance up to which two hashes are taken for the same picture;
+# with vectors of ±1/16 cosine is 1 - distance / 128. That is for a person to look at. To block without a person is held
+# to about two thirds of that distance: a choice on the safe side, to be set anew from what one's own review shows.
+PDQ_REVIEW = 1 - 31 / 128
+PDQ_BLOCK = 1 - 20 / 128
+
+# Visual words make candidates and the geometric check decides: what is far by its words and passes is a match too.
+WORDS_REVIEW = 0.0
+WORDS_BLOCK = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a new set has without a word of the operator.
+
+    Attributes:
+        thresholds: of similarity; None where they depend on the model, so that the operator must give both.
+        verify, check, mirrored: see `model.ReferenceSet`.
+    """
+
+    thresholds: Thresholds | None
+    verify: Verify = Verify.OFF
+    check: CheckThresholds = CHECK
+    mirrored: Mirrored = Mirrored.OFF
+
+
+def defaults(encoder: str) -> Defaults:
+    """The defaults for the encoder of this name, as in the settings."""
+    if encoder == "words":
+        return Defaults(Thresholds(WORDS_REVIEW, WORDS_BLOCK), verify=Verify.REQUIRED, mirrored=Mirrored.STORED)
+    if encoder == "pdq":
+        return Defaults(Thresholds(PDQ_REVIEW, PDQ_BLOCK))
+    return Defaults(None)
+
+
+def completed(known: Thresholds | CheckThresholds, review: float | None, block: float | None) -> tuple[float, float]:
+    """Both thresholds, where one or none is given: the other as known, or as far as it must move to fit.
+
+    Args:
+        known: the default ones, or those of the set so far.
+        review: a new one, or None.
+        block: likewise.
+    """
+    if review is None:
+        review = known.review if block is None else min(known.review, block)
+    return review, max(known.block, review) if block is None else block
