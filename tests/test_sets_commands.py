@@ -13,6 +13,8 @@ from click.testing import CliRunner, Result
 from milvus_fixtures import free_ports
 from PIL import Image
 
+from reference_sets.defaults import completed, defaults
+from reference_sets.model import CheckThresholds, Mirrored, Thresholds, Verify
 from reference_sets.store import Store
 from vigilens.cli import main
 
@@ -57,6 +59,42 @@ def test_a_set_is_made_filled_listed_shown_changed_and_dropped(sets, pictures: P
     assert sets("drop", "spam", answer="n\n").exit_code == 1
     assert sets("drop", "spam", answer="y\n").exit_code == 0
     assert json.loads(sets("list", "--json").stdout) == []
+
+
+def test_the_check_and_mirrored_copies_are_chosen_shown_and_changed(sets, pictures: Path):
+    given = ("--verify", "required", "--check-block", "0.2", "--mirrored", "stored")
+    assert sets("create", "memes", *given).exit_code == 0
+    waves = 127 + 120 * np.sin(np.linspace(0, 12, 240))
+    Image.fromarray(np.tile(waves.astype(np.uint8), (240, 1))).save(pictures / "without_corners.png")
+    added = sets("add", "memes", str(pictures))
+    assert "memes: 4 added" in added.stdout
+    assert "1 of the added have too little detail for the geometric check: they never match" in added.stdout
+    facts = json.loads(sets("show", "memes", "--json").stdout)
+    assert (facts["verify"], facts["check_review"], facts["check_block"]) == ("required", 0.2, 0.2)
+    assert (facts["mirrored"], facts["references"]) == ("stored", 4)
+    assert all(word in sets("show", "memes").stdout for word in ("verify", "check_review", "mirrored"))
+    assert "(verify required)" in sets("thresholds", "memes", "--check-review", "0.1").stdout
+    (listed,) = json.loads(sets("list", "--json").stdout)
+    assert (listed["check_review"], listed["check_block"], listed["review"]) == (0.1, 0.2, 0.7578125)
+    assert sets("thresholds", "memes", "--check-review", "0.3").exit_code == 2
+    assert sets("create", "other", "--check-review", "0").exit_code == 2
+    sets("create", "plain")
+    facts = json.loads(sets("show", "plain", "--json").stdout)
+    assert (facts["verify"], facts["mirrored"]) == ("off", "off")
+
+
+def test_each_encoder_has_its_defaults():
+    words, pdq, other = defaults("words"), defaults("pdq"), defaults("openclip")
+    assert (words.verify, words.mirrored) == (Verify.REQUIRED, Mirrored.STORED)
+    assert (pdq.verify, pdq.mirrored) == (other.verify, other.mirrored) == (Verify.OFF, Mirrored.OFF)
+    assert words.thresholds
+    assert pdq.thresholds == Thresholds(1 - 31 / 128, 1 - 20 / 128)
+    assert other.thresholds is None
+    assert [completed(CheckThresholds(0.3, 0.5), *given) for given in ((None, None), (0.6, None), (None, 0.2))] == [
+        (0.3, 0.5),
+        (0.6, 0.6),
+        (0.2, 0.2),
+    ]
 
 
 def test_references_are_removed_by_id_by_label_and_by_picture(sets, pictures: Path):

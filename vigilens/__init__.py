@@ -5,6 +5,7 @@ wiring          settings → parts, the only place that does so
 settings_shown  `vigilens config`
 check           `vigilens check`: every part tried, one line each
 sets            `vigilens sets …`: make, fill, show and change sets
+sets_described  of these, `create` and `thresholds`
 sets_tables     sets as tables and as JSON
 scan            `vigilens scan`: files judged without Kafka
 scan_shown      its table, lines, CSV and JSON

@@ -9,19 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vigilens.sets_described import create, thresholds
+
 if TYPE_CHECKING:
     from config.settings import Settings
     from reference_sets.store import Store
 
     Load = Callable[[], Settings]
-
-KINDS = ("harmful", "allow", "reference")
-
-# PDQ's authors give Hamming distance 31 of 256 as the distance up to which two hashes are taken for the same picture;
-# with vectors of ±1/16 cosine is 1 - distance / 128. That is for a person to look at. To block without a person is held
-# to about two thirds of that distance: a choice on the safe side, to be set anew from what one's own review shows.
-PDQ_REVIEW = 1 - 31 / 128
-PDQ_BLOCK = 1 - 20 / 128
 
 yes = click.option("--yes", is_flag=True, help="Do not ask.")
 json_option = click.option("--json", "as_json", is_flag=True, help="For programs.")
@@ -49,70 +43,8 @@ def command() -> None:
     """
 
 
-@command.command()
-@click.argument("name")
-@click.option("--kind", type=click.Choice(KINDS), default="harmful", show_default=True, help="What a match means.")
-@click.option("--category", default="", help="Your word for what the set holds. Without it the set's name.")
-@click.option("--severity", type=click.IntRange(0, 100), default=50, show_default=True, help="100 is worst.")
-@click.option("--review", type=click.FloatRange(-1, 1), help="Cosine from which a match is for a person to see.")
-@click.option("--block", type=click.FloatRange(-1, 1), help="Cosine from which a match blocks.")
-@click.option("--note", default="", help="Where the pictures and thresholds come from.")
-@click.pass_obj
-def create(  # noqa: PLR0913 (one for each fact)
-    load: "Load",
-    *,
-    name: str,
-    kind: str,
-    category: str,
-    severity: int,
-    review: float | None,
-    block: float | None,
-    note: str,
-) -> None:
-    """Make an empty set for the encoder of the settings.
-
-    For the encoder pdq, --review is 0.7578 without saying (Hamming distance 31) and --block 0.8438 (distance 20). For
-    other encoders both must be given: measure them on your own pictures.
-
-    \b
-    Example:
-      vigilens sets create spam --category spam --severity 40
-      vigilens sets create mistaken --kind allow --review 0.9 --block 0.9 --note "confirmed false alarms"
-    """
-    from embedding.probe import probe_vector
-    from reference_sets.model import Kind, ReferenceSet
-    from vigilens import wiring
-
-    encoder = wiring.encoder(load())
-    described = ReferenceSet(
-        name=name,
-        kind=Kind(kind),
-        category=category or name,
-        severity=severity,
-        thresholds=_thresholds(encoder.name, review, block),
-        encoder=encoder.fingerprint,
-        dimension=encoder.dimension,
-        version=1,
-        probe=tuple(probe_vector(encoder).tolist()),
-        note=note,
-    )
-    with _opened(load) as store:
-        store.create(described)
-    click.echo(f"{name} is made; fill it with `vigilens sets add {name} PATH…`")
-
-
-def _thresholds(encoder: str, review: float | None, block: float | None):  # type: ignore[no-untyped-def] # noqa: ANN202 (the class is imported late)
-    from reference_sets.model import Thresholds
-
-    if encoder == "pdq":
-        review = min(PDQ_REVIEW, 1.0 if block is None else block) if review is None else review
-        block = max(PDQ_BLOCK, review) if block is None else block
-    if review is None or block is None:
-        raise click.UsageError(f"the encoder {encoder} has no thresholds of its own: give --review and --block")
-    try:
-        return Thresholds(review, block)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
+command.add_command(create)
+command.add_command(thresholds)
 
 
 @command.command("list")
@@ -164,11 +96,12 @@ def add(load: "Load", *, name: str, paths: tuple[Path, ...], label: str) -> None
     encoder = wiring.encoder(settings)
     files = list(find(paths, label))
     with _opened(load) as store:
-        _fits(encoder.fingerprint, store.describe(name).encoder, name)
+        described = store.describe(name)
+        _fits(encoder.fingerprint, described.encoder, name)
         limits = Limits(settings.images.max_bytes, settings.images.max_pixels)
         with _progress(len(files)) as advance:
             gathered = gather(store, name, encoder, files, limits=limits, progress=advance)
-    print_gathered(name, gathered)
+    print_gathered(described, gathered)
     if gathered.files and len(gathered.refused) == gathered.files:
         raise click.exceptions.Exit(1)
 
@@ -228,27 +161,6 @@ def _same_content(store: "Store", name: str, pictures: tuple[Path, ...]) -> set[
 
     digests = {hashlib.sha256(picture.read_bytes()).hexdigest() for picture in pictures}
     return {known.id for known in store.references(name) if known.id.partition("-")[0] in digests}
-
-
-@command.command()
-@click.argument("name")
-@click.option("--review", type=click.FloatRange(-1, 1), help="Without it as it is.")
-@click.option("--block", type=click.FloatRange(-1, 1), help="Without it as it is.")
-@click.pass_obj
-def thresholds(load: "Load", *, name: str, review: float | None, block: float | None) -> None:
-    """Change the thresholds of a set. A running service follows.
-
-    \b
-    Example:
-      vigilens sets thresholds spam --review 0.8
-    """
-    if review is None and block is None:
-        raise click.UsageError("give --review, --block, or both")
-    with _opened(load) as store:
-        now = store.describe(name).thresholds
-        new = _thresholds("", now.review if review is None else review, now.block if block is None else block)
-        changed = store.change(name, thresholds=new)
-    click.echo(f"{name}: review {new.review:.4f}, block {new.block:.4f}, version {changed.version}")
 
 
 @command.command("export", short_help="Write a set to a Parquet file.")

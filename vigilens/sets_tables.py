@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reference_sets.gather import Gathered
-from reference_sets.model import ReferenceSet
+from reference_sets.model import ReferenceSet, Verify
 
 SHOWN_REFUSALS = 20
 
@@ -21,7 +21,9 @@ def facts(known: ReferenceSet, count: int) -> dict[str, Any]:
     described: dict[str, Any] = asdict(known)
     del described["probe"]
     thresholds: dict[str, float] = described.pop("thresholds")
-    return {**described, **thresholds, "references": count}
+    check: dict[str, float] = described.pop("check")
+    checks = {f"check_{level}": value for level, value in check.items()}
+    return {**described, **thresholds, **checks, "references": count}
 
 
 def print_list(sets: Sequence[tuple[ReferenceSet, int]], *, as_json: bool) -> None:
@@ -33,14 +35,26 @@ def print_list(sets: Sequence[tuple[ReferenceSet, int]], *, as_json: bool) -> No
         click.echo("there is no set yet; make one with `vigilens sets create NAME`", err=True)
         return
     table = Table("set", "kind", "category", box=None, pad_edge=False, header_style="bold")
-    for heading in ("severity", "review", "block", "references", "version"):
+    for heading in ("severity", "review", "block"):
+        table.add_column(heading, justify="right")
+    table.add_column("check")
+    table.add_column("mirrored")
+    for heading in ("references", "version"):
         table.add_column(heading, justify="right")
     table.add_column("encoder")
     for known, count in sets:
         levels = (f"{known.thresholds.review:.4f}", f"{known.thresholds.block:.4f}")
-        row = (known.name, known.kind.value, known.category, str(known.severity), *levels, f"{count:,}")
-        table.add_row(*map(Text, (*row, str(known.version), known.encoder)))
+        row = (known.name, known.kind.value, known.category, str(known.severity), *levels, _check(known))
+        rest = (known.mirrored.value, f"{count:,}", str(known.version), known.encoder)
+        table.add_row(*map(Text, (*row, *rest)))
     Console().print(table)
+
+
+def _check(known: ReferenceSet) -> str:
+    """What the geometric check decides, and from which scores on."""
+    if known.verify is Verify.OFF:
+        return known.verify.value
+    return f"{known.verify.value} {known.check.review:.2f} {known.check.block:.2f}"
 
 
 def print_one(known: ReferenceSet, count: int, *, as_json: bool) -> None:
@@ -55,13 +69,16 @@ def print_one(known: ReferenceSet, count: int, *, as_json: bool) -> None:
     Console().print(table)
 
 
-def print_gathered(name: str, gathered: Gathered) -> None:
+def print_gathered(known: ReferenceSet, gathered: Gathered) -> None:
     """What became of the files; the refused ones on stderr, each with its reason."""
     for one in gathered.refused[:SHOWN_REFUSALS]:
         click.echo(f"{one.path}: {one.why.reason.value}: {one.why.detail}", err=True)
     if len(gathered.refused) > SHOWN_REFUSALS:
         click.echo(f"… and {len(gathered.refused) - SHOWN_REFUSALS} more", err=True)
     click.echo(
-        f"{name}: {gathered.added} added, {gathered.known} known already, {len(gathered.refused)} refused "
+        f"{known.name}: {gathered.added} added, {gathered.known} known already, {len(gathered.refused)} refused "
         f"of {gathered.files} files"
     )
+    if gathered.uncheckable:
+        then = "never match" if known.verify is Verify.REQUIRED else "match by similarity alone"
+        click.echo(f"{gathered.uncheckable} of the added have too little detail for the geometric check: they {then}")
