@@ -14,6 +14,7 @@ pdq            Meta's perceptual hash as a unit vector; needs no weights
 openclip       any OpenCLIP model with a local checkpoint
 tower          its image tower and how pictures are prepared for it
 weights        its weights, out of a file that may be anyone's
+network        pictures → unit vectors through a network that has its weights
 precision      the fastest numeric type that is right on this machine
 choose         the encoder that the settings name
 encoder_error  why there is none

@@ -125,7 +125,7 @@ def test_a_type_that_is_not_right_gives_way_to_float32_or_is_refused(weights, tm
     huge = dict(weights)
     huge["visual.conv1.weight"] = huge["visual.conv1.weight"] * 1e6  # overflows float16
     save_file(huge, tmp_path / "huge.safetensors")
-    monkeypatch.setattr("embedding.openclip.fastest", lambda _device: torch.float16)
+    monkeypatch.setattr("embedding.network.fastest", lambda _device: torch.float16)
     encoder = OpenClip(MODEL, tmp_path / "huge.safetensors", device="cpu")
     assert "float32 is used" in caplog.text
     assert encoder.fingerprint == OpenClip(MODEL, tmp_path / "huge.safetensors", precision="float32").fingerprint
