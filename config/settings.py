@@ -67,7 +67,7 @@ class Images(Section):
 class Encoder(Section):
     """What makes pictures comparable."""
 
-    name: Literal["pdq", "openclip"]
+    name: str = Field(pattern=r"^(pdq|openclip|timm:.+)$")
     model: str
     checkpoint: str
     device: Literal["auto", "cpu", "cuda"]
@@ -148,6 +148,8 @@ def contradictions(settings: Settings) -> Iterator[str]:
         yield "kafka.images_topic, kafka.verdicts_topic and kafka.metrics_topic must be three different topics"
     if encoder.name == "openclip" and not (encoder.model and encoder.checkpoint):
         yield "encoder.name is openclip, which needs encoder.model and encoder.checkpoint (nothing is downloaded)"
+    if encoder.name.startswith("timm:") and not encoder.checkpoint:
+        yield "encoder.name names a model of timm, which needs encoder.checkpoint (nothing is downloaded)"
     if re.match(r"\w+://[^/]*@", settings.milvus.uri):
         yield 'milvus.uri must not hold a password: put "user:password" into milvus.token, where it stays secret'
     if waiting.give_up_s >= kafka.max_poll_interval_s:

@@ -13,7 +13,8 @@ features       keypoints as one compact value
 pdq            Meta's perceptual hash as a unit vector; needs no weights
 openclip       any OpenCLIP model with a local checkpoint
 tower          its image tower and how pictures are prepared for it
-weights        its weights, out of a file that may be anyone's
+backbone       any model of timm with a local checkpoint
+weights        weights of either, out of a file that may be anyone's
 network        pictures → unit vectors through a network that has its weights
 precision      the fastest numeric type that is right on this machine
 choose         the encoder that the settings name

@@ -14,8 +14,8 @@ def choose(
     """The encoder of this name, ready to encode.
 
     Args:
-        name: "pdq" or "openclip"; the others are for openclip only.
-        model: OpenCLIP's name of the model.
+        name: "pdq", "openclip", or "timm:" and timm's name of the model; the others are for networks only.
+        model: OpenCLIP's name of the model, for openclip only.
         checkpoint: file with the weights.
         device: "auto", "cpu" or "cuda".
         precision: "auto", "float32", "bfloat16" or "float16".
@@ -33,4 +33,10 @@ def choose(
         from embedding.openclip import OpenClip  # noqa: PLC0415 (see above)
 
         return OpenClip(model, Path(checkpoint), device=device, precision=precision)
-    raise EncoderError(f'there is no encoder {name!r}: set encoder.name to "pdq" or "openclip"')
+    if name.startswith("timm:"):
+        if not checkpoint:
+            raise EncoderError(f"{name} needs encoder.checkpoint: nothing is downloaded")
+        from embedding.backbone import Backbone  # noqa: PLC0415 (see above)
+
+        return Backbone(name.removeprefix("timm:"), Path(checkpoint), device=device, precision=precision)
+    raise EncoderError(f'there is no encoder {name!r}: set encoder.name to "pdq", "openclip" or "timm:NAME"')

@@ -1,7 +1,9 @@
-"""The weights of an image tower, out of a checkpoint that may be anyone's."""
+"""The weights of a network, out of a checkpoint that may be anyone's."""
 
+import argparse
 import hashlib
 import pickle
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,13 @@ from safetensors.torch import load_file
 
 from embedding.encoder_error import EncoderError
 
-_ENDINGS = (".safetensors", ".pt", ".bin")
+_ENDINGS = (".safetensors", ".pt", ".pth", ".bin")
 _PREFIX = "visual."  # of the image tower, in every one of OpenCLIP's models
+# Under which trainings save a network, the best one first: averaged weights, DINO's teacher, the network itself.
+_TABLES = ("state_dict_ema", "model_ema", "teacher", "state_dict", "model")
+# What wrappers leave before the names: distributed and compiled training, Lightning, DINO (its head stands beside).
+_WRAPPERS = ("module.", "_orig_mod.", "model.", "backbone.")
+_MASK = "mask_token"  # DINOv2's stand-in for hidden patches: for training only
 
 
 def sha256(checkpoint: Path) -> str:
@@ -34,11 +41,45 @@ def image_weights(checkpoint: Path, tower: torch.nn.Module, model: str) -> dict[
     }
     if not found:
         raise EncoderError(f"{checkpoint} holds no image tower: use a checkpoint of {model} in OpenCLIP's own format")
-    wanted = {name: value.shape for name, value in tower.state_dict().items()}
+    return _fitting(checkpoint, found, tower.state_dict(), model)
+
+
+def backbone_weights(
+    checkpoint: Path, tower: torch.nn.Module, model: str, heads: Collection[str]
+) -> dict[str, torch.Tensor]:
+    """Exactly the weights that timm's `tower` has, as float32, whatever wrapped it in training.
+
+    Left out are modules named in `heads` where the tower has none of it, what is computed and not learned, and all that
+    stands beside a wrapped network.
+
+    Raises:
+        EncoderError: as `image_weights`.
+    """
+    found, wanted = _read(checkpoint), tower.state_dict()
+    for wrapper in _WRAPPERS:
+        wrapped = {name.removeprefix(wrapper): value for name, value in found.items() if name.startswith(wrapper)}
+        if wrapped and not any(name.startswith(wrapper) for name in wanted):
+            found = wrapped
+    # Counts of batches are of no use after the training, and old checkpoints have none.
+    counts = {name: value for name, value in wanted.items() if name.endswith(".num_batches_tracked")}
+    computed = {name for name, _ in tower.named_buffers()} | {_MASK}
+    kept = {
+        name: value
+        for name, value in found.items()
+        if name in wanted or not (name in computed or name.partition(".")[0] in heads)
+    }
+    return _fitting(checkpoint, counts | kept, wanted, model)
+
+
+def _fitting(
+    checkpoint: Path, found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor], model: str
+) -> dict[str, torch.Tensor]:
+    """`found` as float32, if it has the names and shapes of `wanted`."""
+    shapes = {name: value.shape for name, value in wanted.items()}
     have = {name: value.shape for name, value in found.items()}
-    if wanted != have:
+    if shapes != have:
         raise EncoderError(
-            f"{checkpoint} does not fit {model} ({_difference(wanted, have)}): use a checkpoint of exactly this model"
+            f"{checkpoint} does not fit {model} ({_difference(shapes, have)}): use a checkpoint of exactly this model"
         )
     return {name: value.float() if value.is_floating_point() else value for name, value in found.items()}
 
@@ -60,7 +101,8 @@ def _read(checkpoint: Path) -> dict[str, torch.Tensor]:
         if checkpoint.suffix == ".safetensors":
             held: Any = load_file(checkpoint)
         else:
-            held = torch.load(checkpoint, map_location="cpu", weights_only=True)
+            with torch.serialization.safe_globals([argparse.Namespace]):  # options of the training: values, no code
+                held = torch.load(checkpoint, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise EncoderError(
             f"{checkpoint} holds more than weights, and code is never run: save its state_dict as safetensors"
@@ -69,8 +111,8 @@ def _read(checkpoint: Path) -> dict[str, torch.Tensor]:
         raise EncoderError(
             f"{checkpoint} cannot be read as weights ({type(error).__name__}): use an undamaged file, best safetensors"
         ) from None
-    if isinstance(held, dict) and isinstance(held.get("state_dict"), dict):  # as OpenCLIP's training saves it
-        held = held["state_dict"]
+    if isinstance(held, dict):
+        held = next((held[table] for table in _TABLES if isinstance(held.get(table), dict)), held)
     if not isinstance(held, dict):
         raise EncoderError(f"{checkpoint} holds no table of weights: save the model's state_dict")
     return {name: value for name, value in held.items() if isinstance(name, str) and isinstance(value, torch.Tensor)}

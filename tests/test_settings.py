@@ -187,6 +187,7 @@ def test_a_wrong_value_is_not_reported_a_second_time_as_a_contradiction():
         ('[kafka]\nssl_certfile = "x.pem"\n', "kafka.ssl_certfile and kafka.ssl_keyfile go together"),
         ('[kafka]\nmetrics_topic = "vigilens.images"\n', "kafka.images_topic, kafka.verdicts_topic and"),
         ('[encoder]\nname = "openclip"\n', "encoder.name is openclip, which needs"),
+        ('[encoder]\nname = "timm:resnet50"\n', "encoder.name names a model of timm, which needs encoder.checkpoint"),
         ('[milvus]\nuri = "http://root:Milvus@localhost"\n', "milvus.uri must not hold a password"),
         ("[waiting]\ngive_up_s = 300.0\n", "waiting.give_up_s must be less than kafka.max_poll_interval_s"),
         ("[milvus]\ntimeout_s = 120.5\n", "milvus.timeout_s must not be more than waiting.give_up_s"),
