@@ -143,4 +143,4 @@ def glyphs(rng: Rng, canvas: NDArray[np.float32], count: int) -> None:
 
 def _shading(rng: Rng, height: int, width: int, strength: float) -> NDArray[np.float32]:
     coarse = rng.uniform(1 - strength, 1 + 0.3 * strength, (3, 3)).astype(np.float32)
-    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)  # type: ignore[return-value]
+    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)  # type: ignore[return-value] # OpenCV says float or integer
