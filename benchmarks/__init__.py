@@ -8,4 +8,10 @@ chaos   kills, stalls and restarts workers, brokers and Milvus, then counts lost
         chaos_count    what came out: read by an independent client, counted by a pure function
         sabotage       a worker that leaves out one precaution, so that the count can be seen to fail
 service what Kafka and exactly-once cost: images per second through a broker against in this process
+copies  which edited copies are found in a folder of pictures, each way of finding them beside the others
+        copies_edits    what is done to a picture, in 19 kinds
+        copies_pictures a folder: references, their copies, unrelated pictures
+        copies_finder   encoder, set in Milvus Lite, shortlist and check, as in the service
+        copies_count    recall, average precision and threshold: pure functions
+        copies_report   a table, a plot, JSON
 """

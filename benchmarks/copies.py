@@ -1,0 +1,238 @@
+"""Which edited copies are found: a folder of your own pictures, each way of finding copies beside the others.
+
+    python -m benchmarks.copies DIR [--encoder words --encoder pdq] [--hard] [--quick] [--plot FILE.svg]
+
+Half of the pictures are references, the other half are unrelated; which is which is drawn by a seed. Each reference is
+edited in 19 ways, each unrelated picture is shown as it is and edited once. A copy is found when its best candidate is
+the right one and scores higher than all but 0.5 % of the unrelated pictures (--fpr). Encoder, set in Milvus Lite,
+shortlist and check are those of the product. Times are of this machine: compare them with each other.
+
+With --hard, half of the unrelated pictures in all edits are references too, so that many share captions and frames; a
+quarter of them, as they are and in nine edits, are the unrelated ones. 400 pictures make 2,100 references.
+
+The pictures should not contain the same motive twice, or an unrelated picture is a copy: the JSON, which is the last
+line, names the unrelated ones with the highest scores. Nothing is written but the plot.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress, TaskID
+
+from benchmarks import copies_pictures
+from benchmarks.copies_count import Copy, Tally, figures
+from benchmarks.copies_edits import EDITS, Edit, Picture
+from benchmarks.copies_finder import Answer, Cost, Finder, way
+from benchmarks.copies_pictures import FEWEST, TOGETHER, Shown, Split
+from benchmarks.copies_report import Measured, Strange, plot, refuse_format, show
+from embedding.choose import EncoderError
+from embedding.encoder import Pixels
+
+QUICK = 60  # pictures
+USUAL = ("words", "pdq")
+_STRANGE = 5
+
+
+@dataclass(slots=True)
+class Match:
+    """Finds references in pictures: what `matcher` returns.
+
+    Attributes:
+        finder: with the references in its set.
+        answers: to the pictures of the last call, with their shortlists.
+        cost: of all calls together.
+    """
+
+    finder: Finder
+    answers: list[Answer] = field(default_factory=list)
+    cost: Cost = field(default_factory=Cost)
+
+    def __call__(self, queries: Sequence[Picture]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Number of the best reference and its score, (n,) each; -1 and -1 for a picture without detail."""
+        self.answers = []
+        for start in range(0, len(queries), TOGETHER):
+            answers, cost = self.finder.find([_pixels(each) for each in queries[start : start + TOGETHER]])
+            self.answers += answers
+            self.cost += cost
+        return np.array([one.reference for one in self.answers], np.intp), np.array([one.score for one in self.answers])
+
+    def ranks(self, right: Sequence[int]) -> list[int | None]:
+        """Places of the right references in the shortlists of the last call, from 1; None: not there."""
+        return [answer.rank(reference) for answer, reference in zip(self.answers, right, strict=True)]
+
+
+def matcher(references: Sequence[Picture]) -> Match:
+    """Copies found as a set of the encoder `words` finds them by default: for other people's benchmarks.
+
+    The score is that of the geometric check, 0 to 1. Where no candidate passes any of it, it is 0.01 times the cosine
+    similarity of the nearest reference, so that the order of what is left over can be seen.
+
+    Args:
+        references: known pictures, any number.
+    """
+    finder = Finder(way("words"))
+    for start in range(0, len(references), TOGETHER):
+        finder.add([_pixels(each) for each in references[start : start + TOGETHER]])
+    finder.ready()
+    return Match(finder)
+
+
+def _pixels(picture: Picture) -> Pixels:
+    return np.array(picture.convert("RGB"))
+
+
+@dataclass(slots=True)
+class Run:
+    """One way, and what it has answered so far."""
+
+    finder: Finder
+    tally: Tally = field(default_factory=Tally)
+    on_all: Cost = field(default_factory=Cost)
+    on_unrelated: Cost = field(default_factory=Cost)
+    strange: list[Strange] = field(default_factory=list)
+
+    def copies(self, shown: Shown) -> None:
+        """Answer to edited references."""
+        answers, cost = self.finder.find(shown.pictures)
+        self.on_all += cost
+        for right, one in zip(shown.references, answers, strict=True):
+            self.tally.copies.append(Copy(shown.edit, one.score, one.reference == right, one.rank(right)))
+
+    def unrelated(self, shown: Shown, references: Sequence[Path]) -> None:
+        """Answer to unrelated pictures."""
+        answers, cost = self.finder.find(shown.pictures)
+        self.on_all += cost
+        self.on_unrelated += cost
+        self.tally.unrelated.extend(one.score for one in answers)
+        self.strange += [
+            Strange(
+                path, shown.edit, references[one.reference] if 0 <= one.reference < len(references) else None, one.score
+            )
+            for path, one in zip(shown.files, answers, strict=True)
+        ]
+        self.strange = sorted(self.strange, key=lambda one: -one.score)[:_STRANGE]
+
+    def measured(self, false_positives: float) -> Measured:
+        """The figures at a share of false positives."""
+        result = figures(self.tally, false_positives)
+        return Measured.of(self.finder, result, self.on_all, self.on_unrelated, self.strange)
+
+
+def measure(
+    split: Split, edits: Sequence[Edit], runs: Sequence[Run], *, rounds: int, progress: Callable[[str, int, int], None]
+) -> None:
+    """Fill the sets, then show all copies and all unrelated pictures to each way.
+
+    Args:
+        split: the pictures.
+        edits: of references, of strangers, and of the crowd.
+        runs: the ways, with empty sets.
+        rounds: edits in which each stranger is shown.
+        progress: told the step, how many more of its pictures are done, and of how many.
+    """
+    total = len(split.references) + len(split.crowd) * len(edits)
+    for known in copies_pictures.known(split, edits):
+        for run in runs:
+            run.finder.add(known)
+        progress("references", len(known), total)
+    for run in runs:
+        run.finder.ready()
+    total = len(split.references) * len(edits)
+    for shown in copies_pictures.copies(split, edits):
+        for run in runs:
+            run.copies(shown)
+        progress("copies", len(shown.pictures), total)
+    total = len(split.strangers) * (1 + rounds)
+    for shown in copies_pictures.unrelated(split, edits, rounds):
+        for run in runs:
+            run.unrelated(shown, split.references)
+        progress("unrelated", len(shown.pictures), total)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    options = _options(arguments)
+    if options.plot:
+        refuse_format(options.plot)
+    errors = Console(stderr=True)
+    try:
+        ways = [way(name) for name in options.encoder or USUAL]
+    except EncoderError as error:
+        raise SystemExit(str(error)) from error
+    edits = [each for each in EDITS if not options.edit or each.name in options.edit]
+    with Progress(console=errors) as bars:
+        paths = _chosen(options, bars)
+        split = copies_pictures.divide(paths, hard=options.hard)
+        runs = [Run(Finder(each)) for each in ways]
+        measure(split, edits, runs, rounds=min(9, len(edits)) if options.hard else 1, progress=_steps(bars))
+    measured = [run.measured(options.fpr) for run in runs]
+    if not options.json:
+        show(Console(), measured, options.fpr, len(runs[0].tally.unrelated))
+    if options.plot:
+        plot(options.plot, measured, options.fpr)
+    facts = {"pictures": len(paths), "seed": options.seed, "hard": options.hard, "false_positives": options.fpr}
+    facts |= {"copies": len(runs[0].tally.copies), "unrelated": len(runs[0].tally.unrelated)}
+    print(json.dumps(facts | {"encoders": {one.name: one.as_json() for one in measured}}))
+
+
+def _chosen(options: argparse.Namespace, bars: Progress) -> list[Path]:
+    """The pictures, in the seed's order; what is not used is named."""
+    limit = min(QUICK, options.limit or QUICK) if options.quick else options.limit
+    reading = bars.add_task("reading", total=None)
+    paths, skipped = copies_pictures.usable(options.folder, options.seed, limit, lambda: bars.advance(reading))
+    bars.update(reading, total=1, completed=1)
+    for one in skipped:
+        bars.console.print(f"skipped {one.path}: {one.why}", markup=False, highlight=False)
+    if len(paths) < FEWEST:
+        raise SystemExit(
+            f"{len(paths)} pictures of {options.folder} can be used, at least {FEWEST} are needed: add or allow more"
+        )
+    return paths
+
+
+def _steps(bars: Progress) -> Callable[[str, int, int], None]:
+    tasks: dict[str, TaskID] = {}
+
+    def progress(step: str, done: int, total: int) -> None:
+        if step not in tasks:
+            tasks[step] = bars.add_task(step, total=total)
+        bars.advance(tasks[step], done)
+
+    return progress
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", metavar="DIR", type=Path, help=f"at least {FEWEST} pictures, in folders or not")
+    ways = "pdq, words, openclip:MODEL:CHECKPOINT or timm:MODEL:CHECKPOINT; behind it +check or -no-check; repeatable"
+    parser.add_argument("--encoder", action="append", metavar="NAME", help=f"{ways} (default: {' and '.join(USUAL)})")
+    parser.add_argument("--fpr", type=_share, default=0.005, help="share of unrelated pictures that may pass (0.005)")
+    parser.add_argument("--limit", type=int, default=0, metavar="N", help="use N of the pictures")
+    parser.add_argument("--quick", action="store_true", help=f"use {QUICK} of them: a minute")
+    parser.add_argument("--hard", action="store_true", help="edited strangers among the references, see above")
+    names = [each.name for each in EDITS]
+    parser.add_argument("--edit", action="append", choices=names, metavar="NAME", help="this edit only; repeatable")
+    parser.add_argument("--seed", type=int, default=0, help="of the choice of pictures (0)")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="write recall per edit as bars: .svg, .png or .pdf")
+    parser.add_argument("--json", action="store_true", help="print the JSON line alone")
+    options = parser.parse_args(arguments)
+    if not options.folder.is_dir():
+        parser.error(f"{options.folder} is no folder: give one with pictures")
+    return options
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 < share < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return share
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""What came out of `benchmarks.copies`, counted. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """What was answered to one edited reference.
+
+    Attributes:
+        edit: its name.
+        score: of the best candidate.
+        right: that candidate is the reference itself.
+        rank: of the reference in the shortlist, from 1; None: it is not among them.
+    """
+
+    edit: str
+    score: float
+    right: bool
+    rank: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """All answers of one way of finding copies: to edited references, and the scores of unrelated pictures."""
+
+    copies: list[Copy] = field(default_factory=list)
+    unrelated: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What it comes to. Shares are 0 to 1.
+
+    Attributes:
+        uap: micro average precision over all pictures, copies and unrelated ones: the metric of DISC21.
+        recall: mean over the edits of `per_edit`.
+        per_edit: of the copies with each edit, those whose best candidate is right and above the threshold.
+        shortlist: of all copies, those whose reference is in the shortlist.
+        shortlist_per_edit: the same for each edit.
+        threshold: the score that the chosen share of the unrelated pictures reach; a copy must be above it.
+    """
+
+    uap: float
+    recall: float
+    per_edit: dict[str, float]
+    shortlist: float
+    shortlist_per_edit: dict[str, float]
+    threshold: float
+
+
+def figures(tally: Tally, false_positives: float) -> Figures:
+    """The figures at a share of false positives, 0 to 1."""
+    limit = threshold(tally.unrelated, false_positives)
+    by_edit: dict[str, list[Copy]] = {}
+    for one in tally.copies:
+        by_edit.setdefault(one.edit, []).append(one)
+    per_edit = {name: _share([one.right and one.score > limit for one in of]) for name, of in by_edit.items()}
+    scores = [one.score for one in tally.copies] + tally.unrelated
+    right = [one.right for one in tally.copies] + [False] * len(tally.unrelated)
+    return Figures(
+        uap=micro_average_precision(scores, right, len(tally.copies)),
+        recall=float(np.mean(list(per_edit.values()))),
+        per_edit=per_edit,
+        shortlist=_share([one.rank is not None for one in tally.copies]),
+        shortlist_per_edit={name: _share([one.rank is not None for one in of]) for name, of in by_edit.items()},
+        threshold=limit,
+    )
+
+
+def threshold(unrelated: Sequence[float], false_positives: float) -> float:
+    """The score that this share of the unrelated pictures reach; that of the highest one, where they are too few."""
+    return sorted(unrelated, reverse=True)[max(1, round(len(unrelated) * false_positives)) - 1]
+
+
+def micro_average_precision(scores: Sequence[float], right: Sequence[bool], positives: int) -> float:
+    """Average precision of all answers in the order of their scores.
+
+    Args:
+        scores: of all answers; of equal ones the right answers count last.
+        right: whether each is right.
+        positives: how many right answers there could be.
+    """
+    hits = np.array(right, float)
+    order = np.lexsort((hits, -np.array(scores)))
+    hits = hits[order]
+    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+    return float((precision * hits).sum() / positives)
+
+
+def _share(of: Sequence[bool]) -> float:
+    return float(np.mean(of))

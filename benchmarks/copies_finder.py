@@ -1,0 +1,229 @@
+"""One way of finding copies, through the product: encoder, set in Milvus Lite, shortlist, geometric check."""
+
+import tempfile
+import time
+import weakref
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import astuple, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Self
+
+from embedding.choose import choose
+from embedding.encoder import Encoder, Pixels
+from embedding.keypoints import Keypoints, detect
+from embedding.probe import probe_vector
+from matcher.evidence import Candidate
+from matcher.examine import Examiner, View
+from reference_sets.defaults import defaults
+from reference_sets.model import CHECK, Kind, Mirrored, Reference, ReferenceSet, Seen, Thresholds, Verify
+from reference_sets.sight import see
+from reference_sets.store import Store
+
+SHORTLIST = 50  # candidates per picture: the default of the settings
+KEEP_BYTES = 268_435_456  # of references' keypoints: likewise
+SIMILARITY_ALONE = 0.01  # its weight where the check should decide and found nothing: it only orders what is left
+NOTHING = -1  # as a reference: nothing was found; as a score: it is below all others
+_SET = "known"
+_TIMEOUT_S = 120.0  # of a call to Milvus: a benchmark may share its processor
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """An encoder, and what decides.
+
+    Attributes:
+        name: as on the command line.
+        encoder: makes vectors, and for `words` keypoints.
+        verify, mirrored: of the set.
+    """
+
+    name: str
+    encoder: Encoder
+    verify: Verify
+    mirrored: Mirrored
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """To one picture.
+
+    Attributes:
+        reference: number of the best candidate, or NOTHING.
+        score: see `Finder`.
+        shortlist: numbers of the references near it, nearest first; mirror images stand for their references.
+    """
+
+    reference: int
+    score: float
+    shortlist: tuple[int, ...] = ()
+
+    def rank(self, reference: int) -> int | None:
+        """The reference's place in the shortlist, from 1; None: it is not there."""
+        return self.shortlist.index(reference) + 1 if reference in self.shortlist else None
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a number of pictures took, in seconds.
+
+    Attributes:
+        encode_cpu_s: of this thread, for features and vector.
+        search_s: of the clock, for the shortlist.
+        check_s: of the clock, for the geometric check with reading the references' features.
+    """
+
+    pictures: int = 0
+    encode_cpu_s: float = 0.0
+    search_s: float = 0.0
+    check_s: float = 0.0
+
+    def __add__(self, other: Self) -> "Cost":
+        return Cost(*(one + another for one, another in zip(astuple(self), astuple(other), strict=True)))
+
+    def ms(self, seconds: float) -> float:
+        """Milliseconds per picture."""
+        return 1000 * seconds / max(1, self.pictures)
+
+
+def way(text: str) -> Way:
+    """A way by its name: pdq, words, openclip:MODEL:CHECKPOINT or timm:MODEL:CHECKPOINT; with defaults as in new sets.
+
+    After it may stand "+check" (a passed check counts for more than any similarity), or "-no-check" (similarity alone).
+
+    Raises:
+        EncoderError: there is no such encoder, or it cannot be used here.
+    """
+    checked, bare = text.endswith("+check"), text.endswith("-no-check")
+    name, _, rest = text.removesuffix("+check").removesuffix("-no-check").partition(":")
+    encoder = _encoder(name, *rest.partition(":")[::2])
+    usual = defaults(name)
+    if bare:
+        return Way(text, encoder, Verify.OFF, usual.mirrored)
+    if checked and usual.verify is Verify.OFF:
+        return Way(text, encoder, Verify.SUPPORTS, Mirrored.STORED)
+    return Way(text, encoder, usual.verify, usual.mirrored)
+
+
+@cache  # with and without the check it is the same one
+def _encoder(name: str, model: str, checkpoint: str) -> Encoder:
+    if name == "timm":
+        return choose(f"timm:{model}", checkpoint=checkpoint)
+    return choose(name, model=model, checkpoint=checkpoint)
+
+
+class Finder:
+    """A set in a Milvus Lite file of its own, in a temporary folder that goes with it.
+
+    The score of an answer is, by what decides in the set:
+        off: cosine similarity.
+        required: the check's score, 0 to 1; for a picture in which no candidate passes any of the check, 0.01 times the
+            similarity of the nearest.
+        supports: 1 and the check's score for a candidate that reaches the check's default threshold of review, else
+            its similarity.
+
+    Attributes:
+        way: what finds.
+        count: pictures given to `add`.
+        featureless: those among them that became no reference.
+        bytes: of vectors and features in the set, mirror images with them.
+    """
+
+    def __init__(self, chosen: Way) -> None:
+        self.way = chosen
+        self.count = self.featureless = self.bytes = 0
+        exits = ExitStack()
+        self._folder = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="copies-")))
+        self._store = exits.enter_context(Store(str(self._folder / "sets.db"), timeout_s=_TIMEOUT_S))
+        self.close = weakref.finalize(self, exits.close)  # by itself when it is forgotten or the process ends
+        encoder = chosen.encoder
+        self._known = ReferenceSet(
+            name=_SET,
+            kind=Kind.REFERENCE,
+            category="known",
+            severity=0,
+            thresholds=defaults(encoder.name).thresholds or Thresholds(0, 0),  # nothing here is decided by them
+            encoder=encoder.fingerprint,
+            dimension=encoder.dimension,
+            version=1,
+            probe=tuple(map(float, probe_vector(encoder))),  # and all that is loaded late is loaded
+            verify=chosen.verify,
+            mirrored=chosen.mirrored,
+        )
+        self._store.create(self._known)
+        self._examiner = Examiner(self._store, top_k=SHORTLIST, shortlist=SHORTLIST, keep_bytes=KEEP_BYTES)
+
+    def add(self, pictures: Sequence[Pixels]) -> None:
+        """Make references of them, numbered on from those before. After the last ones call `ready`."""
+        sights = see(self.way.encoder, self._known, pictures)
+        references = [
+            Reference(str(number), str(number), sight.own.vector, sight.own.features, sight.mirror)
+            for number, sight in enumerate(sights, self.count)
+            if sight is not None
+        ]
+        if references:
+            self._store.upsert(_SET, references)
+        self.count += len(pictures)
+        self.featureless += len(pictures) - len(references)
+        self.bytes += sum(
+            _bytes(Seen(one.vector, one.features)) + (_bytes(one.mirror) if one.mirror else 0) for one in references
+        )
+
+    def ready(self) -> None:
+        """Write what was added as one segment, and take the set as it is now."""
+        self._store.flush(_SET)
+        self._known = self._store.describe(_SET)
+
+    @property
+    def disk_bytes(self) -> int:
+        """Of the Milvus Lite file as it is now."""
+        return sum(path.stat().st_size for path in self._folder.rglob("*") if path.is_file())
+
+    def find(self, pictures: Sequence[Pixels]) -> tuple[list[Answer], Cost]:
+        """An answer to each of n pictures, n ≥ 1, in one search; and what it took."""
+        began = time.thread_time()
+        seen = self._views(pictures)
+        encode_cpu_s = time.thread_time() - began
+        views = [view for view in seen if view is not None]
+        if not views:
+            return [Answer(NOTHING, NOTHING)] * len(pictures), Cost(len(pictures), encode_cpu_s)
+        mirrors = [None] * len(views)
+        started = time.perf_counter()
+        found = self._examiner.search(self._known, views, mirrors)
+        searched = time.perf_counter()
+        checked = self._examiner.check(self._known, views, mirrors, found)
+        cost = Cost(len(pictures), encode_cpu_s, searched - started, time.perf_counter() - searched)
+        answers = (
+            self._answer(candidates, [int(one.id) for one in near])
+            for candidates, (near, _) in zip(checked, found, strict=True)
+        )
+        return [Answer(NOTHING, NOTHING) if view is None else next(answers) for view in seen], cost
+
+    def _views(self, pictures: Sequence[Pixels]) -> list[View | None]:
+        """What the pictures are compared by, as the judge makes it; None for those with too little detail."""
+        encoded = self.way.encoder.encode(pictures)
+        keypoints: Sequence[Keypoints | None] = [None] * len(pictures)
+        if self.way.verify is not Verify.OFF:
+            keypoints = encoded.keypoints or [detect(pixels) for pixels in pictures]
+        return [
+            None if featureless else View(vector, found)
+            for vector, featureless, found in zip(encoded.vectors, encoded.featureless, keypoints, strict=True)
+        ]
+
+    def _answer(self, candidates: Sequence[Candidate], shortlist: Sequence[int]) -> Answer:
+        scored = [(self._score(one), int(one.neighbour.id)) for one in candidates]
+        score, reference = max(scored, key=lambda one: one[0], default=(float(NOTHING), NOTHING))
+        return Answer(reference, score, tuple(shortlist))
+
+    def _score(self, candidate: Candidate) -> float:
+        near = candidate.neighbour.score
+        if self.way.verify is Verify.REQUIRED:
+            return candidate.score if candidate.score > 0 else SIMILARITY_ALONE * near
+        if self.way.verify is Verify.SUPPORTS and candidate.score >= CHECK.review:
+            return 1 + candidate.score
+        return near
+
+
+def _bytes(seen: Seen) -> int:
+    return 4 * len(seen.vector) + len(seen.features)  # float32

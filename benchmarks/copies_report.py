@@ -1,0 +1,162 @@
+"""What `benchmarks.copies` measured: a table, a plot, and one JSON value."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.copies_count import Figures
+from benchmarks.copies_finder import SHORTLIST, Cost, Finder
+
+_FORMATS = (".svg", ".png", ".pdf")
+_TELLING = 10  # shortlists that a set should hold, for the share of right references in one to tell something
+
+
+@dataclass(frozen=True, slots=True)
+class Strange:
+    """An unrelated picture that looks known; worth a look, for the folder may hold the same picture twice.
+
+    Attributes:
+        picture: its file.
+        edit: in which it was shown.
+        reference: file of the best candidate; None: it is an edited stranger.
+        score: of that candidate.
+    """
+
+    picture: Path
+    edit: str
+    reference: Path | None
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One way of finding copies, measured.
+
+    Attributes:
+        name: of the way.
+        figures: what was found.
+        on_all: cost over all queries.
+        on_unrelated: cost over the unrelated pictures alone: most of what a service sees.
+        references: in the set, featureless ones left out.
+        featureless: pictures that became no reference.
+        bytes: of vector and features, for a reference; with its mirror image where that is stored.
+        disk_bytes: of the Milvus Lite file, for a reference.
+        strange: the unrelated pictures with the highest scores.
+    """
+
+    name: str
+    figures: Figures
+    on_all: Cost
+    on_unrelated: Cost
+    references: int
+    featureless: int
+    bytes: float
+    disk_bytes: float
+    strange: Sequence[Strange]
+
+    @classmethod
+    def of(
+        cls, finder: Finder, figures: Figures, on_all: Cost, on_unrelated: Cost, strange: Sequence[Strange]
+    ) -> "Measured":
+        """With what the finder knows of its set."""
+        references = finder.count - finder.featureless
+        each = max(1, references)
+        return cls(
+            finder.way.name,
+            figures,
+            on_all,
+            on_unrelated,
+            references,
+            finder.featureless,
+            finder.bytes / each,
+            finder.disk_bytes / each,
+            strange,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values; shares 0 to 1."""
+        return asdict(self.figures) | {
+            "references": self.references,
+            "featureless_references": self.featureless,
+            "cpu_ms": self.on_all.ms(self.on_all.encode_cpu_s),
+            "search_ms": self.on_unrelated.ms(self.on_unrelated.search_s),
+            "check_ms": self.on_unrelated.ms(self.on_unrelated.check_s),
+            "bytes_per_reference": self.bytes,
+            "disk_bytes_per_reference": self.disk_bytes,
+            "highest_unrelated": [
+                {
+                    "picture": str(one.picture),
+                    "edit": one.edit,
+                    "reference": one.reference and str(one.reference),
+                    "score": one.score,
+                }
+                for one in self.strange
+            ],
+        }
+
+
+def show(console: Console, measured: Sequence[Measured], false_positives: float, unrelated: int) -> None:
+    """A table: recall per edit, then the other figures, a column for each way."""
+    table = Table(
+        title=f"Recall where {100 * false_positives:g} % of the unrelated pictures pass", title_justify="left"
+    )
+    table.add_column("edit")
+    for one in measured:
+        table.add_column(one.name, justify="right")
+
+    def row(name: str, values: Iterable[str]) -> None:
+        table.add_row(name, *values)
+
+    for edit in measured[0].figures.per_edit:
+        row(edit, (f"{one.figures.per_edit[edit]:.2f}" for one in measured))
+    table.add_section()
+    row("mean recall", (f"{one.figures.recall:.3f}" for one in measured))
+    row("uAP", (f"{one.figures.uap:.3f}" for one in measured))
+    row(f"among the first {SHORTLIST}", (f"{one.figures.shortlist:.3f}" for one in measured))
+    row("threshold", (f"{one.figures.threshold:.3f}" for one in measured))
+    table.add_section()
+    row("references", (f"{one.references}" for one in measured))
+    row("CPU ms, features + vector", (f"{one.on_all.ms(one.on_all.encode_cpu_s):.1f}" for one in measured))
+    row("search ms, unrelated", (f"{one.on_unrelated.ms(one.on_unrelated.search_s):.1f}" for one in measured))
+    row("check ms, unrelated", (f"{one.on_unrelated.ms(one.on_unrelated.check_s):.1f}" for one in measured))
+    row("bytes per reference", (f"{one.bytes:,.0f}" for one in measured))
+    row("the same on disk", (f"{one.disk_bytes:,.0f}" for one in measured))
+    console.print(table)
+    if unrelated * false_positives < 1:
+        console.print(f"{unrelated} unrelated pictures are few for this share: the highest of them is the threshold.")
+    if (fewest := min(one.references for one in measured)) < _TELLING * SHORTLIST:
+        console.print(f"{fewest} references are few: a shortlist of {SHORTLIST} takes in much of them.")
+
+
+def refuse_format(path: Path) -> None:
+    """End with a sentence where a plot could not be written to, before anything is measured."""
+    if path.suffix not in _FORMATS:
+        raise SystemExit(f"{path} cannot hold a plot: give a name that ends in {', '.join(_FORMATS)}")
+    if not path.parent.is_dir():
+        raise SystemExit(f"{path.parent} is no folder: make it first, or give another place for the plot")
+
+
+def plot(path: Path, measured: Sequence[Measured], false_positives: float) -> None:
+    """Bars of recall per edit, a colour for each way."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 (half a second, and only here)
+
+    edits = list(measured[0].figures.per_edit)
+    high = 0.8 / len(measured)
+    figure = Figure(figsize=(8, 1.2 + len(edits) * (0.14 + 0.12 * len(measured))), layout="constrained")
+    axes = figure.subplots()
+    for number, one in enumerate(measured):
+        places = [line + (number - (len(measured) - 1) / 2) * high for line in range(len(edits))]
+        label = f"{one.name}: recall {one.figures.recall:.3f}, uAP {one.figures.uap:.3f}"
+        axes.barh(places, [one.figures.per_edit[edit] for edit in edits], high, label=label)
+    axes.set_yticks(range(len(edits)), edits)
+    axes.set_ylim(len(edits) - 0.4, -0.6)  # the first edit on top
+    axes.set_xlim(0, 1)
+    axes.set_xlabel(f"recall where {100 * false_positives:g} % of the unrelated pictures pass")
+    axes.grid(axis="x", alpha=0.3)
+    axes.set_axisbelow(True)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
+    figure.savefig(path)
