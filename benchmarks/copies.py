@@ -188,7 +188,7 @@ def _chosen(options: argparse.Namespace, bars: Progress) -> list[Path]:
     paths, skipped = copies_pictures.usable(options.folder, options.seed, limit, lambda: bars.advance(reading))
     bars.update(reading, total=1, completed=1)
     for one in skipped:
-        bars.console.print(f"skipped {one.path}: {one.why}", markup=False, highlight=False)
+        bars.console.print(f"skipped {one.path}: {one.why}", markup=False, highlight=False, soft_wrap=True)
     if len(paths) < FEWEST:
         raise SystemExit(
             f"{len(paths)} pictures of {options.folder} can be used, at least {FEWEST} are needed: add or allow more"

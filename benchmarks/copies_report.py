@@ -85,6 +85,7 @@ class Measured:
             "cpu_ms": self.on_all.ms(self.on_all.encode_cpu_s),
             "search_ms": self.on_unrelated.ms(self.on_unrelated.search_s),
             "check_ms": self.on_unrelated.ms(self.on_unrelated.check_s),
+            "check_cpu_ms": self.on_unrelated.ms(self.on_unrelated.check_cpu_s),
             "bytes_per_reference": self.bytes,
             "disk_bytes_per_reference": self.disk_bytes,
             "highest_unrelated": [
@@ -123,6 +124,7 @@ def show(console: Console, measured: Sequence[Measured], false_positives: float,
     row("CPU ms, features + vector", (f"{one.on_all.ms(one.on_all.encode_cpu_s):.1f}" for one in measured))
     row("search ms, unrelated", (f"{one.on_unrelated.ms(one.on_unrelated.search_s):.1f}" for one in measured))
     row("check ms, unrelated", (f"{one.on_unrelated.ms(one.on_unrelated.check_s):.1f}" for one in measured))
+    row("its CPU ms in this thread", (f"{one.on_unrelated.ms(one.on_unrelated.check_cpu_s):.1f}" for one in measured))
     row("bytes per reference", (f"{one.bytes:,.0f}" for one in measured))
     row("the same on disk", (f"{one.disk_bytes:,.0f}" for one in measured))
     console.print(table)
