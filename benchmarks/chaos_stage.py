@@ -17,6 +17,7 @@ from reference_sets.model import Kind, Reference, ReferenceSet, Thresholds
 ROOT = Path(__file__).resolve().parents[1]
 STOP_S = 60.0  # a program that was told to stop and has not by then is stuck
 _VIGILENS = (sys.executable, "-m", "vigilens.cli")
+ENCODER = "pdq"  # what is tested is delivery: the quickest encoder gives the most transactions
 YOUNG_S = 5.0  # a program that ends by itself so soon after its start …
 YOUNG_ENDS = 8  # … so often in a row will never work
 
@@ -148,6 +149,7 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
     """The environment of a program: ours without settings of ours, and with `settings` ("kafka.group" → value)."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("VIGILENS_")}
     ours = {f"VIGILENS_{key.upper().replace('.', '__')}": value for key, value in settings.items()}
+    ours |= {"VIGILENS_ENCODER__NAME": ENCODER}
     return {**env, **ours, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 
 
@@ -204,7 +206,7 @@ def make_sets(uri: str, files: Sequence[bytes], say: Callable[[str], None]) -> N
     from embedding.probe import probe_vector  # noqa: PLC0415
     from reference_sets.store import Store  # noqa: PLC0415
 
-    encoder = choose("pdq")
+    encoder = choose(ENCODER)
     tenth = max(1, len(files) // 10)
     sets = {"known": (Kind.HARMFUL, files[:tenth]), "fine": (Kind.ALLOW, files[tenth : 2 * tenth])}
     probe = tuple(map(float, probe_vector(encoder)))

@@ -67,7 +67,7 @@ class Images(Section):
 class Encoder(Section):
     """What makes pictures comparable."""
 
-    name: str = Field(pattern=r"^(pdq|openclip|timm:.+)$")
+    name: str = Field(pattern=r"^(words|pdq|openclip|timm:.+)$")
     model: str
     checkpoint: str
     device: Literal["auto", "cpu", "cuda"]
@@ -88,6 +88,8 @@ class Sets(Section):
 
     use: tuple[str, ...]
     top_k: int = Field(ge=2, le=100)
+    shortlist: int = Field(ge=2, le=1000)
+    keep_bytes: int = Field(ge=0)
     refresh_s: float = Field(ge=0)
 
 

@@ -10,6 +10,7 @@ colour         any colour mode, profile and orientation → upright sRGB
 encoder        the protocol of all encoders, and their fingerprint
 keypoints      corners and their ORB descriptors
 features       keypoints as one compact value
+words          learned visual words of the keypoints, summed up (words.safetensors); needs no weights of anybody
 pdq            Meta's perceptual hash as a unit vector; needs no weights
 openclip       any OpenCLIP model with a local checkpoint
 tower          its image tower and how pictures are prepared for it

@@ -14,7 +14,7 @@ def choose(
     """The encoder of this name, ready to encode.
 
     Args:
-        name: "pdq", "openclip", or "timm:" and timm's name of the model; the others are for networks only.
+        name: "words", "pdq", "openclip", or "timm:" and timm's name of the model; the others are for networks only.
         model: OpenCLIP's name of the model, for openclip only.
         checkpoint: file with the weights.
         device: "auto", "cpu" or "cuda".
@@ -23,6 +23,10 @@ def choose(
     Raises:
         EncoderError: its vectors would not be right; one sentence that names the mend.
     """
+    if name == "words":
+        from embedding.words import Words  # noqa: PLC0415 (see above)
+
+        return Words()
     if name == "pdq":
         from embedding.pdq import Pdq  # noqa: PLC0415 (see above)
 
@@ -39,4 +43,4 @@ def choose(
         from embedding.backbone import Backbone  # noqa: PLC0415 (see above)
 
         return Backbone(name.removeprefix("timm:"), Path(checkpoint), device=device, precision=precision)
-    raise EncoderError(f'there is no encoder {name!r}: set encoder.name to "pdq", "openclip" or "timm:NAME"')
+    raise EncoderError(f'there is no encoder {name!r}: set encoder.name to "words", "pdq", "openclip" or "timm:NAME"')

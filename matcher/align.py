@@ -66,6 +66,7 @@ def align(picture: Keypoints, reference: Keypoints) -> Map | None:
 
 def _pairs(picture: Keypoints, reference: Keypoints) -> Indices:
     """(m, 2): rows of picture and reference whose descriptors belong together, nearest first."""
+    faiss.omp_set_num_threads(1)  # of the calling thread: FAISS's own would wait for each other on busy cores
     known = faiss.IndexBinaryFlat(8 * DESCRIPTOR_BYTES)
     known.add(reference.descriptors)
     distance, row = known.search(picture.descriptors, 2)

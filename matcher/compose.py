@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from embedding.source import Source, Unreadable
 from matcher.decide import Match, decide, match
-from matcher.verdict import ImageFacts, Near, Position, SetMatch, SetSeen, Timings, Verdict
+from matcher.evidence import Candidate
+from matcher.examine import View
+from matcher.verdict import Evidence, ImageFacts, Near, Position, SetMatch, SetSeen, Timings, Verdict
 from reference_sets.model import Neighbour, ReferenceSet
 
 
@@ -38,15 +38,17 @@ class Case:
     Attributes:
         facts: of the picture, once it is decoded.
         problem: why it has no vector.
-        vector: float32 (d,), unit length.
-        found: per set of the look, nearest first.
+        view: the image as it is compared.
+        mirror: its mirror image, where a set asks for it.
+        found: per set of the look, best first.
     """
 
     image: Image
     facts: ImageFacts | None = None
     problem: Unreadable | None = None
-    vector: NDArray[np.float32] | None = None
-    found: list[list[Neighbour]] = field(default_factory=list)
+    view: View | None = None
+    mirror: View | None = None
+    found: list[list[Candidate]] = field(default_factory=list)
 
 
 def compose(case: Case, sets: Sequence[ReferenceSet], encoder: str, timings: Timings) -> Verdict:
@@ -77,14 +79,17 @@ def _near(neighbour: Neighbour) -> Near:
     return Near(id=neighbour.id, label=neighbour.label, score=neighbour.score)
 
 
-def _seen(known: ReferenceSet, found: Sequence[Neighbour]) -> SetSeen:
+def _seen(known: ReferenceSet, found: Sequence[Candidate]) -> SetSeen:
     return SetSeen(
         set=known.name,
         version=known.version,
         kind=known.kind.value,
         review=known.thresholds.review,
         block=known.thresholds.block,
-        nearest=_near(found[0]) if found else None,
+        verify=known.verify.value,
+        check_review=known.check.review,
+        check_block=known.check.block,
+        nearest=_near(found[0].neighbour) if found else None,
     )
 
 
@@ -102,5 +107,24 @@ def _set_match(each: Match) -> SetMatch:
         nearest=_near(each.nearest),
         runner_up=_near(each.runner_up) if each.runner_up else None,
         vetoed_by=each.vetoed_by,
-        evidence=None,
+        verify=each.set.verify.value,
+        verified=each.verified,
+        evidence=_evidence(each),
+    )
+
+
+def _evidence(each: Match) -> Evidence | None:
+    found = each.candidate.evidence
+    if found is None:
+        return None
+    return Evidence(
+        score=found.score,
+        threshold=each.check_threshold,
+        margin=found.score - each.check_threshold,
+        inliers=found.inliers,
+        share=found.share,
+        distinctive=found.distinctive,
+        coverage=found.coverage,
+        mirrored=found.mirrored,
+        region=found.region,
     )

@@ -1,22 +1,31 @@
 """What the matches of all sets mean together. Pure: standard library only, tested as a table (docs/verdicts.md).
 
-    set kind     score ≥ block            score ≥ review           below
+    set kind     level block              level review             no level
     harmful      block                    review                   nothing
     allow        vetoes block and review  vetoes review            nothing
     reference    reported                 reported                 nothing
 
+Where a set's level comes from, each of similarity and check by its own thresholds:
+
+    verify       level
+    off          that of the similarity
+    supports     the higher of the similarity's and the check's
+    required     the lower of the two; a candidate that could not be checked has review at most
+
 An allow match takes the effect of a harmful match away when it is of the same level or higher **and** at least as
-near. The second half keeps a harmful picture from being waved through by an allowed look-alike that is farther away.
-The decision is the highest level that is left, else allow.
+near: by the check's scores if both were verified, else by similarity. The second half keeps a harmful picture from
+being waved through by an allowed look-alike that is farther away. The decision is the highest level left, else allow.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from reference_sets.model import Kind, Neighbour, ReferenceSet
+from matcher.evidence import Candidate
+from reference_sets.model import CheckThresholds, Kind, Neighbour, ReferenceSet, Thresholds, Verify
 
 Level = Literal["review", "block"]
+_LEVELS: tuple[Level | None, ...] = (None, "review", "block")
 _RANK = {"review": 1, "block": 2}
 
 # Cosines are computed in float32: two equal unit vectors come out as 0.9999999. A threshold counts as reached within
@@ -30,27 +39,51 @@ class Match:
 
     Attributes:
         set: the set as it was when it was searched.
-        level: the highest level whose threshold the nearest reference reached.
-        nearest: the nearest reference.
-        runner_up: the second nearest, None in a set with one reference.
+        level: the highest level that a candidate reached.
+        candidate: that candidate; of several with the level the one with the best check, then the nearest.
+        runner_up: the next best candidate, None in a set with one reference.
         vetoed_by: name of the allow set that took the effect away.
     """
 
     set: ReferenceSet
     level: Level
-    nearest: Neighbour
+    candidate: Candidate
     runner_up: Neighbour | None = None
     vetoed_by: str | None = None
 
     @property
+    def nearest(self) -> Neighbour:
+        """The reference that matched."""
+        return self.candidate.neighbour
+
+    @property
     def threshold(self) -> float:
-        """The threshold of `level`, a cosine."""
-        return self.set.thresholds.block if self.level == "block" else self.set.thresholds.review
+        """The similarity threshold of `level`, a cosine."""
+        return _of(self.set.thresholds, self.level)
 
     @property
     def margin(self) -> float:
-        """Score above the threshold; never negative."""
-        return max(0.0, self.nearest.score - self.threshold)
+        """Similarity above the threshold; negative only where the check raised the level."""
+        margin = self.nearest.score - self.threshold
+        return 0.0 if -ROUNDING <= margin < 0 else margin
+
+    @property
+    def check_threshold(self) -> float:
+        """The check's threshold of `level`."""
+        return _of(self.set.check, self.level)
+
+    @property
+    def verified(self) -> bool | None:
+        """Whether the check reached its threshold of review; None if there was no check."""
+        if not self.candidate.checked:
+            return None
+        return self.candidate.score >= self.set.check.review
+
+    def at_least_as_near_as(self, other: "Match") -> bool:
+        """By the check's scores if both were verified, else by similarity."""
+        if self.verified and other.verified:
+            return self.candidate.score >= other.candidate.score
+        return self.nearest.score >= other.nearest.score
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +95,40 @@ class Outcome:
     matches: tuple[Match, ...]
 
 
-def match(known: ReferenceSet, neighbours: Sequence[Neighbour]) -> Match | None:
+def match(known: ReferenceSet, candidates: Sequence[Candidate]) -> Match | None:
     """The match of an image with a set, or None.
 
     Args:
         known: the set that was searched.
-        neighbours: what the search found, nearest first; may be empty or a single one.
+        candidates: what search and check found, best check first, then nearest; may be empty or a single one.
     """
-    if not neighbours:
+    if not candidates:
         return None
-    nearest, runner_up = neighbours[0], neighbours[1] if len(neighbours) > 1 else None
-    if nearest.score >= known.thresholds.block - ROUNDING:
-        return Match(known, "block", nearest, runner_up)
-    if nearest.score >= known.thresholds.review - ROUNDING:
-        return Match(known, "review", nearest, runner_up)
-    return None
+    best = max(candidates, key=lambda one: (_rank(known, one), one.score, one.neighbour.score))
+    level = _LEVELS[_rank(known, best)]
+    if level is None:
+        return None
+    others = (one.neighbour for one in candidates if one is not best)
+    return Match(known, level, best, next(others, None))
+
+
+def _rank(known: ReferenceSet, candidate: Candidate) -> int:
+    """Level that a candidate gives, as its rank: 0 none, 1 review, 2 block."""
+    similar = _reached(known.thresholds, candidate.neighbour.score, ROUNDING)
+    if known.verify is Verify.OFF:
+        return similar
+    if not candidate.checked:
+        return min(similar, _RANK["review"]) if known.verify is Verify.REQUIRED else similar
+    checked = _reached(known.check, candidate.score, 0.0)
+    return min(similar, checked) if known.verify is Verify.REQUIRED else max(similar, checked)
+
+
+def _reached(thresholds: Thresholds | CheckThresholds, score: float, rounding: float) -> int:
+    return int(score >= thresholds.review - rounding) + int(score >= thresholds.block - rounding)
+
+
+def _of(thresholds: Thresholds | CheckThresholds, level: Level) -> float:
+    return thresholds.block if level == "block" else thresholds.review
 
 
 def decide(matches: Iterable[Match]) -> Outcome:
@@ -92,25 +144,24 @@ def decide(matches: Iterable[Match]) -> Outcome:
 
 
 def _vetoed(harmful: Match, allowed: Sequence[Match]) -> Match:
-    """`harmful`, marked with the nearest allow match that vetoes it, if there is one."""
+    """`harmful`, marked with the best allow match that vetoes it, if there is one."""
     vetoes = [
-        each
-        for each in allowed
-        if _RANK[each.level] >= _RANK[harmful.level] and each.nearest.score >= harmful.nearest.score
+        each for each in allowed if _RANK[each.level] >= _RANK[harmful.level] and each.at_least_as_near_as(harmful)
     ]
     if not vetoes:
         return harmful
-    return replace(harmful, vetoed_by=max(vetoes, key=lambda each: each.nearest.score).set.name)
+    return replace(harmful, vetoed_by=max(vetoes, key=lambda each: (each.candidate.score, each.nearest.score)).set.name)
 
 
-def _worst_first(each: Match) -> tuple[bool, bool, int, int, float, str]:
-    """Sorting key: effective harmful matches, by level, severity and score; then the rest in the same order."""
+def _worst_first(each: Match) -> tuple[bool, bool, int, int, float, float, str]:
+    """Sorting key: effective harmful matches, by level, severity and scores; then the rest in the same order."""
     harmful = each.set.kind is Kind.HARMFUL
     return (
         not (harmful and each.vetoed_by is None),
         not harmful,
         -_RANK[each.level],
         -each.set.severity,
+        -each.candidate.score,
         -each.nearest.score,
         each.set.name,
     )

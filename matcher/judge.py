@@ -7,17 +7,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from embedding.decode import Picture, decode
-from embedding.encoder import Encoder
+from embedding.encoder import Encoder, Pixels
 from embedding.fetch import Fetcher
+from embedding.keypoints import Keypoints, detect
 from embedding.source import Reason, Unreadable
 from matcher.compose import Case, Image, compose
+from matcher.examine import Examiner, Found, Needs, View
 from matcher.verdict import ImageFacts, Timings, Verdict
 from reference_sets.look import Look, Watch
-from reference_sets.model import Neighbour
-from reference_sets.store import Store, UnknownSet
+from reference_sets.store import UnknownSet
 
 __all__ = ["Image", "Judge", "Judged"]
 
@@ -26,7 +26,7 @@ __all__ = ["Image", "Judge", "Judged"]
 GROUP_PICTURES = 8
 GROUP_PIXELS = 32_000_000
 
-STAGES = ("fetch", "decode", "encode", "search")
+STAGES = ("fetch", "decode", "encode", "search", "verify")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +64,20 @@ class Judge:
 
     Args:
         encoder: makes pictures comparable.
-        store: where the sets are searched.
+        examiner: searches the sets and checks what it finds.
         watch: which sets there are, with their thresholds and versions.
         fetcher: gets an image's bytes.
         max_pixels: cap on width x height of one picture.
-        top_k: neighbours asked for per set and image, at least 2.
     """
 
-    def __init__(  # noqa: PLR0913 (the parts of the line, each of them once)
-        self, *, encoder: Encoder, store: Store, watch: Watch, fetcher: Fetcher, max_pixels: int, top_k: int
+    def __init__(
+        self, *, encoder: Encoder, examiner: Examiner, watch: Watch, fetcher: Fetcher, max_pixels: int
     ) -> None:
         self._encoder = encoder
-        self._store = store
+        self._examiner = examiner
         self._watch = watch
         self._fetcher = fetcher
         self._max_pixels = max_pixels
-        self._top_k = top_k
 
     def judge(self, images: Sequence[Image]) -> Judged:
         """Verdicts for `images`, one each, in their order.
@@ -89,16 +87,20 @@ class Judge:
             StoreError: the sets cannot be matched by this encoder.
         """
         clock = _Clock()
-        cases = [Case(image) for image in images]
-        self._embed(cases, clock)
-        with clock("search"):
-            look = self._search([case for case in cases if case.vector is not None])
+        look = self._watch.look()
+        while True:
+            needs = Needs.of(look.sets)
+            cases = [Case(image) for image in images]
+            self._embed(cases, needs, clock)
+            look = self._find([case for case in cases if case.view is not None], clock)
+            if Needs.of(look.sets).within(needs):
+                break  # else a set has changed meanwhile, and wants what was not made of the images
         timings = Timings(**{f"{stage}_ms": round(clock.seconds[stage] * 1000, 3) for stage in STAGES})
         verdicts = tuple(compose(case, look.sets, self._encoder.fingerprint, timings) for case in cases)
         return Judged(verdicts, clock.seconds, look)
 
-    def _embed(self, cases: Sequence[Case], clock: _Clock) -> None:
-        """Fill in facts and vector of each case, or its problem."""
+    def _embed(self, cases: Sequence[Case], needs: Needs, clock: _Clock) -> None:
+        """Fill in facts and views of each case, or its problem."""
         group: list[tuple[Case, Picture]] = []
         for case in cases:
             picture = self._open(case, clock)
@@ -107,10 +109,10 @@ class Judge:
                 continue
             group.append((case, picture))
             if len(group) == GROUP_PICTURES or sum(_pixels(each) for _, each in group) > GROUP_PIXELS:
-                self._encode(group, clock)
+                self._encode(group, needs, clock)
                 group.clear()
         if group:
-            self._encode(group, clock)
+            self._encode(group, needs, clock)
 
     def _open(self, case: Case, clock: _Clock) -> Picture | Unreadable:
         source = case.image.source
@@ -134,38 +136,58 @@ class Judge:
                 )
         return picture
 
-    def _encode(self, group: Sequence[tuple[Case, Picture]], clock: _Clock) -> None:
+    def _encode(self, group: Sequence[tuple[Case, Picture]], needs: Needs, clock: _Clock) -> None:
+        pictures = [picture.pixels for _, picture in group]
         with clock("encode"):
-            encoded = self._encoder.encode([picture.pixels for _, picture in group])
-        for (case, _), vector, featureless in zip(group, encoded.vectors, encoded.featureless, strict=True):
-            if featureless:
+            views = self._views(pictures, needs)
+            mirrored = [np.ascontiguousarray(pixels[:, ::-1]) for pixels in pictures] if needs.mirror else []
+            mirrors = self._views(mirrored, needs) if mirrored else [None] * len(group)
+        for (case, _), view, mirror in zip(group, views, mirrors, strict=True):
+            if view is None or (needs.mirror and mirror is None):
                 case.problem = Unreadable(
                     Reason.FEATURELESS,
                     f"too little detail for {self._encoder.name} to tell it from other pictures",
                 )
             else:
-                case.vector = vector
+                case.view, case.mirror = view, mirror
 
-    def _search(self, cases: Sequence[Case]) -> Look:
-        """Fill in what each case's vector finds, one search per set; returns the look that the search rests on."""
+    def _views(self, pictures: Sequence[Pixels], needs: Needs) -> list[View | None]:
+        """What the pictures are compared by; None for those with too little detail."""
+        encoded = self._encoder.encode(pictures)
+        keypoints: Sequence[Keypoints | None] = [None] * len(pictures)
+        if needs.keypoints:
+            keypoints = encoded.keypoints or [detect(pixels) for pixels in pictures]
+        return [
+            None if featureless else View(vector, found)
+            for vector, featureless, found in zip(encoded.vectors, encoded.featureless, keypoints, strict=True)
+        ]
+
+    def _find(self, cases: Sequence[Case], clock: _Clock) -> Look:
+        """Fill in each case's candidates, one search per set; returns the look that the search rests on."""
         look = self._watch.look()
         if not cases:
             return look
-        vectors = np.stack([case.vector for case in cases if case.vector is not None])
-        try:
-            found = self._neighbours(look, vectors)
-            again = self._watch.look()
-        except UnknownSet:  # dropped since the look was taken
-            found, again = [], self._watch.look(fresh=True)
-        if not found or again.sets != look.sets:  # the search may have waited for minutes
-            look, found = again, self._neighbours(again, vectors)
-        for case, per_set in zip(cases, zip(*found, strict=True), strict=True):
-            case.found = list(per_set)
+        views, mirrors = [case.view for case in cases if case.view], [case.mirror for case in cases]
+        with clock("search"):
+            try:
+                found = self._searched(look, views, mirrors)
+                again = self._watch.look()
+            except UnknownSet:  # dropped since the look was taken
+                found, again = [], self._watch.look(fresh=True)
+            if not found or again.sets != look.sets:  # the search may have waited for minutes
+                look, found = again, self._searched(again, views, mirrors)
+        with clock("verify"):
+            checked = [
+                self._examiner.check(known, views, mirrors, per_set)
+                for known, per_set in zip(look.sets, found, strict=True)
+            ]
+        for case, per_set_candidates in zip(cases, zip(*checked, strict=True), strict=True):
+            case.found = list(per_set_candidates)
         return look
 
-    def _neighbours(self, look: Look, vectors: NDArray[np.float32]) -> list[list[list[Neighbour]]]:
-        """Per set, per vector (n, d): the nearest references, nearest first."""
-        return [self._store.search(known.name, vectors, self._top_k) for known in look.sets]
+    def _searched(self, look: Look, views: Sequence[View], mirrors: Sequence[View | None]) -> list[list[Found]]:
+        """Per set, per image: what is near it and its mirror image."""
+        return [self._examiner.search(known, views, mirrors) for known in look.sets]
 
 
 def _pixels(picture: Picture) -> int:

@@ -7,12 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from embedding.source import Reason
 
-SCHEMA_VERSION: Literal["1.0"] = "1.0"
+SCHEMA_VERSION: Literal["1.1"] = "1.1"
 SCHEMA_ID = f"https://vigilens.dev/schemas/verdict/{SCHEMA_VERSION}.json"
 
 Decision = Literal["block", "review", "allow", "unscannable"]
 Level = Literal["block", "review"]
 KindName = Literal["harmful", "allow", "reference"]
+VerifyName = Literal["required", "supports", "off"]
 
 
 class Part(BaseModel):
@@ -29,6 +30,25 @@ class Near(Part):
     score: float = Field(description="Cosine similarity of image and reference, -1 to 1.")
 
 
+class Evidence(Part):
+    """How the reference lies in the image, as the geometric check found it (docs/copies.md)."""
+
+    score: float = Field(ge=0, le=1, description="Score of the check.")
+    threshold: float = Field(description="The check's threshold of the match's level.")
+    margin: float = Field(description="score - threshold; negative only where similarity gave the level.")
+    inliers: int = Field(description="Pairs of corners that agree on one map from reference to image.")
+    share: float = Field(description="Of the places where both have corners, the share that agrees.")
+    distinctive: float = Field(description="Share of the inliers that is no frame which other references have too.")
+    coverage: float = Field(description="Share of the reference's area that the image shows.")
+    mirrored: bool = Field(description="The image shows the reference's mirror image.")
+    region: tuple[tuple[float, float], ...] = Field(
+        min_length=4,
+        max_length=4,
+        description="The reference's corners in the image, from its upper left one clockwise (as the reference is "
+        "seen), as fractions of the image's width and height; they may lie outside.",
+    )
+
+
 class SetMatch(Part):
     """One set in which the image reached a threshold."""
 
@@ -38,13 +58,15 @@ class SetMatch(Part):
     category: str
     severity: int = Field(ge=0, le=100)
     level: Level = Field(description="The highest level whose threshold was reached.")
-    score: float = Field(description="Score of the nearest reference.")
-    threshold: float = Field(description="The threshold of `level`.")
-    margin: float = Field(description="score - threshold; never negative.")
-    nearest: Near
-    runner_up: Near | None = Field(description="The second nearest reference of the set, if it has one.")
+    score: float = Field(description="Similarity of the nearest reference, a cosine.")
+    threshold: float = Field(description="The similarity threshold of `level`.")
+    margin: float = Field(description="score - threshold; negative only where the check raised the level.")
+    nearest: Near = Field(description="The reference that matched; with a check the best verified one.")
+    runner_up: Near | None = Field(description="The next best reference of the set, if it has one.")
     vetoed_by: str | None = Field(description="The allow set whose match took this match's effect away.")
-    evidence: dict[str, JsonValue] | None = Field(description="What a check of the match found, if one ran.")
+    verify: VerifyName = Field(description="What the set lets the geometric check decide.")
+    verified: bool | None = Field(description="Whether the check was passed; None if there was none or could be none.")
+    evidence: Evidence | None = Field(description="What the check found; None without one, or if it found nothing.")
 
 
 class SetSeen(Part):
@@ -55,6 +77,9 @@ class SetSeen(Part):
     kind: KindName
     review: float = Field(description="Threshold of the level review.")
     block: float = Field(description="Threshold of the level block.")
+    verify: VerifyName
+    check_review: float = Field(description="The geometric check's threshold of the level review.")
+    check_block: float = Field(description="The geometric check's threshold of the level block.")
     nearest: Near | None = Field(description="None for an empty set, or when the image has no vector.")
 
 
@@ -84,12 +109,13 @@ class Timings(Part):
     decode_ms: float
     encode_ms: float
     search_ms: float
+    verify_ms: float
 
 
 class Verdict(Part):
     """What Vigilens says about one image."""
 
-    schema_version: Literal["1.0"] = SCHEMA_VERSION
+    schema_version: Literal["1.1"] = SCHEMA_VERSION
     event_id: str
     image_id: str
     decision: Decision

@@ -29,7 +29,7 @@ from matcher.propose import promising
 CONCLUSIVE = 0.8
 
 _CELLS = 8  # per side
-_HALF = 6.0  # agreeing cells times share that have the score 0.5
+HALF = 6.0  # agreeing cells times share that have the score 0.5
 _CONTRADICTED = 0.4  # an alignment with a smaller share is a frame at best
 _COMMON_RADIUS = 0.02  # of the picture's longest side
 
@@ -106,7 +106,7 @@ def _weighed(picture: Keypoints, reference: Keypoints, found: Map) -> Alignment:
 
 
 def _score(evidence: float) -> float:
-    return evidence / (evidence + _HALF)
+    return evidence / (evidence + HALF)
 
 
 def _cells(own: Keypoints, other: Keypoints, in_other: Floats, of_other: Floats, agreeing: Indices) -> tuple[int, int]:
@@ -163,6 +163,6 @@ def _without_common(picture: Keypoints, found: list[Alignment | None], maps: dic
         own = picture.points[aligned.pairs[:, 0]]
         near = ((own[:, None] - places[None]) ** 2).sum(2).min(1) < _COMMON_RADIUS**2
         distinctive = 1.0 - float(near.mean())
-        evidence = _HALF * one.score / (1 - one.score) * distinctive
+        evidence = HALF * one.score / (1 - one.score) * distinctive
         found[index] = replace(one, distinctive=distinctive, score=_score(evidence))
     return found

@@ -32,6 +32,7 @@ def no_socket_is_left_to_the_next_test() -> Iterator[None]:
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VIGILENS_ENCODER__NAME", "pdq")
     return tmp_path
 
 
@@ -168,8 +169,9 @@ def test_an_encoder_that_counts_differently_here_is_a_failure(home, told_without
     assert "spam" in told_without_kafka()["sets", "failed"]
 
 
-def test_an_encoder_without_weights_is_a_failure_and_milvus_is_still_tried(home, told_without_kafka):
+def test_an_encoder_without_weights_is_a_failure_and_milvus_is_still_tried(home, told_without_kafka, monkeypatch):
     (home / "vigilens.toml").write_text('[encoder]\nname = "openclip"\nmodel = "ViT-B-32"\ncheckpoint = "none.pt"\n')
+    monkeypatch.delenv("VIGILENS_ENCODER__NAME")
     told = told_without_kafka()
     assert "none.pt" in told["encoder", "failed"]
     assert ("milvus", "ok") in told

@@ -3,12 +3,17 @@
 import pytest
 
 from matcher.decide import ROUNDING, decide, match
-from reference_sets.model import Kind, Neighbour, ReferenceSet, Thresholds
+from matcher.evidence import Candidate, Evidence
+from reference_sets.model import CheckThresholds, Kind, Neighbour, ReferenceSet, Thresholds, Verify
 
 REVIEW, BLOCK = 0.75, 0.9
 
 
-def known(name="bad", kind=Kind.HARMFUL, severity=50):
+CHECK_REVIEW, CHECK_BLOCK = 0.3, 0.6
+WHOLE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+
+
+def known(name="bad", kind=Kind.HARMFUL, severity=50, verify=Verify.OFF):
     return ReferenceSet(
         name=name,
         kind=kind,
@@ -19,11 +24,18 @@ def known(name="bad", kind=Kind.HARMFUL, severity=50):
         dimension=2,
         version=3,
         probe=(1.0, 0.0),
+        verify=verify,
+        check=CheckThresholds(CHECK_REVIEW, CHECK_BLOCK),
     )
 
 
+def checked(similarity, score, name="id0"):
+    evidence = Evidence(score, 40, 1.0, 1.0, 1.0, WHOLE, mirrored=False) if score else None
+    return Candidate(Neighbour(name, name, similarity), checked=True, evidence=evidence)
+
+
 def near(*scores):
-    return [Neighbour(f"id{number}", f"label{number}", score) for number, score in enumerate(scores)]
+    return [Candidate(Neighbour(f"id{number}", f"label{number}", score)) for number, score in enumerate(scores)]
 
 
 def found(name, kind, score, severity=50):
@@ -128,3 +140,49 @@ def test_the_worst_match_comes_first_and_vetoed_ones_after_the_effective():
 def test_impossible_thresholds_are_refused(review, block):
     with pytest.raises(ValueError, match="thresholds must obey"):
         Thresholds(review, block)
+
+
+@pytest.mark.parametrize(
+    ("verify", "similarity", "score", "level"),
+    [
+        (Verify.OFF, 0.95, 0.0, "block"),
+        (Verify.OFF, 0.1, 1.0, None),
+        (Verify.SUPPORTS, 0.95, 0.0, "block"),
+        (Verify.SUPPORTS, 0.8, 0.0, "review"),
+        (Verify.SUPPORTS, 0.8, 0.7, "block"),
+        (Verify.SUPPORTS, 0.1, 0.4, "review"),
+        (Verify.SUPPORTS, 0.1, 0.0, None),
+        (Verify.REQUIRED, 0.95, 0.0, None),
+        (Verify.REQUIRED, 0.95, 0.4, "review"),
+        (Verify.REQUIRED, 0.95, CHECK_BLOCK, "block"),
+        (Verify.REQUIRED, 0.8, 0.9, "review"),
+        (Verify.REQUIRED, 0.1, 1.0, None),
+    ],
+)
+def test_similarity_and_check_give_the_level_together_as_the_set_says(verify, similarity, score, level):
+    reached = match(known(verify=verify), [checked(similarity, score)])
+    assert (reached.level if reached else None) == level
+
+
+@pytest.mark.parametrize(("verify", "level"), [(Verify.REQUIRED, "review"), (Verify.SUPPORTS, "block")])
+def test_what_could_not_be_checked_is_never_waved_through_and_never_blocked_where_the_check_is_required(verify, level):
+    reached = match(known(verify=verify), near(0.95))
+    assert (reached.level, reached.verified) == (level, None)
+
+
+def test_the_best_checked_candidate_matches_though_another_is_nearer():
+    reached = match(known(verify=Verify.REQUIRED), [checked(0.8, 0.9, "edited"), checked(0.99, 0.0, "look-alike")])
+    assert (reached.nearest.id, reached.runner_up.id, reached.verified) == ("edited", "look-alike", True)
+
+
+def test_a_level_that_the_check_gave_shows_how_far_similarity_was_from_it():
+    reached = match(known(verify=Verify.SUPPORTS), [checked(0.5, 0.9)])
+    assert reached.margin == pytest.approx(0.5 - BLOCK)
+
+
+def test_an_allowed_picture_vetoes_by_the_checks_score_where_both_were_verified():
+    harmful = match(known("bad", verify=Verify.REQUIRED), [checked(0.99, 0.7)])
+    allowed = match(known("good", Kind.ALLOW, verify=Verify.REQUIRED), [checked(0.95, 0.8)])
+    weaker = match(known("good", Kind.ALLOW, verify=Verify.REQUIRED), [checked(0.999, 0.65)])
+    assert decide([harmful, allowed]).decision == "allow"
+    assert decide([harmful, weaker]).decision == "block"

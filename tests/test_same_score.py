@@ -5,33 +5,62 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
-from drawn import drawn, encoded
+from detailed import cropped, detailed
+from drawn import encoded
 from milvus_fixtures import real_milvus
+from PIL import Image
 from running_service import PATIENCE_S, produce, read_committed, running
-from service_fixtures import KNOWN, make_set, reference, settings
+from service_fixtures import settings
 
-from reference_sets.model import Kind
+from embedding.choose import choose
+from embedding.probe import probe_vector
+from reference_sets.defaults import defaults
+from reference_sets.model import Kind, Reference, ReferenceSet
 from reference_sets.patience import Patience
+from reference_sets.sight import see
 from reference_sets.store import Store
 
 READY_S = 90.0  # a Milvus server needs about 15 s to start
 
 
 def matched(verdict):
-    """Decision, nearest reference and score of the one set."""
+    """Decision, nearest reference, similarity, score of the check, and region of the one set."""
     (match,) = verdict["matches"]
-    return verdict["decision"], match["nearest"]["id"], match["runner_up"]["id"], match["score"]
+    evidence = match["evidence"]
+    assert match["verified"]
+    return verdict["decision"], match["nearest"]["id"], match["score"], evidence["score"], evidence["region"]
 
 
-def fill(uri, encoder):
+def fill(uri):
+    """A set as `vigilens sets create` and `sets add` make it for the default encoder."""
+    encoder, usual = choose("words"), defaults("words")
     with Store(uri, patience=Patience(READY_S)) as store:
-        pictures = [(drawn(KNOWN), "near"), (drawn(4), "far"), (drawn(5), "farther")]
-        make_set(store, encoder, "known", Kind.HARMFUL, [reference(encoder, *each) for each in pictures])
+        described = ReferenceSet(
+            "known",
+            Kind.HARMFUL,
+            "test",
+            50,
+            usual.thresholds,
+            encoder.fingerprint,
+            encoder.dimension,
+            1,
+            tuple(map(float, probe_vector(encoder))),
+            verify=usual.verify,
+            check=usual.check,
+            mirrored=usual.mirrored,
+        )
+        store.create(described)
+        sights = see(encoder, described, [detailed(seed) for seed in range(6)])
+        store.upsert(
+            "known",
+            [Reference(f"id-{n}", "", one.own.vector, one.own.features, one.mirror) for n, one in enumerate(sights)],
+        )
 
 
 def scanned(uri, picture):
-    environment = {**os.environ, "VIGILENS_MILVUS__URI": uri}
+    environment = {**os.environ, "VIGILENS_MILVUS__URI": uri, "VIGILENS_ENCODER__NAME": "words"}
     said = subprocess.run(
         [sys.executable, "-m", "vigilens.cli", "scan", "--json", str(picture)],
         capture_output=True,
@@ -44,31 +73,33 @@ def scanned(uri, picture):
 
 
 def streamed(cluster, topics, uri, picture):
-    with running(settings(cluster, topics, uri)):
+    with running(settings(cluster, topics, uri, VIGILENS_ENCODER__NAME="words")):
         produce(cluster.bootstrap, topics.images, [(None, picture.read_bytes(), [], 0)])
         (record,) = read_committed(cluster.bootstrap, topics.verdicts, 1)
     return matched(json.loads(record.value()))
 
 
 def test_the_score_is_the_same_by_kafka_and_by_scan_on_lite_and_on_a_server(
-    kafka_cluster, make_topics, encoder, tmp_path, capsys
+    kafka_cluster, make_topics, tmp_path, capsys
 ):
     picture = tmp_path / "upload.jpg"
-    picture.write_bytes(encoded(drawn(KNOWN).resize((400, 300)), quality=40))
+    mirrored_part = cropped(detailed(3)[:, ::-1], 0.0, 0.0, 0.7, 1.0)
+    picture.write_bytes(encoded(Image.fromarray(mirrored_part), quality=60))
     lite = str(tmp_path / "sets.db")
-    fill(lite, encoder)
+    fill(lite)
     said = {
         "scan, Lite": scanned(lite, picture),
         "Kafka, Lite": streamed(kafka_cluster, make_topics(), lite, picture),
     }
     with real_milvus(tmp_path) as server:
-        fill(server, encoder)
+        fill(server)
         said["scan, server"] = scanned(server, picture)
         said["Kafka, server"] = streamed(kafka_cluster, make_topics(), server, picture)
     with capsys.disabled():
         print("\n", said)  # noqa: T201 (to be quoted)
-    decision, nearest, runner_up, score = said["scan, Lite"]
-    assert nearest == "id-near"
+    decision, nearest, *numbers = said["scan, Lite"]
+    assert (decision, nearest) == ("block", "id-3")
     for way, each in said.items():
-        assert each[:3] == (decision, nearest, runner_up), way
-        assert each[3] == pytest.approx(score, abs=1e-5), way
+        assert each[:2] == (decision, nearest), way
+        for expected, got in zip(numbers, each[2:], strict=True):
+            assert np.array(got) == pytest.approx(np.array(expected), abs=1e-5), way

@@ -1,4 +1,4 @@
-"""`vigilens sets …` and `vigilens milvus` as an operator uses them, with the encoder pdq."""
+"""`vigilens sets …` and `vigilens milvus` as an operator uses them."""
 
 import json
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from detailed import detailed
 from milvus_fixtures import free_ports
 from PIL import Image
 
@@ -24,6 +25,7 @@ def sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Runs `vigilens sets …` on a database of its own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VIGILENS_MILVUS__URI", str(tmp_path / "sets.db"))
+    monkeypatch.setenv("VIGILENS_ENCODER__NAME", "pdq")  # its thresholds are known numbers
 
     def run(*words: str, answer: str = "") -> Result:
         return CliRunner().invoke(main, ["sets", *words], input=answer)
@@ -153,3 +155,13 @@ def test_vigilens_milvus_serves_until_it_is_told_to_stop(tmp_path: Path):
         finally:
             process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
+
+
+def test_a_set_of_the_default_encoder_checks_and_stores_mirror_images_without_a_word(sets, pictures: Path, monkeypatch):
+    monkeypatch.delenv("VIGILENS_ENCODER__NAME")
+    Image.fromarray(detailed(1)).save(pictures / "detailed.png")
+    assert sets("create", "spam").exit_code == 0
+    assert "spam: 1 added" in sets("add", "spam", str(pictures / "detailed.png")).stdout
+    shown = json.loads(sets("show", "spam", "--json").stdout)
+    assert shown["encoder"].startswith("words:")
+    assert (shown["verify"], shown["mirrored"], shown["references"]) == ("required", "stored", 1)

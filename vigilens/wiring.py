@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from consumer.connect import Connection
     from embedding.encoder import Encoder
     from embedding.fetch import Fetcher
+    from matcher.examine import Examiner
     from matcher.judge import Judge
     from reference_sets.look import Watch
     from reference_sets.model import ReferenceSet
@@ -104,12 +105,19 @@ def judge(settings: "Settings", encoder: "Encoder", store: "Store", watch: "Watc
 
     return Judge(
         encoder=encoder,
-        store=store,
+        examiner=examiner(settings, store),
         watch=watch,
         fetcher=fetcher(settings),
         max_pixels=settings.images.max_pixels,
-        top_k=settings.sets.top_k,
     )
+
+
+def examiner(settings: "Settings", store: "Store") -> "Examiner":
+    """What searches the sets and checks what it finds."""
+    from matcher.examine import Examiner
+
+    sets = settings.sets
+    return Examiner(store, top_k=sets.top_k, shortlist=sets.shortlist, keep_bytes=sets.keep_bytes)
 
 
 def prove(encoder: "Encoder", sets: "Iterable[ReferenceSet]") -> None:

@@ -1,0 +1,78 @@
+"""The encoder "words": visual words of local features, summed up in one vector. It needs no weights of anybody.
+
+keypoints   corners and their descriptors of 256 bits (embedding/keypoints.py)
+words       each descriptor → how much it is of each of 2,048 learned visual words
+sum         over the picture, square root (a wall of equal bricks is one observation, not a hundred), unit length
+out         → 512 values, unit length
+
+The network (words.safetensors) was learned from procedural pictures and edits of them, without any photograph, so that
+a picture's edits come near to it and other pictures do not, be they in the same frame: `training/` has the recipe. Its
+vectors make a shortlist; what is a copy is told by the geometric check (matcher/verify.py).
+"""
+
+import hashlib
+from collections.abc import Sequence
+from importlib.resources import files
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load
+from torch import Tensor
+from torch.nn.functional import linear, normalize
+
+from embedding.encoder import Encoded, Pixels, fingerprint
+from embedding.keypoints import MATCHABLE, Keypoints, detect
+
+WEIGHTS = "words.safetensors"
+ALGORITHM = 1  # of keypoints and sum: counts up when the same picture would get another vector
+ROOT_FLOOR = 1e-4  # below the square root, whose slope at 0 could not be learned
+
+
+class Words:
+    """The encoder "words". Safe to call from several threads.
+
+    A picture with fewer than MATCHABLE keypoints is featureless: plain surfaces, skies, a word on white.
+    """
+
+    name = "words"
+
+    def __init__(self) -> None:
+        torch.set_num_threads(1)  # batches run side by side, so each gets one thread
+        content = files("embedding").joinpath(WEIGHTS).read_bytes()
+        weights = {name: value.float() for name, value in load(content).items()}
+        # The sum is long and its terms are positive, so rounding averages out: 1 - cos is 1e-5 (tests/test_words.py).
+        self._type = torch.bfloat16 if torch.cpu.get_capabilities().get("amx_bf16") else torch.float32
+        self._layers = [_layer(weights, name, self._type) for name in ("hidden", "words")]
+        self._out = _layer(weights, "out", torch.float32)
+        self.dimension = len(weights["out.bias"])
+        digest = hashlib.sha256(content).hexdigest()
+        self.fingerprint = fingerprint(
+            "words", {"algorithm": ALGORITHM, "weights": digest, "dimension": self.dimension, "type": "float32"}
+        )
+
+    def encode(self, pictures: Sequence[Pixels]) -> Encoded:
+        """Vectors and keypoints of n pictures, n ≥ 1, in their order; zeros where there are too few keypoints."""
+        keypoints = [detect(pixels) for pixels in pictures]
+        featureless = np.array([len(found) < MATCHABLE for found in keypoints])
+        vectors = self.vectors(keypoints)
+        vectors[featureless] = 0
+        return Encoded(vectors, featureless, keypoints)
+
+    @torch.inference_mode()
+    def vectors(self, keypoints: Sequence[Keypoints]) -> NDArray[np.float32]:
+        """Vectors (n, dimension) of unit length; without keypoints an arbitrary one."""
+        sums = torch.stack([self._sum(found) for found in keypoints])
+        roots = normalize(torch.sqrt(sums + ROOT_FLOOR), dim=1)
+        return normalize(linear(roots, *self._out), dim=1).numpy()
+
+    def _sum(self, found: Keypoints) -> Tensor:
+        """(words,) float32. A picture at a time: its 450 x 2,048 values stay in the processor's cache."""
+        bits = torch.from_numpy(np.unpackbits(found.descriptors, axis=1)).to(self._type).mul_(2).sub_(1)
+        for layer in self._layers:
+            bits = linear(bits, *layer).relu_()
+        return bits.sum(0, dtype=torch.float32)
+
+
+def _layer(weights: dict[str, Tensor], name: str, type_: torch.dtype) -> tuple[Tensor, Tensor]:
+    return weights[f"{name}.weight"].to(type_), weights[f"{name}.bias"].to(type_)
