@@ -9,6 +9,8 @@ sets_described  of these, `create` and `thresholds`
 sets_tables     sets as tables and as JSON
 scan            `vigilens scan`: files judged without Kafka
 scan_shown      its table, lines, CSV and JSON
+explained       the page of `vigilens scan --explain`
+overlay         a picture beside a reference as SVG: region, joined corners; the demo's report has it too
 run             `vigilens run`: the service
 milvus          `vigilens milvus`: a Milvus Lite file for several processes
 demo            `vigilens demo`: the guided tour

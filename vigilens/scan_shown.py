@@ -24,12 +24,15 @@ class Row:
     """A verdict on one line: the set that says most about the file, and why.
 
     That is the set that decided, else the first that matched, else the one with the nearest reference. For a set that
-    did not match, `threshold` is that of review, which was not reached.
+    did not match, the thresholds are those of review, of which one was not reached. `check` is the score of the
+    geometric check: None if there was none, or if it found nothing.
     """
 
     decision: str
     score: float | None
     threshold: float | None
+    check: float | None
+    check_threshold: float | None
     set: str
     nearest: str
     reason: str
@@ -43,12 +46,16 @@ def row(verdict: Verdict) -> Row:
     if matches:
         first = matches[0]
         reason = f"vetoed by {first.vetoed_by}" if first.vetoed_by else reason
+        found = first.evidence
+        scores = (first.score, first.threshold, found.score if found else None, found.threshold if found else None)
         names = (first.set, first.nearest.label)
-        return Row(verdict.decision, first.score, first.threshold, *names, reason, verdict.image_id)
-    seen = [(each.nearest.score, each.review, each.set, each.nearest.label) for each in verdict.sets if each.nearest]
-    if not seen:
-        return Row(verdict.decision, None, None, "", "", reason, verdict.image_id)
-    return Row(verdict.decision, *max(seen), reason, verdict.image_id)
+        return Row(verdict.decision, *scores, *names, reason, verdict.image_id)
+    near = [(each.nearest.score, each.set, each.nearest.label, each) for each in verdict.sets if each.nearest]
+    if not near:
+        return Row(verdict.decision, None, None, None, None, "", "", reason, verdict.image_id)
+    score, name, label, known = max(near, key=lambda each: each[:3])
+    check_threshold = None if known.verify == "off" else known.check_review
+    return Row(verdict.decision, score, known.review, None, check_threshold, name, label, reason, verdict.image_id)
 
 
 def choose(form: str | None, *, everything: bool, files: int) -> Show:
