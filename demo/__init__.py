@@ -12,6 +12,8 @@ In the order in which things happen:
     wire                    events to Kafka, verdicts and metrics from Kafka
     show, live              events out, verdicts in; what is to be seen of them on the terminal
     summary                 what came of them, counted against the truth
+    overlays                where the known picture lies in an incoming one
+    pdq_alone               what a perceptual hash alone finds of the same
     thumbs, cards, report   report.html
     tour                    all of it, step by step
 """

@@ -4,19 +4,22 @@ from collections.abc import Mapping
 from html import escape
 
 from demo.pictures import SAMPLES
-from demo.summary import Came, Seen, came_to, nearest_set, why_missed
-from demo.thumbs import thumb_of
+from demo.summary import Came, Seen, came_to, nearest_set, shown_score, why_missed
+from demo.thumbs import face_of, pixels_of
+from matcher.explain import Overlay
 from matcher.verdict import Near, SetMatch, SetSeen, Verdict
+from vigilens.overlay import Face, drawing
 
 _TITLES = {each.label: each.title for each in SAMPLES}
 
 
-def card(seen: Seen, references: Mapping[str, int]) -> str:
+def card(seen: Seen, references: Mapping[str, Face], overlay: Overlay | None) -> str:
     """One event as HTML. All that a stranger could have written is escaped.
 
     Args:
         seen: event and verdict.
-        references: label → number of the CSS class that shows the reference.
+        references: label → the reference's picture.
+        overlay: how the nearest reference lies in the picture; None where it does not.
     """
     verdict, came = seen.verdict, came_to(seen)
     known, match = nearest_set(verdict) or (None, None)
@@ -24,8 +27,7 @@ def card(seen: Seen, references: Mapping[str, int]) -> str:
     return (
         f'<article class="card" data-decision="{verdict.decision}" data-came="{came.name.lower()}">'
         f"<header><span>{escape(seen.incoming.edit)}</span>{badge(verdict.decision)}</header>"
-        f'<div class="pair"><figure>{_picture(seen)}<figcaption>incoming</figcaption></figure>'
-        f"<figure>{_reference(near, references)}<figcaption>{_caption(near)}</figcaption></figure></div>"
+        f"{_pictures(seen, near, references, overlay)}"
         f"{bar(known, match) if known else ''}"
         f'<p class="came {came.name.lower()}"><b>{escape(came.value)}</b>{_why(seen, came, match)}</p>'
         f"{_details(seen)}</article>"
@@ -38,10 +40,14 @@ def badge(decision: str) -> str:
 
 
 def bar(known: SetSeen, match: SetMatch | None) -> str:
-    """Score against the set's thresholds, on a scale from 0 to 1 (a hash of an unrelated picture scores about 0)."""
+    """The score that decided against its thresholds, on a scale from 0 to 1; a sentence where no check was passed."""
     if known.nearest is None:
         return ""
-    score, ticks = known.nearest.score, {"review": known.review, "block": known.block}
+    score, ticks = shown_score(known, match), {"review": known.review, "block": known.block}
+    if score is None:
+        return f'<p class="score">not verified; similarity {known.nearest.score:.3f}</p>'
+    if known.verify != "off":
+        ticks = {"review": known.check_review, "block": known.check_block}
     effective = match is not None and known.kind == "harmful" and match.vetoed_by is None
     tone = "below" if match is None else match.level if effective else "other"
     marks = "".join(f'<i class="tick {name}" style="left:{_percent(place)}"></i>' for name, place in ticks.items())
@@ -56,23 +62,35 @@ def _percent(share: float) -> str:
     return f"{100 * min(1.0, max(0.0, share)):.1f}%"
 
 
+def _pictures(seen: Seen, near: Near | None, references: Mapping[str, Face], overlay: Overlay | None) -> str:
+    """Incoming picture and reference, side by side; one drawing where one lies in the other."""
+    captions = "incoming", f"nearest: {escape(near.label)}" if near else "no reference"
+    if overlay and near and near.label in references and seen.incoming.picture:
+        label = f"{_TITLES.get(near.label, near.label)}: where it lies in the incoming picture"
+        drawn = drawing(face_of(pixels_of(seen.incoming.picture)), references[near.label], overlay, label)
+        said = "".join(f"<figcaption>{each}</figcaption>" for each in captions)
+        return f'<figure class="joined">{drawn}<div class="pair">{said}</div></figure>'
+    shots = _picture(seen), reference(near.label if near else "", references)
+    figures = zip(shots, captions, strict=True)
+    both = "".join(f"<figure>{shot}<figcaption>{said}</figcaption></figure>" for shot, said in figures)
+    return f'<div class="pair">{both}</div>'
+
+
 def _picture(seen: Seen) -> str:
     if seen.incoming.picture is None:
         reason = seen.verdict.reason.value.replace("_", " ") if seen.verdict.reason else "no picture"
         return f'<div class="shot none"><span>{escape(reason)}</span></div>'
     name = escape(seen.incoming.sample.title if seen.incoming.sample else seen.incoming.edit, quote=True)
-    return f'<img class="shot" alt="{name}" src="{thumb_of(seen.incoming.picture)}">'
+    return f'<img class="shot" alt="{name}" src="{face_of(pixels_of(seen.incoming.picture)).href}">'
 
 
-def _reference(near: Near | None, references: Mapping[str, int]) -> str:
-    if near is None or near.label not in references:
+def reference(label: str, references: Mapping[str, Face]) -> str:
+    """A reference's picture, or an empty frame."""
+    if label not in references:
         return '<div class="shot none"></div>'
-    name = escape(_TITLES.get(near.label, near.label), quote=True)
-    return f'<div class="shot r{references[near.label]}" role="img" aria-label="{name}"></div>'
-
-
-def _caption(near: Near | None) -> str:
-    return f"nearest: {escape(near.label)}" if near else "no reference"
+    face, name = references[label], escape(_TITLES.get(label, label), quote=True)
+    box = f"0 0 {face.width:g} {face.height:g}"
+    return f'<svg class="shot" viewBox="{box}" role="img" aria-label="{name}"><use href="{face.href}"/></svg>'
 
 
 def _why(seen: Seen, came: Came, match: SetMatch | None) -> str:

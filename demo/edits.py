@@ -7,10 +7,10 @@ from random import Random
 
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 
-from demo.frames import captioned, framed, screenshot
+from demo.frames import captioned, collage, framed, screenshot
 
 Picture = Image.Image
-# Why a hash of the whole picture cannot follow an edit. The report prints it where an edit was missed.
+# Why a hash of the whole picture cannot follow an edit. The report prints it where PDQ alone loses copies.
 MOVED = "its parts move, and the hash compares place by place"
 COVERED = "what lies over it changes a part of the hash"
 FRAMED = "it is a part of another picture, and the hash sees the whole"
@@ -137,12 +137,14 @@ EDITS = (
     Edit("sticker", _sticker, COVERED),
     Edit("trimmed edge", _cropped(0.95, 0.98), MOVED),
     Edit("cropped", _cropped(0.55, 0.8), MOVED),
+    Edit("hard crop", _cropped(0.3, 0.4), MOVED),
     Edit("mirrored", _mirrored, MOVED),
     Edit("rotated", _rotated, MOVED),
     Edit("quarter turn", _turned, MOVED),
     Edit("caption", captioned, FRAMED),
     Edit("frame", framed, FRAMED),
     Edit("screenshot", screenshot, FRAMED),
+    Edit("collage", collage, FRAMED),
     Edit("combination", _combined, MOVED),
 )
 BY_NAME = {each.name: each for each in EDITS}

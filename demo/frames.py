@@ -1,8 +1,10 @@
-"""Edits that put the picture into another one: a caption, a border, the screen of a phone."""
+"""Edits that put the picture into another one: a caption, a border, the screen of a phone, a collage."""
 
 from random import Random
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from demo.pictures import Role, load, of
 
 Picture = Image.Image
 _GREY = (128, 134, 143)
@@ -53,4 +55,17 @@ def screenshot(picture: Picture, rng: Random) -> Picture:
     for line in range(3):
         top = bottom + 104 + 46 * line
         draw.rounded_rectangle((20, top, 20 + rng.randint(220, 480), top + 26), 12, fill=_LIGHT)
+    return page
+
+
+def collage(picture: Picture, rng: Random) -> Picture:
+    """One of four pictures on a page; the others are of no set."""
+    cell, gap = 300, 12
+    page = Image.new("RGB", (2 * cell + 3 * gap, 2 * cell + 3 * gap), "white")
+    pictures = [picture, *map(load, rng.sample(of(Role.INNOCENT), 3))]
+    rng.shuffle(pictures)
+    for place, each in enumerate(pictures):
+        small = ImageOps.contain(each, (cell, cell), Image.Resampling.LANCZOS)
+        left, top = (gap + n * (cell + gap) for n in (place % 2, place // 2))
+        page.paste(small, (left + (cell - small.width) // 2, top + (cell - small.height) // 2))
     return page

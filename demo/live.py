@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from demo.summary import DECISIONS, Seen, came_to, decisions, nearest_set
+from demo.summary import DECISIONS, Seen, came_to, decisions, nearest_set, shown_score
 
 ROWS = 14
 STYLES = {"block": "bold white on red", "review": "black on yellow", "allow": "green", "unscannable": "magenta"}
@@ -93,14 +93,15 @@ class View:
 
 def _row(seen: Seen) -> tuple[str, ...]:
     verdict = seen.verdict
-    known, _ = nearest_set(verdict) or (None, None)
+    known, match = nearest_set(verdict) or (None, None)
     near = known.nearest if known else None
+    score = shown_score(known, match) if known else None
     return (
         seen.incoming.key.decode(),
         seen.incoming.edit,
         seen.incoming.wire or "",
         verdict.decision,
-        f"{near.score:.3f}" if near else "",
+        f"{score:.3f}" if score is not None else "",
         near.label if near else (verdict.reason.value if verdict.reason else ""),
         f"{known.set} v{known.version}" if known and near else "",
         came_to(seen).value,

@@ -25,7 +25,6 @@ class Role(StrEnum):
     CLEARED = "cleared"  # in the harmful set by mistake, and in the allow set that puts it right
     ARCHIVE = "archive"  # in the set of kind reference
     INNOCENT = "innocent"  # in no set
-    DIM = "dim"  # in no set, and too blurred for a perceptual hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,9 @@ SAMPLES = (
     Sample("ihc.png", Role.INNOCENT, "stained tissue", "no known copyright restrictions", "CMMI"),
     Sample("cell.png", Role.INNOCENT, "a cell in saline", "CC0", "Paul Müller and others"),
     Sample("text.png", Role.INNOCENT, "handwritten formulas", "public domain", "Wikipedia"),
-    Sample("clock_motion.png", Role.DIM, "a wall clock, blurred by motion", "public domain", "Stefan van der Walt"),
+    Sample(
+        "clock_motion.png", Role.INNOCENT, "a wall clock, blurred by motion", "public domain", "Stefan van der Walt"
+    ),
 )
 
 

@@ -6,16 +6,34 @@ from datetime import datetime
 from html import escape
 from pathlib import Path
 
-from demo.cards import badge, bar, card
-from demo.summary import DECISIONS, Came, EditResult, Seen, alarms, by_edit, came_to, decisions, limits, outcomes
+from demo.cards import badge, bar, card, reference
+from demo.summary import (
+    DECISIONS,
+    Came,
+    EditResult,
+    Seen,
+    alarms,
+    by_edit,
+    came_to,
+    compared,
+    decisions,
+    limits,
+    outcomes,
+)
+from demo.thumbs import shared
+from matcher.explain import Overlay
 from matcher.verdict import SetMatch, SetSeen
+from vigilens import overlay
+from vigilens.overlay import Face
 
 _CSS = Path(__file__).with_name("report.css")
 # The page may show pictures that it carries and use its own style; a script that slipped in would not run.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _LEGEND = (
-    "<p class=lead>Each incoming picture beside the nearest reference of all sets. The bar is that reference's score; "
-    "the two marks are where review and block begin.</p>"
+    "<p class=lead>Each incoming picture beside the nearest reference of all sets. Where the geometric check was "
+    "passed, a yellow frame shows where the reference lies in the picture (dashed: the part of the reference that is "
+    "seen there), and green lines join the corners of both that agree; they stand out under the pointer. The bar is "
+    "the score that decided; the two marks are where review and block begin.</p>"
 )
 
 
@@ -31,6 +49,7 @@ class Facts:
         verdicts: committed records of the topic of verdicts; one for each event is the promise.
         metrics_sum: verdicts as the metrics topic counts them.
         set_change_s: from the change of the set until the first verdict that names the new version.
+        hashed: numbers of the events that PDQ alone finds.
     """
 
     seed: int
@@ -40,27 +59,30 @@ class Facts:
     verdicts: int
     metrics_sum: int
     set_change_s: float
+    hashed: frozenset[int] = frozenset()
 
 
-def report(all_seen: Sequence[Seen], references: Mapping[str, str], facts: Facts) -> str:
+def report(
+    all_seen: Sequence[Seen], references: Mapping[str, Face], overlays: Mapping[int, Overlay], facts: Facts
+) -> str:
     """The page.
 
     Args:
         all_seen: events and verdicts.
-        references: label → data URI of each reference.
+        references: label → the reference's picture.
+        overlays: number of the event → how its nearest reference lies in it.
         facts: the rest.
     """
     all_seen = sorted(all_seen, key=lambda each: each.incoming.number)
-    numbers = {label: number for number, label in enumerate(references)}
-    shots = "".join(f'.r{numbers[label]}{{background-image:url("{uri}")}}' for label, uri in references.items())
-    cards = "".join(card(each, numbers) for each in all_seen)
+    pictures, faces = shared(references)
+    cards = "".join(card(each, faces, overlays.get(each.incoming.number)) for each in all_seen)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="color-scheme" content="light dark"><title>Vigilens: report of the demo</title>'
-        f"<style>{_CSS.read_text()}{_filter_rules()}{shots}</style></head><body>"
-        f"{_head(all_seen, facts)}<main>{_edits(all_seen)}{_change(all_seen, numbers, facts)}{_sets(all_seen)}"
+        f"<style>{overlay.CSS}{_CSS.read_text()}{_filter_rules()}</style></head><body>{pictures}"
+        f"{_head(all_seen, facts)}<main>{_edits(all_seen, facts)}{_change(all_seen, faces, facts)}{_sets(all_seen)}"
         f'<section id="events"><h2>Every event</h2>{_LEGEND}{_filters(all_seen)}'
         f'<div class="cards">{cards}</div></section></main>{_foot()}</body></html>'
     )
@@ -81,15 +103,13 @@ def _head(all_seen: Sequence[Seen], facts: Facts) -> str:
     )
 
 
-def _edits(all_seen: Sequence[Seen]) -> str:
-    results = by_edit(all_seen)
-    sent, missed = sum(each.sent for each in results), sum(each.missed for each in results)
+def _edits(all_seen: Sequence[Seen], facts: Facts) -> str:
+    results = by_edit(all_seen, facts.hashed)
     rows = "".join(map(_edit_row, results))
     return (
         "<section><h2>Which edits were found</h2>"
-        f"<p class=lead>{sent - missed} of {sent} copies of known pictures were found and {missed} were missed. "
-        f"{escape(alarms(all_seen))} {escape(limits(all_seen))}</p>"
-        "<div class=wide><table class=edits><thead><tr><th>edit</th><th>found</th><th></th><th>when missed, why</th>"
+        f"<p class=lead>{compared(results)} {escape(alarms(all_seen))} {escape(limits(all_seen))}</p>"
+        "<div class=wide><table class=edits><thead><tr><th>edit</th><th>found</th><th></th><th>PDQ alone</th>"
         f"</tr></thead><tbody>{rows}</tbody></table></div></section>"
     )
 
@@ -100,14 +120,14 @@ def _edit_row(result: EditResult) -> str:
         f'<i class="{name}" style="flex-grow:{amount}" title="{amount} {name}"></i>' for name, amount in parts if amount
     )
     found = result.sent - result.missed
-    why = escape(result.against) if result.missed else ""
+    why = f": {escape(result.against)}" if result.against and result.hashed < result.sent else ""
     return (
         f"<tr><th>{escape(result.edit)}</th><td class=number>{found} of {result.sent}</td>"
-        f"<td><div class=stack>{stack}</div></td><td class=why>{why}</td></tr>"
+        f"<td><div class=stack>{stack}</div></td><td class=why>{result.hashed} of {result.sent}{why}</td></tr>"
     )
 
 
-def _change(all_seen: Sequence[Seen], references: Mapping[str, int], facts: Facts) -> str:
+def _change(all_seen: Sequence[Seen], references: Mapping[str, Face], facts: Facts) -> str:
     """The picture that was reported while the service ran: before and after."""
     before = next((each for each in all_seen if came_to(each) is Came.NOT_KNOWN_YET), None)
     same = [each for each in all_seen if before and each.incoming.sample == before.incoming.sample]
@@ -117,7 +137,7 @@ def _change(all_seen: Sequence[Seen], references: Mapping[str, int], facts: Fact
     match = after.verdict.matches[0]
     old = next(each for each in before.verdict.sets if each.set == match.set)
     new = next(each for each in after.verdict.sets if each.set == match.set)
-    shot = f'<div class="shot r{references[match.nearest.label]}"></div>' if match.nearest.label in references else ""
+    shot = reference(match.nearest.label, references)
     return (
         "<section><h2>A set changed while the service ran</h2>"
         "<p class=lead>The same picture, before and after it was added to the set of known ones. The first verdict "
@@ -144,15 +164,22 @@ def _sets(all_seen: Sequence[Seen]) -> str:
     rows = "".join(
         f"<tr><th>{escape(each.set)}</th><td>{each.kind}<span class=meaning>: {meaning[each.kind]}</span></td>"
         f"<td class=number>{each.version}</td>"
-        f"<td class=number>{each.review:.3f}</td><td class=number>{each.block:.3f}</td>"
+        f"{_thresholds(each)}"
         f"<td class=number>{_matches_with(each.set, matched)}</td></tr>"
         for each in last
     )
     return (
         "<section><h2>The sets at the end</h2><div class=wide><table><thead><tr><th>set</th><th>kind</th>"
-        "<th>version</th><th>review from</th><th>block from</th><th>matches</th></tr></thead>"
+        "<th>version</th><th>review from</th><th>block from</th><th>score of</th><th>matches</th></tr></thead>"
         f"<tbody>{rows}</tbody></table></div></section>"
     )
+
+
+def _thresholds(known: SetSeen) -> str:
+    """Those that decide, as two cells and what they are of."""
+    review, block = (known.review, known.block) if known.verify == "off" else (known.check_review, known.check_block)
+    of = "similarity" if known.verify == "off" else "geometric check"
+    return f"<td class=number>{review:.3f}</td><td class=number>{block:.3f}</td><td>{of}</td>"
 
 
 def _matches_with(name: str, matched: Sequence[SetMatch]) -> int:
@@ -181,5 +208,5 @@ def _filter_rules() -> str:
 def _foot() -> str:
     return (
         "<footer><p>The pictures come with the package scikit-image and are harmless: they only play the part of "
-        "known harmful ones. Their licences are listed in docs/demo.md. Scores are cosine similarities.</p></footer>"
+        "known harmful ones. Their licences are listed in docs/demo.md.</p></footer>"
     )

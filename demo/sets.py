@@ -7,13 +7,10 @@ from config.settings import Settings
 from demo.pictures import DemoError, Role, Sample, of
 from embedding.encoder import Encoder
 from embedding.probe import probe_vector
+from reference_sets.defaults import defaults
 from reference_sets.gather import Found, Limits, gather
-from reference_sets.model import Kind, ReferenceSet, Thresholds
+from reference_sets.model import Kind, ReferenceSet
 from reference_sets.store import Store
-
-# PDQ's own advice for "the same picture" is a Hamming distance of at most 31; 40 of 256 bits is worth a person's look.
-BLOCK = 1 - 31 / 128
-REVIEW = 1 - 40 / 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,14 @@ ALL = (KNOWN, CLEARED, ARCHIVE)
 
 
 def make(store: Store, encoder: Encoder, settings: Settings) -> tuple[ReferenceSet, ...]:
-    """Makes and fills the sets; returns them as they are then."""
+    """Makes and fills the sets, with the defaults of the encoder; returns them as they are then.
+
+    Raises:
+        DemoError: the encoder's thresholds depend on its model, or a sample became no reference.
+    """
+    given = defaults(encoder.name)
+    if given.thresholds is None:
+        raise DemoError(f"The demo has no thresholds for {encoder.name}: it runs with the encoder words or pdq")
     probe = tuple(probe_vector(encoder).tolist())
     for plan in ALL:
         store.create(
@@ -53,12 +57,15 @@ def make(store: Store, encoder: Encoder, settings: Settings) -> tuple[ReferenceS
                 kind=plan.kind,
                 category="sample",
                 severity=plan.severity,
-                thresholds=Thresholds(REVIEW, BLOCK),
+                thresholds=given.thresholds,
                 encoder=encoder.fingerprint,
                 dimension=encoder.dimension,
                 version=1,
                 probe=probe,
                 note=plan.note,
+                verify=given.verify,
+                check=given.check,
+                mirrored=given.mirrored,
             )
         )
         add(store, plan, of(*plan.roles), encoder, settings)

@@ -21,7 +21,7 @@ from demo.pictures import Role, Sample, load, of
 from embedding.source import Reason
 
 LONGEST = 640  # pixels of the longer side of a picture in the stream
-FEWEST = 40  # pictures with which each edit and each part still occurs
+FEWEST = 44  # pictures with which each edit and each part still occurs
 # Shares of the stream; what is left are edits of known pictures.
 CLEARED, ARCHIVE, INNOCENT = 0.06, 0.08, 0.2
 
@@ -86,7 +86,7 @@ def stream(first_number: int, count: int, seed: int, inbox: Path) -> Iterator[In
 
 
 def reported(first_number: int, seed: int, inbox: Path) -> tuple[Incoming, ...]:
-    """The picture that is reported while the service runs, in three shapes that a perceptual hash should find."""
+    """The picture that is reported while the service runs, in three shapes that any encoder should find."""
     rng = Random(seed)
     (sample,) = of(Role.REPORTED)
     edits = (BY_NAME["plain copy"], BY_NAME["recompressed"], BY_NAME["resized"])
@@ -95,9 +95,8 @@ def reported(first_number: int, seed: int, inbox: Path) -> tuple[Incoming, ...]:
 
 def _cast(count: int) -> Iterator[tuple[Sample, Edit]]:
     """`count` pairs of photograph and edit. Each edit comes in turn, and each photograph within its part."""
-    yield of(Role.DIM)[0], BY_NAME["plain copy"]
     shares = ((Role.CLEARED, CLEARED, LIGHT), (Role.ARCHIVE, ARCHIVE, LIGHT), (Role.INNOCENT, INNOCENT, LIGHT))
-    left = count - 1
+    left = count
     for role, share, edits in shares:
         amount = round(count * share)
         left -= amount

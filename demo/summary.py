@@ -1,7 +1,7 @@
 """What came of the stream, counted against the truth that only the demo knows. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -10,7 +10,7 @@ from demo.pictures import Role
 from demo.stream import Incoming
 from matcher.verdict import SetMatch, SetSeen, Verdict
 
-_HARMFUL = {Role.KNOWN, Role.REPORTED}
+HARMFUL = {Role.KNOWN, Role.REPORTED}
 DECISIONS = ("block", "review", "allow", "unscannable")
 
 
@@ -49,6 +49,7 @@ class EditResult:
 
     Attributes:
         against: why a perceptual hash is expected to miss it; may be empty.
+        hashed: copies that PDQ alone finds.
     """
 
     edit: str
@@ -56,6 +57,7 @@ class EditResult:
     blocked: int
     reviewed: int
     missed: int
+    hashed: int = 0
 
     @property
     def sent(self) -> int:
@@ -75,9 +77,9 @@ def came_to(seen: Seen) -> Came:
         as_expected = verdict.decision == "unscannable" and verdict.reason is seen.incoming.reason
         return Came.TURNED_AWAY if as_expected else Came.ODD
     if verdict.decision == "unscannable":
-        return Came.TURNED_AWAY if sample.role is Role.DIM else Came.ODD
+        return Came.ODD
     alarm = verdict.decision != "allow"
-    if sample.role in _HARMFUL:
+    if sample.role in HARMFUL:
         right = alarm and verdict.matches[0].nearest.label == sample.label
         return Came.FOUND if right else Came.MISSED if seen.known or alarm else Came.NOT_KNOWN_YET
     if alarm:
@@ -99,15 +101,23 @@ def outcomes(all_seen: Iterable[Seen]) -> dict[Came, int]:
     return {each: counts[each] for each in Came if counts[each]}
 
 
-def by_edit(all_seen: Iterable[Seen]) -> tuple[EditResult, ...]:
-    """How each edit of known pictures fared, in the order of EDITS; only edits that occur."""
+def by_edit(all_seen: Iterable[Seen], hashed: Collection[int] = ()) -> tuple[EditResult, ...]:
+    """How each edit of known pictures fared, in the order of EDITS; only edits that occur.
+
+    Args:
+        all_seen: events and verdicts.
+        hashed: numbers of the events that PDQ alone finds.
+    """
     counts: Counter[tuple[str, str]] = Counter()
     for each in all_seen:
         came = came_to(each)
         if came in {Came.FOUND, Came.MISSED} and each.incoming.sample:
             counts[each.incoming.edit, each.verdict.decision if came is Came.FOUND else "missed"] += 1
+            counts[each.incoming.edit, "hashed"] += each.incoming.number in hashed
     results = (
-        EditResult(edit.name, edit.against, *(counts[edit.name, one] for one in ("block", "review", "missed")))
+        EditResult(
+            edit.name, edit.against, *(counts[edit.name, one] for one in ("block", "review", "missed", "hashed"))
+        )
         for edit in EDITS
     )
     return tuple(each for each in results if each.sent)
@@ -130,9 +140,16 @@ def why_missed(seen: Seen) -> str:
     return BY_NAME[seen.incoming.edit].against
 
 
-def sentences(all_seen: Sequence[Seen]) -> tuple[str, ...]:
-    """What the figures mean, in words."""
-    results = by_edit(all_seen)
+def shown_score(known: SetSeen, match: SetMatch | None) -> float | None:
+    """The score that decided: of the check where the set wants one, else the similarity. None where nothing passed."""
+    if known.verify == "off":
+        return known.nearest.score if known.nearest else None
+    return match.evidence.score if match and match.evidence else None
+
+
+def sentences(all_seen: Sequence[Seen], hashed: Collection[int] = ()) -> tuple[str, ...]:
+    """What the figures mean, in words; `hashed` as for `by_edit`."""
+    results = by_edit(all_seen, hashed)
     found = [each.edit for each in results if not each.missed]
     lost = [each.edit for each in results if each.missed == each.sent]
     partly = [f"{each.edit} ({each.sent - each.missed} of {each.sent})" for each in results if each.partly]
@@ -140,23 +157,37 @@ def sentences(all_seen: Sequence[Seen]) -> tuple[str, ...]:
         f"Always found: {', '.join(found)}." if found else "",
         f"Found at times: {', '.join(partly)}." if partly else "",
         f"Never found: {', '.join(lost)}." if lost else "",
+        compared(results),
         alarms(all_seen),
         limits(all_seen),
     )
     return tuple(filter(None, said))
 
 
+def compared(results: Sequence[EditResult]) -> str:
+    """Found copies beside those that PDQ alone finds."""
+    sent, missed = sum(each.sent for each in results), sum(each.missed for each in results)
+    hashed = sum(each.hashed for each in results)
+    return f"{sent - missed} of {sent} copies were found; PDQ, a perceptual hash, finds {hashed} of them by itself."
+
+
 def alarms(all_seen: Sequence[Seen]) -> str:
     """How often a picture that is not known to be harmful was blocked or sent to review."""
-    others = [each for each in all_seen if each.incoming.sample and each.incoming.sample.role not in _HARMFUL]
+    others = [each for each in all_seen if each.incoming.sample and each.incoming.sample.role not in HARMFUL]
     amount = sum(came_to(each) is Came.FALSE_ALARM for each in others)
     return f"False alarms among {len(others)} other pictures: {amount or 'none'}."
 
 
 def limits(all_seen: Sequence[Seen]) -> str:
-    """What the encoder cannot do, when this run shows it; empty for an encoder that is no perceptual hash."""
-    missed = any(came_to(each) is Came.MISSED for each in all_seen)
-    if not missed or not all_seen[0].verdict.encoder.startswith("pdq:"):
+    """What the encoder cannot do, when this run shows it; empty for one of which we cannot say."""
+    if not any(came_to(each) is Came.MISSED for each in all_seen):
+        return ""
+    encoder = all_seen[0].verdict.encoder.partition(":")[0]
+    if encoder == "words":
+        return (
+            "A copy is found by its corners, so it is lost where few of them are left. Nothing was tuned to hide that."
+        )
+    if encoder != "pdq":
         return ""
     return (
         "The encoder of this run, PDQ, is a perceptual hash: it describes the layout of the whole picture. It follows "

@@ -12,13 +12,15 @@ from rich.markup import escape
 
 from demo import sets
 from demo.live import View, totals
+from demo.overlays import overlays
+from demo.pdq_alone import found_by_pdq
 from demo.pictures import SAMPLES, DemoError, Role, of
 from demo.report import Facts, report
 from demo.show import Show
 from demo.stage import Stage, fresh, set_up
 from demo.stream import reported, stream
 from demo.summary import sentences
-from demo.thumbs import reference_thumbs
+from demo.thumbs import reference_faces
 from demo.wire import Sender, committed, metrics_sum, verdicts
 
 REPORTED = 3  # events that show the reported picture, once before and once after the set changes
@@ -72,9 +74,11 @@ def tour(options: Options, console: Console) -> Path:
             verdicts=sum(1 for _ in committed(stage.bootstrap, stage.topics.verdicts)),
             metrics_sum=metrics_sum(stage.bootstrap, stage.topics.metrics),
             set_change_s=show.version_seen_at(sets.KNOWN.name, version) - changed_at,
+            hashed=found_by_pdq(show.seen),
         )
         path = options.folder.resolve() / "report.html"
-        path.write_text(report(show.seen, reference_thumbs(SAMPLES), facts), encoding="utf-8")
+        page = report(show.seen, reference_faces(SAMPLES), overlays(show.seen, stage.store), facts)
+        path.write_text(page, encoding="utf-8")
     _conclude(view, show, facts, path)
     return path
 
@@ -106,7 +110,7 @@ def _conclude(view: View, show: Show, facts: Facts, path: Path) -> None:
     view.say(f"{len(show.seen)} events, {facts.verdicts} verdicts: {totals(show.seen)}")
     view.say(f"the metrics topic adds up to {facts.metrics_sum} verdicts")
     view.say(f"the changed set was in force {facts.set_change_s:.1f} s after the change\n")
-    for sentence in sentences(show.seen):
+    for sentence in sentences(show.seen, facts.hashed):
         view.say(sentence)
     view.say(f"\nreport: [link={path.as_uri()}]{escape(str(path))}[/link]")
     if not len(show.seen) == facts.verdicts == facts.metrics_sum:

@@ -14,10 +14,11 @@ from consumer.events import read
 from demo.edits import BY_NAME, EDITS
 from demo.odd import BOMB_SIDE, bomb, odd_values
 from demo.pictures import SAMPLES, Role, load, of
-from demo.stream import Wire, reported, stream
+from demo.stream import FEWEST, Wire, reported, stream
+from embedding.choose import choose
 from embedding.decode import decode
 from embedding.fetch import Fetcher, FetchRules
-from embedding.source import Unreadable
+from embedding.source import Reason, Unreadable
 
 SEED = 11
 MAX_PIXELS = 100_000_000
@@ -129,6 +130,10 @@ def test_each_odd_value_is_unreadable_for_the_reason_it_names(events, inbox):
     for incoming in events:
         if not incoming.sample:
             outcome = seen_by_service(incoming, inbox)
+            if incoming.reason is Reason.FEATURELESS:  # a good picture, of which encoders can make nothing
+                for encoder in ("pdq", "words"):
+                    assert choose(encoder).encode([outcome.pixels]).featureless.tolist() == [True], encoder
+                continue
             assert isinstance(outcome, Unreadable), incoming.edit
             assert outcome.reason is incoming.reason, incoming.edit
 
@@ -152,3 +157,10 @@ def test_the_bomb_is_a_valid_small_file_of_a_huge_picture():
             assert picture.size == (BOMB_SIDE, BOMB_SIDE)
     finally:
         Image.MAX_IMAGE_PIXELS = limit
+
+
+def test_the_smallest_stream_still_holds_every_edit_and_every_part(tmp_path):
+    events = list(stream(1, FEWEST, SEED, tmp_path))
+    assert {one.edit for one in events if one.sample and one.sample.role is Role.KNOWN} == set(BY_NAME)
+    assert {one.sample.role for one in events if one.sample} == set(Role) - {Role.REPORTED}
+    assert len(events) == FEWEST

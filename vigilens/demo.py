@@ -13,7 +13,7 @@ import click
     show_default=True,
     help="Everything is written below it.",
 )
-@click.option("--pictures", type=click.IntRange(min=46), default=160, show_default=True, help="Events to send.")
+@click.option("--pictures", type=click.IntRange(min=50), default=160, show_default=True, help="Events to send.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Decides what is left to chance.")
 @click.option(
     "--rate", type=click.FloatRange(0.1, 1000), default=15.0, show_default=True, help="Events to send in a second."
