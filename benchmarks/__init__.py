@@ -13,5 +13,7 @@ copies  which edited copies are found in a folder of pictures, each way of findi
         copies_pictures a folder: references, their copies, unrelated pictures
         copies_finder   encoder, set in Milvus Lite, shortlist and check, as in the service
         copies_count    recall, average precision and threshold: pure functions
+        copies_thresholds  scores that unrelated pictures reach: a command of its own
+        copies_figure   the picture in docs/copies.md: a command of its own
         copies_report   a table, a plot, JSON
 """

@@ -1,0 +1,143 @@
+"""Scores that unrelated pictures reach: thresholds for sets, from a folder of pictures none of which is another's copy.
+
+    python -m benchmarks.copies_thresholds DIR [--encoder words --encoder pdq] [--plot FILE.svg] [--limit N]
+
+The folder is cut into halves. One half is known, a quarter of it in all edits besides, so that frames and captions are
+among the references; the pictures of the other half are shown as they are and in all edits. Then the halves change
+places. Of each picture shown the score of the best reference is kept. 1 in 1,000 is read from these scores; what is
+rarer is extrapolated by an exponential tail through the highest 1 % (the mean excess over the score at 1 %). For the
+check the tail is that of the evidence c behind the score, c / (c + 6), for `pdq` that of the cosine.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress
+
+from benchmarks import copies_pictures
+from benchmarks.copies_edits import EDITS
+from benchmarks.copies_finder import Finder, Way, way
+from benchmarks.copies_pictures import FEWEST, Split
+from benchmarks.copies_report import refuse_format
+from embedding.encoder_error import EncoderError
+from matcher.verify import HALF
+from reference_sets.model import Verify
+
+RATES = (1e-2, 1e-3, 1e-4, 1e-5)
+TAIL = 0.01  # the share of highest scores that the tail is laid through
+
+
+def main() -> None:
+    """Measure, print, plot."""
+    options = _options()
+    try:
+        ways = [way(name) for name in options.encoder or ("words", "pdq")]
+    except EncoderError as error:
+        raise SystemExit(str(error)) from error
+    with Progress(console=Console(stderr=True)) as bars:
+        reading = bars.add_task("reading", total=None)
+        paths, _ = copies_pictures.usable(options.folder, options.seed, options.limit, lambda: bars.advance(reading))
+        if len(paths) < FEWEST:
+            raise SystemExit(f"{len(paths)} pictures of {options.folder} can be used, at least {FEWEST} are needed")
+        scores = {one.name: np.sort(_scores(one, paths, bars))[::-1] for one in ways}
+    checked = {one.name for one in ways if one.verify is Verify.REQUIRED}
+    facts = {
+        name: {f"{rate:g}": round(_as_score(threshold(found, rate), name in checked), 4) for rate in RATES}
+        for name, found in scores.items()
+    }
+    for name, found in facts.items():
+        print(f"{name}: " + ", ".join(f"{rate} of unrelated pictures reach {score}" for rate, score in found.items()))
+    if options.plot:
+        _plot(options.plot, scores)
+    shown = len(next(iter(scores.values())))
+    print(json.dumps({"pictures": len(paths), "shown": shown, "seed": options.seed, "thresholds": facts}))
+
+
+def threshold(scores: NDArray[np.float64], rate: float) -> float:
+    """The score that this share of unrelated pictures reaches: read where there is one at least, else extrapolated.
+
+    Args:
+        scores: evidence or cosine of n unrelated pictures, highest first.
+        rate: share, 0 to 1.
+    """
+    if len(scores) * rate >= 1:
+        return float(scores[round(len(scores) * rate) - 1])
+    return extrapolated(scores, rate)
+
+
+def extrapolated(scores: NDArray[np.float64], rate: float) -> float:
+    """The same by the exponential tail."""
+    tail = scores[: max(2, round(len(scores) * TAIL))]
+    return float(tail[-1] + (tail - tail[-1]).mean() * np.log(TAIL / rate))
+
+
+def _as_score(value: float, evidence: bool) -> float:  # noqa: FBT001 (one of two scales)
+    return value / (value + HALF) if evidence else value
+
+
+def _scores(chosen: Way, paths: Sequence[Path], bars: Progress) -> NDArray[np.float64]:
+    """Of all pictures shown, both halves: the evidence of the check where it decides, else the similarity."""
+    half = len(paths) // 2
+    found: list[float] = []
+    for known, shown in ((paths[:half], paths[half : 2 * half]), (paths[half : 2 * half], paths[:half])):
+        split = Split(known, shown, crowd=known[: half // 4], crowd_pasted=known, shown_pasted=shown)
+        finder = Finder(chosen)
+        task = bars.add_task(f"{chosen.name}: known", total=half + len(split.crowd) * len(EDITS))
+        for pictures in copies_pictures.known(split, EDITS):
+            finder.add(pictures)
+            bars.advance(task, len(pictures))
+        finder.ready()
+        task = bars.add_task(f"{chosen.name}: shown", total=half * (1 + len(EDITS)))
+        for batch in copies_pictures.unrelated(split, EDITS, len(EDITS)):
+            answers, _ = finder.find(batch.pictures)
+            found += [answer.score for answer in answers]
+            bars.advance(task, len(answers))
+        finder.close()
+    scores = np.array(found)
+    if chosen.verify is Verify.REQUIRED:  # without any evidence a score is a hundredth of the similarity
+        evidence = np.where(scores > 0, HALF * scores / (1 - scores), 0)
+        return np.asarray(evidence)
+    return scores
+
+
+def _plot(path: Path, scores: dict[str, NDArray[np.float64]]) -> None:
+    """Share of unrelated pictures over the score, one picture for each way, with the extrapolated tail."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 (half a second, and only here)
+
+    figure = Figure(figsize=(4.5 * len(scores), 3.5), layout="constrained")
+    for axes, (name, found) in zip(np.atleast_1d(figure.subplots(1, len(scores))), scores.items(), strict=True):
+        shares = np.arange(1, len(found) + 1) / len(found)
+        rates = np.geomspace(TAIL, 1e-5, 30)
+        axes.semilogy(found, shares, label=f"{len(found):,} unrelated pictures")
+        axes.semilogy([extrapolated(found, rate) for rate in rates], rates, "--", label="exponential tail")
+        axes.set_ylim(5e-6, 1)
+        axes.set_title(name)
+        axes.set_xlabel("evidence c of the check" if found.max() > 1 else "cosine")
+        axes.set_ylabel("share of pictures that reach it")
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False)
+    figure.savefig(path)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", metavar="DIR", type=Path, help=f"at least {FEWEST} pictures, in folders or not")
+    parser.add_argument("--encoder", action="append", metavar="NAME", help="as of benchmarks.copies; repeatable")
+    parser.add_argument("--limit", type=int, default=0, metavar="N", help="use N of the pictures")
+    parser.add_argument("--seed", type=int, default=0, help="of the choice of pictures (0)")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="write the curve: .svg, .png or .pdf")
+    options = parser.parse_args()
+    if not options.folder.is_dir():
+        parser.error(f"{options.folder} is no folder: give one with pictures")
+    if options.plot:
+        refuse_format(options.plot)
+    return options
+
+
+if __name__ == "__main__":
+    main()
