@@ -212,13 +212,18 @@ def _started(folder: Path, nodes: int, jars: str, leash: Leash, more: str) -> Cl
     raise AssertionError("the last attempt returns or raises")
 
 
+def _cluster_id(drawn: bytes) -> str:
+    """16 bytes as Kafka writes them; the first is kept low, since an id that begins with - is taken for an option."""
+    return urlsafe_b64encode(bytes([drawn[0] & 0x7F, *drawn[1:]])).decode().rstrip("=")
+
+
 def _formatted(folder: Path, nodes: int, jars: str, leash: Leash, more: str) -> Cluster:
     """Writes each node's properties, formats its folder, and makes nodes that are not yet started."""
     folder.mkdir(parents=True)
     ports = free_ports(2 * nodes)
     clients, controllers = ports[:nodes], ports[nodes:]
     voters = ",".join(f"{number}@127.0.0.1:{port}" for number, port in enumerate(controllers, 1))
-    cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    cluster_id = _cluster_id(uuid.uuid4().bytes)
     launch: list[str | Path] = [java(), *JVM, f"-Dlog4j2.configurationFile={_LOG4J}", "-cp", jars]
     made: list[Node] = []
     formatting = []

@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from demo import jars
-from demo.broker import kafka
+from demo.broker import _cluster_id, kafka
 from demo.leash import Leash, tail
 
 ROOT = Path(__file__).parents[1]
@@ -91,3 +91,8 @@ def test_without_a_network_and_a_cache_one_sentence_names_the_mend(tmp_path, mon
     monkeypatch.setattr(jars, "KAFKA", "org.example:there-is-no-such-thing:0.0.0")
     with pytest.raises(jars.NoKafka, match="KAFKA_BOOTSTRAP_SERVERS"):
         jars.class_path(cache=tmp_path)
+
+
+def test_no_clusters_id_is_taken_for_an_option():
+    ids = {_cluster_id(bytes([first]) * 16) for first in range(256)}
+    assert all(len(one) == 22 and not one.startswith("-") for one in ids)
