@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
+WORKERS := 2# processes for the tests: most wait for services; each has a broker of its own (0.4 GB)
 MILVUS := .cache/milvus-server/bin/milvus-server
 
 help: ## show these lines
@@ -11,7 +12,7 @@ demo: $(READY) ## set up, then stream pictures through a real broker and write a
 	$(BIN)/vigilens demo
 
 test: $(READY) $(MILVUS) lint ## set up, then check style and types and run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 lint: $(READY) ## check style (ruff) and types (mypy)
 	$(BIN)/ruff check .
