@@ -53,11 +53,11 @@ def test_a_set_is_made_filled_listed_shown_changed_and_dropped(sets, pictures: P
     assert "notes.txt: unknown_format" in added.stderr
     assert "0 added, 3 known already" in sets("add", "spam", str(pictures)).stdout
     (listed,) = json.loads(sets("list", "--json").stdout)
-    assert (listed["name"], listed["references"], listed["review"], listed["block"]) == ("spam", 3, 0.7578125, 0.84375)
+    assert (listed["name"], listed["references"], listed["review"], listed["block"]) == ("spam", 3, 0.5, 0.7578125)
     assert listed["encoder"].startswith("pdq:")
     assert "spam" in sets("list").stdout
-    assert sets("thresholds", "spam", "--review", "0.8").exit_code == 0
-    assert json.loads(sets("show", "spam", "--json").stdout)["review"] == 0.8
+    assert sets("thresholds", "spam", "--review", "0.7").exit_code == 0
+    assert json.loads(sets("show", "spam", "--json").stdout)["review"] == 0.7
     assert sets("drop", "spam", answer="n\n").exit_code == 1
     assert sets("drop", "spam", answer="y\n").exit_code == 0
     assert json.loads(sets("list", "--json").stdout) == []
@@ -77,7 +77,7 @@ def test_the_check_and_mirrored_copies_are_chosen_shown_and_changed(sets, pictur
     assert all(word in sets("show", "memes").stdout for word in ("verify", "check_review", "mirrored"))
     assert "(verify required)" in sets("thresholds", "memes", "--check-review", "0.1").stdout
     (listed,) = json.loads(sets("list", "--json").stdout)
-    assert (listed["check_review"], listed["check_block"], listed["review"]) == (0.1, 0.2, 0.7578125)
+    assert (listed["check_review"], listed["check_block"], listed["review"]) == (0.1, 0.2, 0.5)
     assert sets("thresholds", "memes", "--check-review", "0.3").exit_code == 2
     assert sets("create", "other", "--check-review", "0").exit_code == 2
     sets("create", "plain")
@@ -90,7 +90,7 @@ def test_each_encoder_has_its_defaults():
     assert (words.verify, words.mirrored) == (Verify.REQUIRED, Mirrored.STORED)
     assert (pdq.verify, pdq.mirrored) == (other.verify, other.mirrored) == (Verify.OFF, Mirrored.OFF)
     assert words.thresholds
-    assert pdq.thresholds == Thresholds(1 - 31 / 128, 1 - 20 / 128)
+    assert pdq.thresholds == Thresholds(1 - 64 / 128, 1 - 31 / 128)
     assert other.thresholds is None
     assert [completed(CheckThresholds(0.3, 0.5), *given) for given in ((None, None), (0.6, None), (None, 0.2))] == [
         (0.3, 0.5),

@@ -60,7 +60,7 @@ def create(  # noqa: PLR0913 (one for each fact)
 
     \b
       words   --verify required --mirrored stored
-      pdq     --verify off --mirrored off --review 0.7578 --block 0.8438 (Hamming distances 31 and 20)
+      pdq     --verify off --mirrored off --review 0.5 --block 0.7578 (Hamming distances 64 and 31)
       others  --verify off --mirrored off; --review and --block must be given: measure them on your own pictures
 
     The geometric check lays the known picture over the new one, corner by corner. It finds crops, memes, collages and
@@ -153,7 +153,7 @@ def thresholds(  # noqa: PLR0913 (click's way)
 
     \b
     Example:
-      vigilens sets thresholds spam --review 0.8
+      vigilens sets thresholds spam --check-review 0.4
       vigilens sets thresholds spam --check-review 0.35 --check-block 0.6
     """
     from dataclasses import replace
