@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from reference_sets.model import CHECK, CheckThresholds, Mirrored, Thresholds, Verify
 
-# With vectors of ±1/16 cosine is 1 - Hamming distance / 128. Of 6,000 unrelated pictures 1 in 1,000 came within distance
-# 84 of one of 850 references, by extrapolation 1 in 100,000 within 76 (docs/copies.md). Sets of hashes are larger, so
-# review begins at 64; block at 31, which PDQ's authors give as the distance of the same picture.
+# With vectors of ±1/16 cosine is 1 - Hamming distance / 128. Of 6,000 unrelated pictures 1 in 1,000 came within
+# distance 84 of one of 850 references, by extrapolation 1 in 100,000 within 76 (docs/copies.md). Sets of hashes are
+# larger, so review begins at 64; block at 31, which PDQ's authors give as the distance of the same picture.
 PDQ_REVIEW = 1 - 64 / 128
 PDQ_BLOCK = 1 - 31 / 128
 
