@@ -7,11 +7,14 @@ among the references; the pictures of the other half are shown as they are and i
 places. Of each picture shown the score of the best reference is kept. 1 in 1,000 is read from these scores; what is
 rarer is extrapolated by an exponential tail through the highest 1 % (the mean excess over the score at 1 %). For the
 check the tail is that of the evidence c behind the score, c / (c + 6), for `pdq` that of the cosine.
+
+The highest scores are named with both files: look at them. Two views of one scene in the folder are no false positive,
+but count as one here.
 """
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +25,14 @@ from rich.progress import Progress
 from benchmarks import copies_pictures
 from benchmarks.copies_edits import EDITS
 from benchmarks.copies_finder import Finder, Way, way
-from benchmarks.copies_pictures import FEWEST, Split
-from benchmarks.copies_report import refuse_format
+from benchmarks.copies_pictures import FEWEST, TOGETHER, Split
+from benchmarks.copies_report import Strange, refuse_format
 from embedding.encoder_error import EncoderError
 from matcher.verify import HALF
 from reference_sets.model import Verify
 
 RATES = (1e-2, 1e-3, 1e-4, 1e-5)
+_NAMED = 5
 TAIL = 0.01  # the share of highest scores that the tail is laid through
 
 
@@ -44,14 +48,17 @@ def main() -> None:
         paths, _ = copies_pictures.usable(options.folder, options.seed, options.limit, lambda: bars.advance(reading))
         if len(paths) < FEWEST:
             raise SystemExit(f"{len(paths)} pictures of {options.folder} can be used, at least {FEWEST} are needed")
-        scores = {one.name: np.sort(_scores(one, paths, bars))[::-1] for one in ways}
+        found = {one.name: _shown(one, paths, bars) for one in ways}
+    scores = {one.name: _values(one, found[one.name]) for one in ways}
     checked = {one.name for one in ways if one.verify is Verify.REQUIRED}
     facts = {
-        name: {f"{rate:g}": round(_as_score(threshold(found, rate), name in checked), 4) for rate in RATES}
-        for name, found in scores.items()
+        name: {f"{rate:g}": round(_as_score(threshold(values, rate), name in checked), 4) for rate in RATES}
+        for name, values in scores.items()
     }
-    for name, found in facts.items():
-        print(f"{name}: " + ", ".join(f"{rate} of unrelated pictures reach {score}" for rate, score in found.items()))
+    for name, rates in facts.items():
+        print(f"{name}: " + ", ".join(f"{rate} of unrelated pictures reach {score}" for rate, score in rates.items()))
+        for one in sorted(found[name], key=lambda one: -one.score)[:_NAMED]:
+            print(f"  {one.score:.3f}  {one.picture} ({one.edit}) and {one.reference}")
     if options.plot:
         _plot(options.plot, scores)
     shown = len(next(iter(scores.values())))
@@ -80,14 +87,15 @@ def _as_score(value: float, evidence: bool) -> float:  # noqa: FBT001 (one of tw
     return value / (value + HALF) if evidence else value
 
 
-def _scores(chosen: Way, paths: Sequence[Path], bars: Progress) -> NDArray[np.float64]:
-    """Of all pictures shown, both halves: the evidence of the check where it decides, else the similarity."""
+def _shown(chosen: Way, paths: Sequence[Path], bars: Progress) -> list[Strange]:
+    """All pictures shown, both halves, each with its best reference."""
     half = len(paths) // 2
-    found: list[float] = []
+    found: list[Strange] = []
     for known, shown in ((paths[:half], paths[half : 2 * half]), (paths[half : 2 * half], paths[:half])):
         split = Split(known, shown, crowd=known[: half // 4], crowd_pasted=known, shown_pasted=shown)
         finder = Finder(chosen)
-        task = bars.add_task(f"{chosen.name}: known", total=half + len(split.crowd) * len(EDITS))
+        names = [*known, *(path for part in _parts(split.crowd) for _ in EDITS for path in part)]
+        task = bars.add_task(f"{chosen.name}: known", total=len(names))
         for pictures in copies_pictures.known(split, EDITS):
             finder.add(pictures)
             bars.advance(task, len(pictures))
@@ -95,13 +103,24 @@ def _scores(chosen: Way, paths: Sequence[Path], bars: Progress) -> NDArray[np.fl
         task = bars.add_task(f"{chosen.name}: shown", total=half * (1 + len(EDITS)))
         for batch in copies_pictures.unrelated(split, EDITS, len(EDITS)):
             answers, _ = finder.find(batch.pictures)
-            found += [answer.score for answer in answers]
+            for path, one in zip(batch.files, answers, strict=True):
+                reference = names[one.reference] if one.reference >= 0 else None
+                found.append(Strange(path, batch.edit, reference, one.score))
             bars.advance(task, len(answers))
         finder.close()
-    scores = np.array(found)
+    return found
+
+
+def _parts(paths: Sequence[Path]) -> Iterator[Sequence[Path]]:
+    """As `copies_pictures.known` takes them."""
+    return (paths[start : start + TOGETHER] for start in range(0, len(paths), TOGETHER))
+
+
+def _values(chosen: Way, found: Sequence[Strange]) -> NDArray[np.float64]:
+    """Highest first: the evidence of the check where it decides, else the similarity."""
+    scores = np.sort(np.array([one.score for one in found]))[::-1]
     if chosen.verify is Verify.REQUIRED:  # without any evidence a score is a hundredth of the similarity
-        evidence = np.where(scores > 0, HALF * scores / (1 - scores), 0)
-        return np.asarray(evidence)
+        return np.asarray(np.where(scores > 0, HALF * scores / (1 - scores), 0))
     return scores
 
 
@@ -116,6 +135,7 @@ def _plot(path: Path, scores: dict[str, NDArray[np.float64]]) -> None:
         axes.semilogy(found, shares, label=f"{len(found):,} unrelated pictures")
         axes.semilogy([extrapolated(found, rate) for rate in rates], rates, "--", label="exponential tail")
         axes.set_ylim(5e-6, 1)
+        axes.set_xlim(left=0)
         axes.set_title(name)
         axes.set_xlabel("evidence c of the check" if found.max() > 1 else "cosine")
         axes.set_ylabel("share of pictures that reach it")
