@@ -12,7 +12,7 @@ demo: $(READY) ## set up, then stream pictures through a real broker and write a
 	$(BIN)/vigilens demo
 
 test: $(READY) $(MILVUS) lint ## set up, then check style and types and run all tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: $(READY) ## check style (ruff) and types (mypy)
 	$(BIN)/ruff check .
