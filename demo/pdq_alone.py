@@ -14,7 +14,7 @@ from reference_sets.defaults import PDQ_REVIEW
 
 
 def found_by_pdq(all_seen: Iterable[Seen]) -> frozenset[int]:
-    """Numbers of the events whose known picture PDQ takes for its reference, by its authors' threshold."""
+    """Numbers of the events whose known picture PDQ takes for its reference, by the default threshold of review."""
     references: dict[Sample, NDArray[np.float32]] = {}
     found = set()
     for each in all_seen:
