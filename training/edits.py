@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from training.pictures import Pixels, Rng
@@ -228,15 +227,3 @@ def _words(rng: Rng) -> str:
 def _shared(rng: Rng) -> Rng:
     """Random numbers that one picture in forty draws alike: captions and frames that unrelated pictures share."""
     return np.random.default_rng(int(rng.integers(0, 40)) + 1_000_003)
-
-
-def sheet(seed: int, count: int) -> NDArray[np.uint8]:
-    """A contact sheet of `count` pictures with an edit below each, to look at."""
-    from training.pictures import picture  # noqa: PLC0415 (to look at only)
-
-    rng = np.random.default_rng(seed)
-    tiles = []
-    for _ in range(count):
-        original, other = picture(rng), picture(rng)
-        tiles.append(np.concatenate([cv2.resize(tile, (240, 240)) for tile in (original, heavy(rng, original, other))]))
-    return np.concatenate(tiles, 1)

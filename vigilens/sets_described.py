@@ -75,7 +75,7 @@ def create(  # noqa: PLR0913 (one for each fact)
     \b
     Example:
       vigilens sets create spam --category spam --severity 40
-      vigilens sets create mistaken --kind allow --review 0.9 --block 0.9 --note "confirmed false alarms"
+      vigilens sets create mistaken --kind allow --check-review 0.6 --note "confirmed false alarms"
     """
     from embedding.probe import probe_vector
     from reference_sets.defaults import defaults
