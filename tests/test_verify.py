@@ -94,6 +94,13 @@ def test_the_copy_below_a_shared_caption_is_found_all_the_same():
     assert all(one is None or one.score < CHECK.review for one in found[:-1])
 
 
+@pytest.mark.parametrize("text", range(2, 8))
+def test_a_caption_on_a_plain_ground_is_never_a_block_though_nothing_contradicts_it(text):
+    frame = np.full((260, 480, 3), 128, np.uint8)
+    found = only(captioned(frame, text), captioned(detailed(90), text))
+    assert CHECK.review < found.score < CHECK.block
+
+
 def test_what_several_references_share_weighs_nothing():
     query = detect(captioned(detailed(17), 1))
     frames = [detect(captioned(detailed(seed), 1)) for seed in range(90, 94)]
