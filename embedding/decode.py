@@ -24,7 +24,7 @@ from PIL import (  # the plugins by name: Image.open would otherwise look for th
 )
 
 from embedding.colour import as_seen
-from embedding.encoder import Pixels
+from embedding.encoder import Pixels, Size
 from embedding.frames import count_frames
 from embedding.source import Reason, Unreadable
 
@@ -47,11 +47,13 @@ class Picture:
 
     Attributes:
         pixels: (height, width, 3) uint8 sRGB, C-contiguous; upright, transparency over white.
+        size: height and width of the picture, which are those of the pixels unless it was reduced.
         format: JPEG, PNG, WEBP, GIF, BMP, TIFF or AVIF.
         frames: frames of the file, at least 1; counting ends at `frames.MOST_FRAMES`.
     """
 
     pixels: Pixels
+    size: Size
     format: str
     frames: int
 
@@ -115,7 +117,8 @@ def _picture(image: Image.Image, name: str, data: bytes, max_pixels: int) -> Pic
     image.load()
     if problem := _too_big(image, max_pixels):  # what the header said is not always what comes
         return problem
-    return Picture(as_seen(image), name, frames)
+    pixels = as_seen(image)
+    return Picture(pixels, (pixels.shape[0], pixels.shape[1]), name, frames)
 
 
 def _too_big(image: Image.Image, max_pixels: int) -> Unreadable | None:

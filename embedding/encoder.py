@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from embedding.keypoints import Keypoints
 
 Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
+Size = tuple[int, int]  # height, width
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,9 @@ class Encoder(Protocol):
         name: short name, as in the settings ("words", "pdq", "openclip", "timm").
         dimension: length of a vector.
         fingerprint: see `fingerprint()`.
+        how: in which numeric type and by which code it computes, in a few words for people.
+        least_side: pictures may come reduced, to a shorter side of this many pixels or more, and have the same vector
+            but for rounding; None: every pixel counts.
     """
 
     @property
@@ -51,8 +55,21 @@ class Encoder(Protocol):
     def fingerprint(self) -> str:
         """See above."""
 
-    def encode(self, pictures: Sequence[Pixels]) -> Encoded:
-        """Vectors of n pictures, n ≥ 1, in their order."""
+    @property
+    def how(self) -> str:
+        """See above."""
+
+    @property
+    def least_side(self) -> int | None:
+        """See above."""
+
+    def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:
+        """Vectors of n pictures, n ≥ 1, in their order.
+
+        Args:
+            pictures: as they are, or reduced as `least_side` allows.
+            sizes: that they had before they were reduced; None: none was.
+        """
 
 
 def fingerprint(name: str, depends_on: Mapping[str, str | int | float]) -> str:

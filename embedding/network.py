@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.nn.functional import normalize
 
-from embedding.encoder import Encoded, Pixels, fingerprint
+from embedding.encoder import Encoded, Pixels, Size, fingerprint
 from embedding.encoder_error import EncoderError
 from embedding.precision import PRECISIONS, fastest, same_vectors
 from embedding.probe import probe_picture
@@ -70,8 +70,10 @@ class Network:
         self.dimension: int = self.encode([probe_picture()]).vectors.shape[1]
         of_its_own = {"dimension": self.dimension, "type": str(self._type).removeprefix("torch.")}
         self.fingerprint = fingerprint(name, {**depends_on, **of_its_own})
+        self.how = f"{of_its_own['type']} on {self._device}"
+        self.least_side: int | None = None
 
-    def encode(self, pictures: Sequence[Pixels]) -> Encoded:
+    def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:  # noqa: ARG002 (none is reduced)
         """Vectors of n pictures, n ≥ 1, in their order. Featureless is what overflows the network's numeric type."""
         parts = [self._vectors(pictures[at : at + _TOGETHER]) for at in range(0, len(pictures), _TOGETHER)]
         vectors = np.concatenate(parts)

@@ -12,7 +12,7 @@ import pdqhash
 from numpy.typing import NDArray
 from PIL import Image
 
-from embedding.encoder import Encoded, Pixels, fingerprint
+from embedding.encoder import Encoded, Pixels, Size, fingerprint
 
 DIMENSION = 256
 
@@ -34,11 +34,13 @@ class Pdq:
 
     name = "pdq"
     dimension = DIMENSION
+    how = "float32"
+    least_side = None  # a bit of the hash can tip with one grey level
     fingerprint = fingerprint(
         "pdq", {"algorithm": 1, "dimension": DIMENSION, "reduced_to": _WORKING_SIDE, "type": "float32"}
     )
 
-    def encode(self, pictures: Sequence[Pixels]) -> Encoded:
+    def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:  # noqa: ARG002 (none is reduced)
         """Vectors of n pictures, n ≥ 1, in their order; zeros where the quality is below LEAST_QUALITY."""
         vectors = np.zeros((len(pictures), DIMENSION), dtype=np.float32)
         featureless = np.ones(len(pictures), dtype=np.bool_)

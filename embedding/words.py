@@ -21,7 +21,7 @@ from safetensors.torch import load
 from torch import Tensor
 from torch.nn.functional import linear, normalize
 
-from embedding.encoder import Encoded, Pixels, fingerprint
+from embedding.encoder import Encoded, Pixels, Size, fingerprint
 from embedding.keypoints import MATCHABLE, Keypoints, detect
 
 WEIGHTS = "words.safetensors"
@@ -36,6 +36,7 @@ class Words:
     """
 
     name = "words"
+    least_side = None  # corners are as large as the pixels that they are seen in
 
     def __init__(self) -> None:
         torch.set_num_threads(1)  # batches run side by side, so each gets one thread
@@ -45,13 +46,14 @@ class Words:
         self._type = torch.bfloat16 if torch.cpu.get_capabilities().get("amx_bf16") else torch.float32
         self._layers = [_layer(weights, name, self._type) for name in ("hidden", "words")]
         self._out = _layer(weights, "out", torch.float32)
+        self.how = str(self._type).removeprefix("torch.")
         self.dimension = len(weights["out.bias"])
         digest = hashlib.sha256(content).hexdigest()
         self.fingerprint = fingerprint(
             "words", {"algorithm": ALGORITHM, "weights": digest, "dimension": self.dimension, "type": "float32"}
         )
 
-    def encode(self, pictures: Sequence[Pixels]) -> Encoded:
+    def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:  # noqa: ARG002 (none is reduced)
         """Vectors and keypoints of n pictures, n ≥ 1, in their order; zeros where there are too few keypoints."""
         keypoints = [detect(pixels) for pixels in pictures]
         featureless = np.array([len(found) < MATCHABLE for found in keypoints])

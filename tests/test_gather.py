@@ -9,7 +9,7 @@ import pytest
 from milvus_fixtures import FINGERPRINT, make_set
 from PIL import Image
 
-from embedding.encoder import Encoded, Pixels
+from embedding.encoder import Encoded, Pixels, Size
 from embedding.features import pack
 from embedding.keypoints import MATCHABLE, detect
 from reference_sets.gather import Found, Gathered, Limits, find, gather, key
@@ -22,12 +22,12 @@ LIMITS = Limits(max_bytes=100_000, max_pixels=1_000_000)
 class MeanColours:
     """An encoder of 8 values: the mean colours of the halves, and two constants. Grey pictures are featureless."""
 
-    name, dimension, fingerprint = "test", 8, FINGERPRINT
+    name, dimension, fingerprint, how, least_side = "test", 8, FINGERPRINT, "float32", None
 
     def __init__(self, fail_at_call: int = 0):
         self.calls, self.pictures, self.fail_at_call = 0, 0, fail_at_call
 
-    def encode(self, pictures: Sequence[Pixels]) -> Encoded:
+    def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:  # noqa: ARG002 (none is reduced)
         self.calls += 1
         self.pictures += len(pictures)
         if self.calls == self.fail_at_call:
@@ -192,7 +192,7 @@ def test_references_keep_keypoints_and_mirror_images_where_the_set_wants_them(st
 
 def test_keypoints_that_the_encoder_has_found_are_not_looked_for_again(store: Store, folder: Path):
     class OnKeypoints(MeanColours):
-        def encode(self, pictures: Sequence[Pixels]) -> Encoded:
+        def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:  # noqa: ARG002 (none is reduced)
             encoded = super().encode(pictures)
             return Encoded(encoded.vectors, encoded.featureless, [detect(cornered(9)) for _ in pictures])
 
@@ -216,7 +216,7 @@ def test_a_picture_with_too_few_keypoints_for_the_check_is_added_and_counted(sto
 
 def test_a_picture_whose_mirror_image_is_featureless_is_featureless(store: Store, folder: Path):
     class LookingLeft(MeanColours):
-        def encode(self, pictures: Sequence[Pixels]) -> Encoded:
+        def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:  # noqa: ARG002 (none is reduced)
             return Encoded(super().encode(pictures).vectors, np.array([each[0, 0, 1] == 200 for each in pictures]))
 
     for number in range(3):
