@@ -11,7 +11,7 @@ vectors make a shortlist; what is a copy is told by the geometric check (matcher
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 
 import numpy as np
@@ -22,11 +22,15 @@ from torch import Tensor
 from torch.nn.functional import linear, normalize
 
 from embedding.encoder import Encoded, Pixels, Size, fingerprint
-from embedding.keypoints import MATCHABLE, Keypoints, detect
+from embedding.keypoints import MATCHABLE, MOST, Keypoints, detect
 
 WEIGHTS = "words.safetensors"
 ALGORITHM = 1  # of keypoints and sum: counts up when the same picture would get another vector
 ROOT_FLOOR = 1e-4  # below the square root, whose slope at 0 could not be learned
+
+Layer = Callable[[Tensor], Tensor]  # rows (n, in) to (n, out), none below 0
+
+_TOGETHER = 8  # pictures that go through the network at once: fewer read its weights more often, more need more memory
 
 
 class Words:
@@ -44,9 +48,11 @@ class Words:
         weights = {name: value.float() for name, value in load(content).items()}
         # The sum is long and its terms are positive, so rounding averages out: 1 - cos is 1e-5 (tests/test_words.py).
         self._type = torch.bfloat16 if torch.cpu.get_capabilities().get("amx_bf16") else torch.float32
-        self._layers = [_layer(weights, name, self._type) for name in ("hidden", "words")]
+        layers = [_layer(weights, name, self._type) for name in ("hidden", "words")]
+        prepacked = [_prepacked(*layer) for layer in layers]
+        self._layers = [fast or _plain(*layer) for fast, layer in zip(prepacked, layers, strict=True)]
         self._out = _layer(weights, "out", torch.float32)
-        self.how = str(self._type).removeprefix("torch.")
+        self.how = str(self._type).removeprefix("torch.") + (", prepacked" if all(prepacked) else "")
         self.dimension = len(weights["out.bias"])
         digest = hashlib.sha256(content).hexdigest()
         self.fingerprint = fingerprint(
@@ -64,17 +70,49 @@ class Words:
     @torch.inference_mode()
     def vectors(self, keypoints: Sequence[Keypoints]) -> NDArray[np.float32]:
         """Vectors (n, dimension) of unit length; without keypoints an arbitrary one."""
-        sums = torch.stack([self._sum(found) for found in keypoints])
+        parts = (keypoints[start : start + _TOGETHER] for start in range(0, len(keypoints), _TOGETHER))
+        sums = torch.cat([self._sums(part) for part in parts])
         roots = normalize(torch.sqrt(sums + ROOT_FLOOR), dim=1)
         return normalize(linear(roots, *self._out), dim=1).numpy()
 
-    def _sum(self, found: Keypoints) -> Tensor:
-        """(words,) float32. A picture at a time: its 450 x 2,048 values stay in the processor's cache."""
-        bits = torch.from_numpy(np.unpackbits(found.descriptors, axis=1)).to(self._type).mul_(2).sub_(1)
+    def _sums(self, keypoints: Sequence[Keypoints]) -> Tensor:
+        """(pictures, words) float32."""
+        bits = np.unpackbits(np.concatenate([found.descriptors for found in keypoints]), axis=1).view(np.int8)
+        bits <<= 1
+        bits -= 1
+        rows = torch.from_numpy(bits).to(self._type)
         for layer in self._layers:
-            bits = linear(bits, *layer).relu_()
-        return bits.sum(0, dtype=torch.float32)
+            rows = layer(rows)
+        # As a product: adding up bfloat16 row by row takes twice as long.
+        counts = torch.tensor([len(found) for found in keypoints])
+        whose = torch.eye(len(keypoints), dtype=self._type).repeat_interleave(counts, 1)
+        return (whose @ rows).float()
 
 
 def _layer(weights: dict[str, Tensor], name: str, type_: torch.dtype) -> tuple[Tensor, Tensor]:
     return weights[f"{name}.weight"].to(type_), weights[f"{name}.bias"].to(type_)
+
+
+def _plain(weight: Tensor, bias: Tensor) -> Layer:
+    return lambda rows: linear(rows, weight, bias).relu_()
+
+
+def _prepacked(weight: Tensor, bias: Tensor) -> Layer | None:
+    """The layer with its weights in the order in which oneDNN reads them: 1.4 times as fast in bfloat16.
+
+    These operators are PyTorch's own and may change: None where they are missing, or say something else.
+    """
+    try:
+        ours = torch.ops.mkldnn._reorder_linear_weight(weight, _TOGETHER * MOST)  # noqa: SLF001 (checked below)
+        fused = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 (checked below)
+
+        def layer(rows: Tensor) -> Tensor:
+            found: Tensor = fused(rows, ours, bias, "relu", [], "")
+            return found
+
+        signs = torch.eye(64, weight.shape[1], dtype=weight.dtype).mul_(2).sub_(1)
+        expected = _plain(weight, bias)(signs)
+        same = torch.allclose(layer(signs), expected, rtol=0.02, atol=0.01 * float(expected.abs().max()))
+    except (AttributeError, RuntimeError, TypeError):
+        return None
+    return layer if same else None

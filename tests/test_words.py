@@ -1,15 +1,17 @@
 """The encoder of local features: its vectors bring edits near, and say the same on every machine."""
 
 import threading
+from importlib.resources import files
 
 import numpy as np
 import pytest
 import torch
 from detailed import cropped, detailed, turned
+from safetensors.torch import load
 
 from embedding.choose import choose
 from embedding.keypoints import MATCHABLE
-from embedding.words import Words
+from embedding.words import WEIGHTS, Words
 from training.learn import DIMENSION, EXPORTED, Aggregation
 
 
@@ -87,6 +89,31 @@ def test_several_threads_may_use_one_encoder(words):
 
 def test_the_packaged_weights_are_of_the_network_that_training_trains(words):
     shapes = {name: tuple(value.shape) for name, value in Aggregation().state_dict().items()}
-    assert (EXPORTED, *shapes["out.weight"][1:]) == tuple(words._out[0].shape)
+    packaged = load(files("embedding").joinpath(WEIGHTS).read_bytes())
+    assert {name: tuple(packaged[name].shape) for name in shapes} == shapes | {
+        "out.weight": (EXPORTED, shapes["out.weight"][1]),
+        "out.bias": (EXPORTED,),
+    }
     assert DIMENSION == shapes["out.bias"][0] >= EXPORTED == words.dimension <= 1024
-    assert [tuple(weight.shape) for weight, _ in words._layers] == [shapes["hidden.weight"], shapes["words.weight"]]
+
+
+def refused(*_):
+    raise RuntimeError("not on this machine")
+
+
+@pytest.mark.parametrize("other", [refused, lambda rows, *_: rows[:, :1].repeat(1, 2048)], ids=["missing", "wrong"])
+def test_where_the_prepacked_layers_are_missing_or_wrong_the_usual_ones_say_the_same(words, monkeypatch, other):
+    monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", other)
+    usual = Words()
+    assert "prepacked" not in usual.how
+    pictures = [detailed(seed) for seed in range(10, 14)]
+    np.testing.assert_allclose((usual.encode(pictures).vectors * words.encode(pictures).vectors).sum(1), 1, atol=1e-4)
+
+
+def test_pictures_without_any_corner_are_welcome_alone_and_in_any_number(words):
+    blank = np.full((200, 300, 3), 200, np.uint8)
+    assert words.encode([blank]).featureless.all()
+    together = words.encode([blank, detailed(4), *[blank] * 8, detailed(5)])
+    assert together.featureless.tolist() == [True, False, *[True] * 8, False]
+    alone = np.stack([words.encode([detailed(seed)]).vectors[0] for seed in (4, 5)])
+    np.testing.assert_allclose((together.vectors[[1, 10]] * alone).sum(1), 1, atol=1e-6)
