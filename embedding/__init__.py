@@ -6,6 +6,7 @@ address        which addresses are permitted (pure)
 web            address → bytes, under one deadline
 decode         bytes → RGB pixels as a viewer would see them
 frames         how many frames a file has
+jpeg           JPEG → pixels in the quickest way, reduced where that is permitted
 colour         any colour mode, profile and orientation → upright sRGB
 encoder        the protocol of all encoders, and their fingerprint
 keypoints      corners and their ORB descriptors
@@ -16,6 +17,7 @@ openclip       any OpenCLIP model with a local checkpoint
 tower          its image tower and how pictures are prepared for it
 backbone       any model of timm with a local checkpoint
 weights        weights of either, out of a file that may be anyone's
+prepare        resize and crop as the network's own transform has them
 network        pictures → unit vectors through a network that has its weights
 precision      the fastest numeric type that is right on this machine
 choose         the encoder that the settings name

@@ -23,9 +23,10 @@ from PIL import (  # the plugins by name: Image.open would otherwise look for th
     WebPImagePlugin,  # noqa: F401 (registers itself)
 )
 
-from embedding.colour import as_seen
+from embedding.colour import as_seen, decoded_as_seen, size_as_seen
 from embedding.encoder import Pixels, Size
 from embedding.frames import count_frames
+from embedding.jpeg import usual_pixels
 from embedding.source import Reason, Unreadable
 
 # Our own cap is configured and read from the header. Pillow's, which is one for the whole process, only has to stay out
@@ -46,7 +47,8 @@ class Picture:
     """What a viewer would see.
 
     Attributes:
-        pixels: (height, width, 3) uint8 sRGB, C-contiguous; upright, transparency over white.
+        pixels: (height, width, 3) uint8 sRGB, C-contiguous; upright, transparency over white. Where `least_side` asked
+            for it, reduced to 1/8, 1/4 or 1/2 of the size, rounded up.
         size: height and width of the picture, which are those of the pixels unless it was reduced.
         format: JPEG, PNG, WEBP, GIF, BMP, TIFF or AVIF.
         frames: frames of the file, at least 1; counting ends at `frames.MOST_FRAMES`.
@@ -58,19 +60,21 @@ class Picture:
     frames: int
 
 
-def decode(data: bytes, max_pixels: int) -> Picture | Unreadable:
+def decode(data: bytes, max_pixels: int, least_side: int | None = None) -> Picture | Unreadable:
     """The picture in `data`, or why there is none. Never raises; safe to call from several threads.
 
     Args:
         data: a file's bytes.
-        max_pixels: cap on width x height.
+        max_pixels: cap on width x height, whether or not the picture is reduced.
+        least_side: pixels that the shorter side of the result has to have at least, so that formats that can be decoded
+            to a smaller size (JPEG) are; None: every pixel counts. A picture that has fewer keeps its size.
     """
     name = _signature(data)
     if name is None:
         return Unreadable(Reason.UNKNOWN_FORMAT, "not a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF file")
     try:
         with _without_warnings(), Image.open(io.BytesIO(data), formats=[name]) as image:
-            return _picture(image, name, data, max_pixels)
+            return _picture(image, name, data, max_pixels, least_side)
     except Image.DecompressionBombError:
         return Unreadable(Reason.TOO_MANY_PIXELS, f"the {name} file claims more than 2,000 million pixels")
     except MemoryError:
@@ -107,18 +111,21 @@ def _container(data: bytes) -> str | None:
     return None
 
 
-def _picture(image: Image.Image, name: str, data: bytes, max_pixels: int) -> Picture | Unreadable:
+def _picture(
+    image: Image.Image, name: str, data: bytes, max_pixels: int, least_side: int | None
+) -> Picture | Unreadable:
     if problem := _too_big(image, max_pixels) or _overworked(image, name, data, max_pixels):
         return problem
     frames = count_frames(image, name, data)
+    if name == "JPEG" and (decoded := usual_pixels(image, data, least_side)) is not None:
+        return Picture(decoded_as_seen(decoded, image), size_as_seen(image), name, frames)
     if image.info.get("default_image"):
         # Such a PNG has one picture for viewers that know no animation, and others for those that do. Viewers do.
         image.seek(1)
     image.load()
     if problem := _too_big(image, max_pixels):  # what the header said is not always what comes
         return problem
-    pixels = as_seen(image)
-    return Picture(pixels, (pixels.shape[0], pixels.shape[1]), name, frames)
+    return Picture(as_seen(image), size_as_seen(image), name, frames)
 
 
 def _too_big(image: Image.Image, max_pixels: int) -> Unreadable | None:
