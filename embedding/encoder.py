@@ -41,6 +41,7 @@ class Encoder(Protocol):
         how: in which numeric type and by which code it computes, in a few words for people.
         least_side: pictures may come reduced, to a shorter side of this many pixels or more, and have the same vector
             but for rounding; None: every pixel counts.
+        together: pictures that it is quickest with at once; it takes any number.
     """
 
     @property
@@ -61,6 +62,10 @@ class Encoder(Protocol):
 
     @property
     def least_side(self) -> int | None:
+        """See above."""
+
+    @property
+    def together(self) -> int:
         """See above."""
 
     def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:

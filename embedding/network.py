@@ -72,6 +72,7 @@ class Network:
         self.fingerprint = fingerprint(name, {**depends_on, **of_its_own})
         self.how = f"{of_its_own['type']} on {self._device}"
         self.least_side: int | None = None
+        self.together = _TOGETHER
 
     def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:  # noqa: ARG002 (none is reduced)
         """Vectors of n pictures, n ≥ 1, in their order. Featureless is what overflows the network's numeric type."""

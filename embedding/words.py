@@ -41,6 +41,7 @@ class Words:
 
     name = "words"
     least_side = None  # corners are as large as the pixels that they are seen in
+    together = _TOGETHER
 
     def __init__(self) -> None:
         torch.set_num_threads(1)  # batches run side by side, so each gets one thread

@@ -22,7 +22,7 @@ LIMITS = Limits(max_bytes=100_000, max_pixels=1_000_000)
 class MeanColours:
     """An encoder of 8 values: the mean colours of the halves, and two constants. Grey pictures are featureless."""
 
-    name, dimension, fingerprint, how, least_side = "test", 8, FINGERPRINT, "float32", None
+    name, dimension, fingerprint, how, least_side, together = "test", 8, FINGERPRINT, "float32", None, 8
 
     def __init__(self, fail_at_call: int = 0):
         self.calls, self.pictures, self.fail_at_call = 0, 0, fail_at_call
