@@ -13,6 +13,7 @@ ORB's detector, in the same time.
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -39,7 +40,7 @@ _RIM = _RADIUS + 1  # pixels at the rim of a level that hold no whole patch
 _HARRIS_BLOCK, _HARRIS_K = 7, 0.04  # ORB's own
 # Harris' measure of a sharp corner of 7 of 255 grey levels; noise with a deviation of 2 stays below (1e-8).
 _FAINTEST = 2e-8
-_APART = {False: 9, True: 7}  # pixels in which a corner must be the strongest, on fine and on coarse levels
+_APART_FINE, _APART_COARSE = 9, 7  # pixels in which a corner must be the strongest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,8 +66,31 @@ class Keypoints:
     def __len__(self) -> int:
         return len(self.points)
 
+    @property
+    def bytes(self) -> int:
+        """Of its arrays."""
+        return self.points.nbytes + self.descriptors.nbytes + self.angles.nbytes + self.scales.nbytes
 
-@dataclass(frozen=True, slots=True)
+
+_Peaks = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pyramid:
+    """The sizes of the picture that have room for a patch, largest first; always at least the picture itself.
+
+    Attributes:
+        sheet: all of them side by side, so that many small arrays are one for what looks at each pixel or corner.
+        levels: views of it.
+        lefts: (levels,) column of the sheet in which each begins.
+    """
+
+    sheet: NDArray[np.uint8]
+    levels: list[NDArray[np.uint8]]
+    lefts: NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Corners:
     """Corners on their levels: whole pixels (n, 2), level (n,), and strength (n,)."""
 
@@ -88,15 +112,15 @@ def detect(pixels: Pixels) -> Keypoints:
 
     The same pixels give the same keypoints. The time is bounded by the size of the picture alone.
     """
-    levels = _pyramid(_working_copy(pixels))
-    height, width = levels[0].shape
+    pyramid = _pyramid(_working_copy(pixels))
+    height, width = pyramid.levels[0].shape
     longest = max(height, width)
-    corners = _spread(_corners(levels), height, width)
-    angles = _directions(levels, corners)
+    corners = _spread(_corners(pyramid), height, width)
+    angles = _directions(pyramid, corners)
     points = corners.points
     return Keypoints(
         points=(points / longest).astype(np.float32),
-        descriptors=_described(levels[0], corners, points, angles),
+        descriptors=_described(pyramid.levels[0], corners, points, angles),
         angles=angles,
         scales=(PATCH * FACTOR**corners.levels / longest).astype(np.float32),
         width=width / longest,
@@ -113,58 +137,76 @@ def _working_copy(pixels: Pixels) -> NDArray[np.uint8]:
     return np.asarray(small, np.uint8)
 
 
-def _pyramid(grey: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """The sizes of the picture that have room for a patch, largest first; always at least the picture itself."""
-    levels = [grey]
-    for level in range(1, LEVELS):
-        width, height = (round(side / FACTOR**level) for side in (grey.shape[1], grey.shape[0]))
-        if min(width, height) <= 2 * _RIM:
-            break
-        smaller = cv2.resize(levels[-1], (width, height), interpolation=cv2.INTER_LINEAR_EXACT)
-        levels.append(np.asarray(smaller, np.uint8))
-    return levels
+def _pyramid(grey: NDArray[np.uint8]) -> _Pyramid:
+    height, width = grey.shape
+    sizes = [(round(height / FACTOR**level), round(width / FACTOR**level)) for level in range(LEVELS)]
+    sizes = sizes[:1] + [size for size in sizes[1:] if min(size) > 2 * _RIM]
+    rights = np.cumsum([width for _, width in sizes])
+    lefts = rights - [width for _, width in sizes]
+    sheet = np.zeros((height, rights[-1]), np.uint8)
+    levels = [sheet[:height, left : left + width] for (height, width), left in zip(sizes, lefts, strict=True)]
+    levels[0][:] = grey
+    for larger, smaller in pairwise(levels):
+        cv2.resize(larger, smaller.shape[::-1], dst=smaller, interpolation=cv2.INTER_LINEAR_EXACT)
+    return _Pyramid(sheet, levels, lefts)
 
 
-def _corners(levels: list[NDArray[np.uint8]]) -> _Corners:
+def _corners(pyramid: _Pyramid) -> _Corners:
     """All corners of all levels, by level."""
-    places, numbers, strengths = [], [], []
-    for level, grey in enumerate(levels):
-        measure = cv2.cornerHarris(grey, _HARRIS_BLOCK, 3, _HARRIS_K)
-        apart = _APART[level >= LEVELS // 2]
-        peaks = (measure == cv2.dilate(measure, np.ones((apart, apart), np.uint8))) & (measure > _FAINTEST)
-        rows, columns = np.nonzero(peaks[_RIM:-_RIM, _RIM:-_RIM])
-        places.append(np.stack([columns, rows], 1) + _RIM)
-        numbers.append(np.full(len(rows), level))
-        strengths.append(measure[_RIM:-_RIM, _RIM:-_RIM][rows, columns])
-    return _Corners(np.concatenate(places), np.concatenate(numbers), np.concatenate(strengths))
+    fine, lefts = LEVELS // 2, pyramid.lefts
+    found = [_peaks(grey, left, _APART_FINE) for grey, left in zip(pyramid.levels[:fine], lefts[:fine], strict=True)]
+    if len(lefts) > fine:  # the coarse levels are small, so they are looked at together
+        coarse = pyramid.sheet[: len(pyramid.levels[fine]), lefts[fine] :]
+        found.append(_peaks(coarse, lefts[fine], _APART_COARSE))
+    columns, rows, strengths = (np.concatenate(one) for one in zip(*found, strict=True))
+    levels = np.searchsorted(lefts, columns, "right") - 1
+    corners = _Corners(np.stack([columns - lefts[levels], rows], 1), levels, strengths)
+    ends = np.array([grey.shape[::-1] for grey in pyramid.levels])[levels] - _RIM
+    usable = np.flatnonzero(((corners.places >= _RIM) & (corners.places < ends)).all(1))
+    return corners[usable[np.argsort(levels[usable], kind="stable")]]
+
+
+def _peaks(grey: NDArray[np.uint8], left: int, apart: int) -> _Peaks:
+    """Columns, counted from `left`, rows and strengths (n,) of corners that are the strongest for `apart` pixels.
+
+    Those in the rim are not all found, and not to be used.
+    """
+    # What the first usable corner is compared with, and the pixels that Harris' measure of that sees.
+    margin = _RIM - apart // 2 - _HARRIS_BLOCK // 2 - 1
+    inner = grey[margin:-margin, margin:-margin]
+    if not inner.size:
+        return np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0, np.float32)
+    measure = np.asarray(cv2.cornerHarris(inner, _HARRIS_BLOCK, 3, _HARRIS_K), np.float32)
+    places = np.flatnonzero(measure == cv2.dilate(measure, np.ones((apart, apart), np.uint8)))
+    strengths = measure.ravel()[places]
+    sharp = strengths > _FAINTEST
+    rows, columns = np.divmod(places[sharp], measure.shape[1])
+    return columns + (left + margin), rows + margin, strengths[sharp]
 
 
 def _spread(corners: _Corners, height: int, width: int) -> _Corners:
     """Those that are kept, by level: in each band of levels the strongest of each cell, then the second, and so on."""
     cells = np.minimum(corners.points * (CELLS / width, CELLS / height), CELLS - 1).astype(np.intp)
-    cell = cells[:, 1] * CELLS + cells[:, 0]
-    chosen = []
-    for band, kept in QUOTAS:
-        inside = np.flatnonzero((corners.levels >= band.start) & (corners.levels < band.stop))
-        order = inside[np.lexsort((-corners.strengths[inside], cell[inside]))]
-        rank = np.arange(len(order)) - np.searchsorted(cell[order], cell[order])
-        chosen.append(order[np.lexsort((-corners.strengths[order], rank))[:kept]])
-    rows = np.concatenate(chosen)
+    bands = np.searchsorted([band.stop for band, _ in QUOTAS], corners.levels, "right")
+    cell = (bands * CELLS + cells[:, 1]) * CELLS + cells[:, 0]
+    order = np.lexsort((-corners.strengths, cell))
+    rank = np.arange(len(order)) - np.searchsorted(cell[order], cell[order])
+    order = order[np.lexsort((-corners.strengths[order], rank, bands[order]))]
+    starts = np.searchsorted(bands[order], range(len(QUOTAS) + 1))
+    kept = [order[start:end][:most] for (start, end), (_, most) in zip(pairwise(starts), QUOTAS, strict=True)]
+    rows = np.concatenate(kept)
     return corners[rows[np.argsort(corners.levels[rows], kind="stable")]]
 
 
-def _directions(levels: list[NDArray[np.uint8]], corners: _Corners) -> NDArray[np.float32]:
+def _directions(pyramid: _Pyramid, corners: _Corners) -> NDArray[np.float32]:
     """Degrees (n,): from each corner to its patch's centre of brightness, as ORB takes it."""
-    angles = np.empty(len(corners.levels), np.float32)
-    for level, grey in enumerate(levels):
-        here = np.flatnonzero(corners.levels == level)
-        if not len(here):
-            continue
-        columns, rows = (corners.places[here] - _RADIUS).T
-        patches = np.lib.stride_tricks.sliding_window_view(grey, (PATCH, PATCH))[rows, columns]
-        moments = patches.reshape(len(here), -1).astype(np.float32) @ _disc()
-        angles[here] = np.degrees(np.arctan2(moments[:, 1], moments[:, 0])) % 360
-    return angles
+    if not len(corners.levels):  # and the sheet may have no room for a patch
+        return np.zeros(0, np.float32)
+    columns, rows = (corners.places - _RADIUS).T
+    windows = np.lib.stride_tricks.sliding_window_view(pyramid.sheet, (PATCH, PATCH))
+    patches = windows[rows, columns + pyramid.lefts[corners.levels]]
+    moments = patches.reshape(len(patches), -1).astype(np.float32) @ _disc()
+    return np.asarray(np.degrees(np.arctan2(moments[:, 1], moments[:, 0])) % 360, np.float32)
 
 
 @cache
@@ -181,8 +223,9 @@ def _described(
     """Descriptors (n, 32) of the corners, which are sorted by level: ORB would sort them."""
     if not len(points):
         return np.zeros((0, DESCRIPTOR_BYTES), np.uint8)
-    rows = zip(points.tolist(), angles.tolist(), corners.levels.tolist(), strict=True)
-    given = [cv2.KeyPoint(x, y, PATCH * FACTOR**level, angle, 1, level) for (x, y), angle, level in rows]
+    sizes = PATCH * FACTOR**corners.levels
+    each = (*points.T, sizes, angles, np.ones(len(points)), corners.levels)
+    given = list(map(cv2.KeyPoint, *(values.tolist() for values in each)))
     # Made anew for each picture (10 µs): OpenCV does not say that one may be shared by threads.
     describer = cv2.ORB.create(nlevels=LEVELS, scaleFactor=FACTOR, edgeThreshold=_RIM)
     kept, descriptors = describer.compute(grey, given)
