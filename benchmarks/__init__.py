@@ -8,6 +8,9 @@ chaos   kills, stalls and restarts workers, brokers and Milvus, then counts lost
         chaos_count    what came out: read by an independent client, counted by a pure function
         sabotage       a worker that leaves out one precaution, so that the count can be seen to fail
 service what Kafka and exactly-once cost: images per second through a broker against in this process
+search  what a search costs: sets of 1k to 1M references on Milvus Lite and on a server
+        search_places   Milvus Lite and the server as processes, with their memory, processor time and disk
+machine     processor, memory and versions, beside every figure of time
 copies  which edited copies are found in a folder of pictures, each way of finding them beside the others
         copies_edits    what is done to a picture, in 19 kinds
         copies_pictures a folder: references, their copies, unrelated pictures
