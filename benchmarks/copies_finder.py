@@ -15,7 +15,7 @@ from embedding.encoder import Encoder, Pixels
 from embedding.keypoints import Keypoints, detect
 from embedding.probe import probe_vector
 from matcher.evidence import Candidate
-from matcher.examine import Examiner, View
+from matcher.examine import Examiner, View, candidates
 from reference_sets.defaults import defaults
 from reference_sets.model import CHECK, Kind, Mirrored, Reference, ReferenceSet, Seen, Thresholds, Verify
 from reference_sets.sight import see
@@ -194,12 +194,12 @@ class Finder:
         started = time.perf_counter()
         found = self._examiner.search(self._known, views, mirrors)
         searched, began = time.perf_counter(), time.thread_time()
-        checked = self._examiner.check(self._known, views, mirrors, found)
+        known = self._examiner.read(self._known, found)
+        checked = [candidates(view, None, near, known) for view, near in zip(views, found, strict=True)]
         check_s, check_cpu_s = time.perf_counter() - searched, time.thread_time() - began
         cost = Cost(len(pictures), encode_cpu_s, searched - started, check_s, check_cpu_s)
         answers = (
-            self._answer(candidates, [int(one.id) for one in near])
-            for candidates, (near, _) in zip(checked, found, strict=True)
+            self._answer(each, [int(one.id) for one in near]) for each, (near, _) in zip(checked, found, strict=True)
         )
         return [Answer(NOTHING, NOTHING) if view is None else next(answers) for view in seen], cost
 
@@ -214,8 +214,8 @@ class Finder:
             for vector, featureless, found in zip(encoded.vectors, encoded.featureless, keypoints, strict=True)
         ]
 
-    def _answer(self, candidates: Sequence[Candidate], shortlist: Sequence[int]) -> Answer:
-        scored = [(self._score(one), int(one.neighbour.id)) for one in candidates]
+    def _answer(self, checked: Sequence[Candidate], shortlist: Sequence[int]) -> Answer:
+        scored = [(self._score(one), int(one.neighbour.id)) for one in checked]
         score, reference = max(scored, key=lambda one: one[0], default=(float(NOTHING), NOTHING))
         return Answer(reference, score, tuple(shortlist))
 

@@ -50,6 +50,7 @@ class Batch(Section):
     bytes: int = Field(ge=1)
     wait_ms: int = Field(ge=0, le=60_000)
     depth: int = Field(ge=1, le=16)
+    workers: int = Field(ge=0, le=1024)
 
 
 class Images(Section):
@@ -57,6 +58,8 @@ class Images(Section):
 
     max_bytes: int = Field(ge=1, le=500_000_000)
     max_pixels: int = Field(ge=1, le=1_000_000_000)
+    reduce_jpegs: bool
+    recent_bytes: int = Field(ge=0)
     roots: tuple[Path, ...]
     hosts: tuple[str, ...]
     allow_http: bool

@@ -24,9 +24,16 @@ VERDICTS = Metric("vigilens_verdicts", "counter", "Verdicts published, by decisi
 UNSCANNABLE = Metric("vigilens_unscannable", "counter", "Images that could not be looked at, by reason.", ("reason",))
 MATCHES = Metric("vigilens_matches", "counter", "Matches published, by set and level.", ("set", "level"))
 STAGE = Metric(
-    "vigilens_stage_seconds", "histogram", "Seconds that a stage took for a batch.", ("stage",), _STAGE_BUCKETS
+    "vigilens_stage_seconds",
+    "histogram",
+    "Seconds of work in a stage for a batch, all workers together.",
+    ("stage",),
+    _STAGE_BUCKETS,
 )
 BATCH = Metric("vigilens_batch_images", "histogram", "Images in a published batch.", (), _SIZE_BUCKETS)
+DUPLICATES = Metric(
+    "vigilens_duplicates", "counter", "Images whose exact bytes were embedded of late, and so not again."
+)
 AGE = Metric(
     "vigilens_event_age_seconds", "histogram", "From an event's timestamp to its verdict's commit.", (), AGE_BUCKETS
 )
@@ -36,4 +43,4 @@ READY = Metric("vigilens_ready", "gauge", "1 while Kafka and Milvus answer, else
 SET_VERSION = Metric("vigilens_set_version", "gauge", "Version of a set in the newest batch.", ("set",))
 SET_REFERENCES = Metric("vigilens_set_references", "gauge", "References in a set at its newest version.", ("set",))
 
-ALL = (VERDICTS, UNSCANNABLE, MATCHES, STAGE, BATCH, AGE, LAG, REWINDS, READY, SET_VERSION, SET_REFERENCES)
+ALL = (VERDICTS, UNSCANNABLE, MATCHES, DUPLICATES, STAGE, BATCH, AGE, LAG, REWINDS, READY, SET_VERSION, SET_REFERENCES)

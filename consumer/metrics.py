@@ -78,6 +78,7 @@ class Metrics:
         for stage, seconds in judged.seconds.items():
             values[names.STAGE.name].labels(stage).observe(seconds)
         values[names.BATCH.name].observe(added.verdicts)
+        values[names.DUPLICATES.name].inc(added.duplicates)
         for event in batch.events:
             if (age := event.age_s(added.at.timestamp())) is not None:
                 values[names.AGE.name].observe(age)

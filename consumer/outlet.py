@@ -66,6 +66,7 @@ def _line(batch: Batch, judged: Judged, added: BatchMetrics, publish_s: float) -
     return {
         "images": added.verdicts,
         **added.decisions,
+        "duplicates": judged.duplicates,
         **stages,
         "publish_ms": round(publish_s * 1000, 1),
         "oldest_s": round(max(ages, default=0.0), 3),

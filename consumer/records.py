@@ -15,7 +15,7 @@ from matcher.judge import Judged
 from matcher.verdict import SCHEMA_ID, Verdict
 
 VERDICT_TYPE = "vigilens.verdict.v1"
-METRICS_SCHEMA_VERSION = "1.0"
+METRICS_SCHEMA_VERSION = "1.1"
 
 MAX_KEY = 16_384  # bytes; a longer key is replaced by its digest, since a verdict must fit into a record of 1 MiB
 
@@ -57,6 +57,7 @@ class BatchMetrics(BaseModel):
     decisions: dict[str, int]
     reasons: dict[str, int] = Field(description="Unscannable images by reason.")
     matches: tuple[SetCount, ...]
+    duplicates: int = Field(description="Images whose exact bytes were embedded of late, and so not again.")
     age_s: dict[str, int] = Field(
         description="Events with a timestamp, by age at publish: upper bound in s → count, not cumulated."
     )
@@ -103,6 +104,7 @@ def metrics_of(batch: Batch, judged: Judged, group: str, instance: str) -> Batch
         decisions=dict(Counter(verdict.decision for verdict in verdicts)),
         reasons=dict(Counter(verdict.reason.value for verdict in verdicts if verdict.reason)),
         matches=tuple(SetCount(set=name, level=level, matches=n) for (name, level), n in sorted(matches.items())),
+        duplicates=judged.duplicates,
         age_s=_histogram(ages),
         lag={str(partition): lag for partition, lag in batch.lag.items()},
         stage_seconds={stage: round(seconds, 6) for stage, seconds in judged.seconds.items()},

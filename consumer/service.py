@@ -64,6 +64,7 @@ def run(plan: Plan, start: Callable[[Patience], Judge], metrics: Metrics, stoppi
         instance = house.enter_context(slot(plan.membership.group, plan.instance))
         log.info("starting", extra={"fields": {"instance": instance, "http": address}})
         judge = start(Patience(plan.give_up_s, stopping, lambda why: metrics.wait("milvus", why)))
+        house.callback(judge.close)
         patience = Patience(plan.give_up_s, stopping, lambda why: metrics.wait("kafka", why))
         publisher = Publisher(
             lambda: build_producer(plan.connection, f"{plan.membership.group}-{instance}", plan.transaction_timeout_s),

@@ -1,6 +1,9 @@
 """Vectors become matches, matches become a decision. In the order in which an image meets the files:
 
 judge       the straight line for one batch: images in, verdicts out
+workers     the threads that do its work, one per core
+embed       a part of the batch on its worker: fetch, decode, encode
+recent      what was made of images of late, so that exact duplicates are not embedded again
 examine     per set: search, then check what was found
 shelf       keypoints of references that were checked lately
 propose     which references may lie in the image at all (pure)

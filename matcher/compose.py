@@ -40,6 +40,7 @@ class Case:
         problem: why it has no vector.
         view: the image as it is compared.
         mirror: its mirror image, where a set asks for it.
+        duplicate: whether the same bytes were embedded of late, or are right now.
         found: per set of the look, best first.
     """
 
@@ -48,6 +49,7 @@ class Case:
     problem: Unreadable | None = None
     view: View | None = None
     mirror: View | None = None
+    duplicate: bool = False
     found: list[list[Candidate]] = field(default_factory=list)
 
 

@@ -14,6 +14,7 @@ from reference_sets.model import Mirrored, Neighbour, ReferenceSet, Verify
 from reference_sets.store import Store
 
 Found = tuple[list[Neighbour], list[Neighbour]]  # near an image, and near its mirror image
+Known = dict[tuple[str, bool], Keypoints]  # of references, by id and mirrored
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +28,11 @@ class View:
 
     vector: NDArray[np.float32]
     keypoints: Keypoints | None = None
+
+    @property
+    def bytes(self) -> int:
+        """Of its arrays."""
+        return self.vector.nbytes + (self.keypoints.bytes if self.keypoints else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,36 +85,38 @@ class Examiner:
         straight, turned = found[: len(views)], found[len(views) :]
         return list(zip(straight, turned or [[] for _ in views], strict=True))
 
-    def check(
-        self,
-        known: ReferenceSet,
-        views: Sequence[View],
-        mirrors: Sequence[View | None],
-        found: Sequence[Found],
-    ) -> list[list[Candidate]]:
-        """Per image the candidates, each reference once: by the check's score, then by similarity."""
-        listed = [] if known.verify is Verify.OFF else [one for pair in found for part in pair for one in part]
-        keypoints = self._shelf.keypoints(known, listed) if listed else {}
-        result = []
-        for view, mirror, (near, turned) in zip(views, mirrors, found, strict=True):
-            candidates = _checked(view, near, keypoints)
-            if mirror is not None:
-                candidates += [_turned(one) for one in _checked(mirror, turned, keypoints)]
-            result.append(_each_once(candidates))
-        return result
+    def read(self, known: ReferenceSet, found: Sequence[Found]) -> Known:
+        """What `candidates` needs of the references that were found; at most one question to Milvus for the batch."""
+        if known.verify is Verify.OFF:
+            return {}
+        return self._shelf.keypoints(known, [one for pair in found for part in pair for one in part])
 
 
-def _checked(
-    view: View, neighbours: Sequence[Neighbour], keypoints: dict[tuple[str, bool], Keypoints]
-) -> list[Candidate]:
+def candidates(view: View, mirror: View | None, found: Found, known: Known) -> list[Candidate]:
+    """An image's candidates, each reference once: by the check's score, then by similarity. Pure.
+
+    Args:
+        view: of the image.
+        mirror: of its mirror image, where it is needed.
+        found: near each of the two.
+        known: references that can be checked; others are candidates by their similarity alone.
+    """
+    near, turned = found
+    listed = _checked(view, near, known)
+    if mirror is not None:
+        listed += [_turned(one) for one in _checked(mirror, turned, known)]
+    return _each_once(listed)
+
+
+def _checked(view: View, neighbours: Sequence[Neighbour], known: Known) -> list[Candidate]:
     """The neighbours, those with enough keypoints checked."""
     ours = view.keypoints
-    theirs = [keypoints.get((one.id, one.mirrored)) for one in neighbours]
-    able = [index for index, known in enumerate(theirs) if known is not None and len(known) >= MATCHABLE]
+    theirs = [known.get((one.id, one.mirrored)) for one in neighbours]
+    able = [index for index, keypoints in enumerate(theirs) if keypoints is not None and len(keypoints) >= MATCHABLE]
     if ours is None or len(ours) < MATCHABLE:
         able = []
     candidates = [Candidate(one) for one in neighbours]
-    alignments = check(ours, [known for index in able if (known := theirs[index]) is not None]) if ours and able else []
+    alignments = check(ours, [one for index in able if (one := theirs[index])]) if ours and able else []
     for index, alignment in zip(able, alignments, strict=True):
         candidates[index] = Candidate(
             neighbours[index],

@@ -13,7 +13,7 @@ from embedding.keypoints import Keypoints, detect
 from matcher.align import Floats
 from matcher.decide import ROUNDING
 from matcher.evidence import Candidate, Corners
-from matcher.examine import Examiner, View
+from matcher.examine import Examiner, View, candidates
 from matcher.verdict import Near, SetMatch, SetSeen, Verdict
 from matcher.verify import Alignment, check
 from reference_sets.model import Mirrored, Neighbour, ReferenceSet
@@ -192,8 +192,8 @@ def _candidate(near: Near, known: ReferenceSet, examiner: Examiner, straight: Vi
     """The reference among the candidates of the set, as the judge has found them."""
     mirrors = [mirror if known.mirrored is Mirrored.QUERIED else None]
     found = examiner.search(known, [straight], mirrors)
-    (candidates,) = examiner.check(known, [straight], mirrors, found)
-    return next((one for one in candidates if one.neighbour.id == near.id), None)
+    checked = candidates(straight, mirrors[0], found[0], examiner.read(known, found))
+    return next((one for one in checked if one.neighbour.id == near.id), None)
 
 
 def _mirror(pixels: Pixels) -> Pixels:

@@ -1,32 +1,19 @@
 """The straight line for one batch: images in, verdicts out, one for each, in their order."""
 
-import hashlib
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
-import numpy as np
-
-from embedding.decode import Picture, decode
-from embedding.encoder import Encoder, Pixels
-from embedding.fetch import Fetcher
-from embedding.keypoints import Keypoints, detect
-from embedding.source import Reason, Unreadable
 from matcher.compose import Case, Image, compose
-from matcher.examine import Examiner, Found, Needs, View
-from matcher.verdict import ImageFacts, Timings, Verdict
+from matcher.embed import STAGES, Clock, Embedder
+from matcher.examine import Examiner, Found, Known, Needs, View, candidates
+from matcher.verdict import Timings, Verdict
+from matcher.workers import Workers
 from reference_sets.look import Look, Watch
 from reference_sets.store import UnknownSet
 
 __all__ = ["Image", "Judge", "Judged"]
-
-# Pictures are decoded and encoded a few at a time, so that memory is bounded by pixels and not by the batch: 32 million
-# pixels are 96 MB of RGB. Eight pictures are where the throughput of small models levels off on one core.
-GROUP_PICTURES = 8
-GROUP_PIXELS = 32_000_000
-
-STAGES = ("fetch", "decode", "encode", "search", "verify")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,49 +22,37 @@ class Judged:
 
     Attributes:
         verdicts: in the order of the images.
-        seconds: that each stage took for the whole batch.
+        seconds: of work in each stage for the whole batch, of all workers together.
         look: the sets as they were searched.
+        duplicates: images whose exact bytes were embedded of late, and not again.
     """
 
     verdicts: tuple[Verdict, ...]
     seconds: dict[str, float]
     look: Look
-
-
-class _Clock:
-    """Seconds per stage."""
-
-    def __init__(self) -> None:
-        self.seconds = dict.fromkeys(STAGES, 0.0)
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[stage] += time.perf_counter() - started
+    duplicates: int
 
 
 class Judge:
-    """Judges batches of images. Safe to call from several threads.
+    """Judges batches of images. Safe to call from several threads: earlier batches are served first.
 
     Args:
-        encoder: makes pictures comparable.
+        embedder: makes pictures comparable.
         examiner: searches the sets and checks what it finds.
         watch: which sets there are, with their thresholds and versions.
-        fetcher: gets an image's bytes.
-        max_pixels: cap on width x height of one picture.
+        workers: do what takes a processor's time: embedding and checking.
     """
 
-    def __init__(
-        self, *, encoder: Encoder, examiner: Examiner, watch: Watch, fetcher: Fetcher, max_pixels: int
-    ) -> None:
-        self._encoder = encoder
+    def __init__(self, *, embedder: Embedder, examiner: Examiner, watch: Watch, workers: Workers) -> None:
+        self._embedder = embedder
         self._examiner = examiner
         self._watch = watch
-        self._fetcher = fetcher
-        self._max_pixels = max_pixels
+        self._workers = workers
+        self._numbers = itertools.count()
+
+    def close(self) -> None:
+        """Judge no more. Can be repeated."""
+        self._workers.close()
 
     def judge(self, images: Sequence[Image]) -> Judged:
         """Verdicts for `images`, one each, in their order.
@@ -86,83 +61,26 @@ class Judge:
             Away: Milvus stayed away for longer than we may wait.
             StoreError: the sets cannot be matched by this encoder.
         """
-        clock = _Clock()
+        clock, number = Clock(), next(self._numbers)
         look = self._watch.look()
         while True:
             needs = Needs.of(look.sets)
             cases = [Case(image) for image in images]
-            self._embed(cases, needs, clock)
-            look = self._find([case for case in cases if case.view is not None], clock)
+            self._workers.spread(number, partial(self._embedder.embed, needs=needs, clock=clock), self._parts(cases))
+            look = self._find([case for case in cases if case.view is not None], clock, number)
             if Needs.of(look.sets).within(needs):
                 break  # else a set has changed meanwhile, and wants what was not made of the images
         timings = Timings(**{f"{stage}_ms": round(clock.seconds[stage] * 1000, 3) for stage in STAGES})
-        verdicts = tuple(compose(case, look.sets, self._encoder.fingerprint, timings) for case in cases)
-        return Judged(verdicts, clock.seconds, look)
+        verdicts = tuple(compose(case, look.sets, self._embedder.encoder.fingerprint, timings) for case in cases)
+        return Judged(verdicts, clock.seconds, look, sum(case.duplicate for case in cases))
 
-    def _embed(self, cases: Sequence[Case], needs: Needs, clock: _Clock) -> None:
-        """Fill in facts and views of each case, or its problem."""
-        group: list[tuple[Case, Picture]] = []
-        for case in cases:
-            picture = self._open(case, clock)
-            if isinstance(picture, Unreadable):
-                case.problem = picture
-                continue
-            group.append((case, picture))
-            if len(group) == GROUP_PICTURES or sum(_pixels(each) for _, each in group) > GROUP_PIXELS:
-                self._encode(group, needs, clock)
-                group.clear()
-        if group:
-            self._encode(group, needs, clock)
+    def _parts(self, cases: Sequence[Case]) -> list[Sequence[Case]]:
+        """Even parts, as many for each worker if that is possible, and no larger than the encoder wants them."""
+        rounds = -(-len(cases) // (self._embedder.encoder.together * self._workers.threads))
+        size = -(-len(cases) // max(1, rounds * self._workers.threads))
+        return [cases[start : start + size] for start in range(0, len(cases), max(1, size))]
 
-    def _open(self, case: Case, clock: _Clock) -> Picture | Unreadable:
-        source = case.image.source
-        if isinstance(source, Unreadable):
-            return source
-        with clock("fetch"):
-            data = self._fetcher.fetch(source)
-        if isinstance(data, Unreadable):
-            return data
-        with clock("decode"):
-            picture = decode(data, self._max_pixels)
-            if isinstance(picture, Picture):
-                height, width, _ = picture.pixels.shape
-                case.facts = ImageFacts(
-                    sha256=hashlib.sha256(data).hexdigest(),
-                    bytes=len(data),
-                    format=picture.format,
-                    width=width,
-                    height=height,
-                    frames=picture.frames,
-                )
-        return picture
-
-    def _encode(self, group: Sequence[tuple[Case, Picture]], needs: Needs, clock: _Clock) -> None:
-        pictures = [picture.pixels for _, picture in group]
-        with clock("encode"):
-            views = self._views(pictures, needs)
-            mirrored = [np.ascontiguousarray(pixels[:, ::-1]) for pixels in pictures] if needs.mirror else []
-            mirrors = self._views(mirrored, needs) if mirrored else [None] * len(group)
-        for (case, _), view, mirror in zip(group, views, mirrors, strict=True):
-            if view is None or (needs.mirror and mirror is None):
-                case.problem = Unreadable(
-                    Reason.FEATURELESS,
-                    f"too little detail for {self._encoder.name} to tell it from other pictures",
-                )
-            else:
-                case.view, case.mirror = view, mirror
-
-    def _views(self, pictures: Sequence[Pixels], needs: Needs) -> list[View | None]:
-        """What the pictures are compared by; None for those with too little detail."""
-        encoded = self._encoder.encode(pictures)
-        keypoints: Sequence[Keypoints | None] = [None] * len(pictures)
-        if needs.keypoints:
-            keypoints = encoded.keypoints or [detect(pixels) for pixels in pictures]
-        return [
-            None if featureless else View(vector, found)
-            for vector, featureless, found in zip(encoded.vectors, encoded.featureless, keypoints, strict=True)
-        ]
-
-    def _find(self, cases: Sequence[Case], clock: _Clock) -> Look:
+    def _find(self, cases: Sequence[Case], clock: Clock, number: int) -> Look:
         """Fill in each case's candidates, one search per set; returns the look that the search rests on."""
         look = self._watch.look()
         if not cases:
@@ -177,12 +95,9 @@ class Judge:
             if not found or again.sets != look.sets:  # the search may have waited for minutes
                 look, found = again, self._searched(again, views, mirrors)
         with clock("verify"):
-            checked = [
-                self._examiner.check(known, views, mirrors, per_set)
-                for known, per_set in zip(look.sets, found, strict=True)
-            ]
-        for case, per_set_candidates in zip(cases, zip(*checked, strict=True), strict=True):
-            case.found = list(per_set_candidates)
+            known = [self._examiner.read(each, near) for each, near in zip(look.sets, found, strict=True)]
+        near = [(case, [per_set[index] for per_set in found]) for index, case in enumerate(cases)]
+        self._workers.spread(number, partial(_check, known=known, clock=clock), near)
         return look
 
     def _searched(self, look: Look, views: Sequence[View], mirrors: Sequence[View | None]) -> list[list[Found]]:
@@ -190,6 +105,10 @@ class Judge:
         return [self._examiner.search(known, views, mirrors) for known in look.sets]
 
 
-def _pixels(picture: Picture) -> int:
-    height, width, _ = picture.pixels.shape
-    return int(height * width)
+def _check(near: tuple[Case, list[Found]], known: Sequence[Known], clock: Clock) -> None:
+    """Fill in a case's candidates, per set."""
+    case, found = near
+    with clock("verify"):
+        case.found = [
+            candidates(case.view, case.mirror, each, kept) for each, kept in zip(found, known, strict=True) if case.view
+        ]

@@ -76,5 +76,4 @@ def _unpacked(known: ReferenceSet, row: Row, data: bytes) -> Keypoints:
 
 
 def _size(keypoints: Keypoints) -> int:
-    arrays = (keypoints.points, keypoints.descriptors, keypoints.angles, keypoints.scales)
-    return sum(array.nbytes for array in arrays) + _OVERHEAD
+    return keypoints.bytes + _OVERHEAD

@@ -103,7 +103,7 @@ class Position(Part):
 
 
 class Timings(Part):
-    """Milliseconds of the whole batch that the image was judged in."""
+    """Milliseconds of work for the whole batch that the image was judged in, all workers together."""
 
     fetch_ms: float
     decode_ms: float

@@ -9,7 +9,7 @@ from embedding.features import pack
 from embedding.keypoints import MOST, detect
 from embedding.probe import probe_vector
 from matcher.decide import match
-from matcher.examine import Examiner, Needs, View
+from matcher.examine import Examiner, Needs, View, candidates
 from matcher.shelf import Shelf
 from reference_sets.model import Kind, Mirrored, Neighbour, Reference, ReferenceSet, Seen, Thresholds, Verify
 from reference_sets.store import Store
@@ -68,23 +68,22 @@ def examined(store, words, name, pixels):
     views = [view(words, pixels)]
     mirrors = [view(words, flipped(pixels)) if Needs.of([known]).mirror else None]
     found = examiner.search(known, views, mirrors)
-    (candidates,) = examiner.check(known, views, mirrors, found)
-    return known, candidates
+    return known, candidates(views[0], mirrors[0], found[0], examiner.read(known, found))
 
 
 def test_an_edited_copy_is_verified_and_the_strangers_are_not(store, words):
     query = cropped(detailed(203), 0.2, 0.0, 1.0, 0.8)
-    known, candidates = examined(store, words, "mirrored_off", query)
-    assert candidates[0].neighbour.id == "id-203"
-    assert candidates[0].score > known.check.block
-    assert all(one.checked and one.score < known.check.review for one in candidates[1:])
-    assert match(known, candidates).verified is True
+    known, checked = examined(store, words, "mirrored_off", query)
+    assert checked[0].neighbour.id == "id-203"
+    assert checked[0].score > known.check.block
+    assert all(one.checked and one.score < known.check.review for one in checked[1:])
+    assert match(known, checked).verified is True
 
 
 def test_an_unrelated_picture_matches_nothing_where_the_check_is_required(store, words):
-    known, candidates = examined(store, words, "mirrored_off", detailed(999))
-    assert len(candidates) == len(SEEDS)
-    assert match(known, candidates) is None
+    known, checked = examined(store, words, "mirrored_off", detailed(999))
+    assert len(checked) == len(SEEDS)
+    assert match(known, checked) is None
 
 
 @pytest.mark.parametrize(
@@ -92,12 +91,12 @@ def test_an_unrelated_picture_matches_nothing_where_the_check_is_required(store,
 )
 def test_a_mirrored_copy_is_found_where_the_set_wishes_it(store, words, name, found):
     original = detailed(205)
-    known, candidates = examined(store, words, name, flipped(cropped(original, 0.0, 0.0, 0.6, 1.0)))
-    reached = match(known, candidates)
+    known, checked = examined(store, words, name, flipped(cropped(original, 0.0, 0.0, 0.6, 1.0)))
+    reached = match(known, checked)
     assert (reached is not None) == found
     if not found:
         return
-    best = candidates[0]
+    best = checked[0]
     assert (best.neighbour.id, best.neighbour.mirrored, best.evidence.mirrored) == ("id-205", True, True)
     assert best.evidence.coverage == pytest.approx(0.6, abs=0.05)
     # The reference's left edge is at the right edge of what the image shows.
@@ -107,8 +106,8 @@ def test_a_mirrored_copy_is_found_where_the_set_wishes_it(store, words, name, fo
 
 
 def test_each_reference_is_one_candidate_though_its_mirror_image_was_found_too(store, words):
-    _, candidates = examined(store, words, "mirrored_stored", detailed(206))
-    ids = [one.neighbour.id for one in candidates]
+    _, checked = examined(store, words, "mirrored_stored", detailed(206))
+    ids = [one.neighbour.id for one in checked]
     assert len(ids) == len(set(ids))
 
 
@@ -117,8 +116,9 @@ def test_a_reference_that_is_gone_before_its_features_are_read_is_not_checked_an
     examiner = Examiner(store, top_k=5, shortlist=20, keep_bytes=1 << 24)
     views = [view(words, detailed(207))]
     gone = Neighbour("id-gone", "gone", 0.99)
-    (candidates,) = examiner.check(known, views, [None], [([gone], [])])
-    assert [(one.neighbour, one.checked, one.evidence) for one in candidates] == [(gone, False, None)]
+    found = ([gone], [])
+    checked = candidates(views[0], None, found, examiner.read(known, [found]))
+    assert [(one.neighbour, one.checked, one.evidence) for one in checked] == [(gone, False, None)]
 
 
 class Counting:

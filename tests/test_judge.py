@@ -1,5 +1,7 @@
 """The straight line from bytes to verdicts, with sets that want more of an image than its vector."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from detailed import cropped, detailed
@@ -10,8 +12,10 @@ from embedding.choose import choose
 from embedding.fetch import Fetcher, FetchRules
 from embedding.probe import probe_vector
 from embedding.source import Inline
+from matcher.embed import Embedder
 from matcher.examine import Examiner
 from matcher.judge import Image, Judge
+from matcher.workers import Workers
 from reference_sets.look import Look, Watch
 from reference_sets.model import Kind, Mirrored, Reference, ReferenceSet, Thresholds, Verify
 from reference_sets.sight import see
@@ -42,13 +46,32 @@ def store(tmp_path_factory):
         yield opened
 
 
-def judge(store, watch):
+def judge(store, watch, encoder=PDQ, recent_bytes=1 << 20):
     examiner = Examiner(store, top_k=5, shortlist=20, keep_bytes=1 << 24)
-    return Judge(encoder=PDQ, examiner=examiner, watch=watch, fetcher=Fetcher(RULES), max_pixels=10_000_000)
+    embedder = Embedder(encoder, Fetcher(RULES), max_pixels=10_000_000, reduce=True, recent_bytes=recent_bytes)
+    return Judge(embedder=embedder, examiner=examiner, watch=watch, workers=Workers(2))
 
 
 def image(pixels):
     return Image("event", "image", Inline(encoded(Pictures.fromarray(np.ascontiguousarray(pixels)), quality=80)))
+
+
+class Counting:
+    """PDQ, which counts how many pictures it is given at a time."""
+
+    name, dimension, fingerprint, how, least_side = PDQ.name, PDQ.dimension, PDQ.fingerprint, PDQ.how, None
+    together = 8
+
+    def __init__(self):
+        self.given = []
+
+    def encode(self, pictures, sizes=None):
+        self.given.append(len(pictures))
+        return PDQ.encode(pictures, sizes)
+
+
+def without_time(judged):
+    return [each.model_dump(exclude={"timings", "judged_at"}) for each in judged.verdicts]
 
 
 def matches(judged):
@@ -82,3 +105,66 @@ def test_a_set_that_begins_to_check_while_a_batch_is_under_way_is_not_matched_wi
     judged = judge(store, Changing(store)).judge([image(cropped(detailed(301), 0.0, 0.1, 0.7, 0.9))])
     assert matches(judged) == [("block", ["supported"])]
     assert judged.verdicts[0].matches[0].verified is True
+
+
+def test_a_batch_is_embedded_in_even_parts_of_at_most_eight(store):
+    watch, encoder = Watch(store, ["alone"], PDQ.fingerprint, 60), Counting()
+    seen = {}
+    for number in (1, 2, 5, 16, 21):
+        encoder.given.clear()
+        judged = judge(store, watch, encoder).judge([image(detailed(400 + each)) for each in range(number)])
+        assert len(judged.verdicts) == number
+        seen[number] = sorted(encoder.given)
+    assert seen == {1: [1], 2: [1, 1], 5: [2, 3], 16: [8, 8], 21: [3, 6, 6, 6]}
+
+
+def test_an_exact_duplicate_is_embedded_once_and_has_a_verdict_of_its_own(store):
+    watch, encoder = Watch(store, ["supported"], PDQ.fingerprint, 60), Counting()
+    copy, other = image(cropped(detailed(301), 0.0, 0.1, 0.7, 0.9)), image(detailed(999))
+    judging = judge(store, watch, encoder)
+    first = judging.judge([copy, other, copy, copy])
+    assert sum(encoder.given) == 4  # two pictures, each with its mirror image
+    assert first.duplicates == 2
+    assert matches(first) == [
+        ("block", ["supported"]),
+        ("allow", []),
+        ("block", ["supported"]),
+        ("block", ["supported"]),
+    ]
+    encoder.given.clear()
+    again = judging.judge([other, copy])
+    assert (encoder.given, again.duplicates) == ([], 2)
+    assert without_time(again) == [without_time(first)[1], without_time(first)[0]]
+
+
+def test_a_duplicate_is_judged_by_the_sets_of_now(store):
+    watch, encoder = Changing(store), Counting()
+    watch.looks = [Look((store.describe("alone"),), (4,))]
+    judging, copy = judge(store, watch, encoder), image(detailed(301))
+    assert matches(judging.judge([copy])) == [("block", ["alone"])]
+    known = store.describe("alone")
+    raised = dataclasses.replace(known, thresholds=Thresholds(0.99999, 1.0), version=9)
+    watch.looks = [Look((raised,), (4,))]
+    judged = judging.judge([copy])
+    assert (matches(judged), judged.duplicates) == ([("allow", [])], 1)
+
+
+def test_without_memory_for_it_a_duplicate_of_an_earlier_batch_is_embedded_again(store):
+    watch, encoder = Watch(store, ["alone"], PDQ.fingerprint, 60), Counting()
+    judging = judge(store, watch, encoder, recent_bytes=0)
+    assert [judging.judge([image(detailed(301))]).duplicates for _ in range(2)] == [0, 0]
+    assert encoder.given == [1, 1]
+
+
+def test_what_the_encoder_raises_ends_the_batch_and_is_not_remembered_of_the_picture(store):
+    class Failing(Counting):
+        def encode(self, pictures, sizes=None):
+            if not self.given:
+                self.given.append(len(pictures))
+                raise ArithmeticError("once")
+            return super().encode(pictures, sizes)
+
+    judging = judge(store, Watch(store, ["alone"], PDQ.fingerprint, 60), Failing())
+    with pytest.raises(ArithmeticError):
+        judging.judge([image(detailed(301))])
+    assert matches(judging.judge([image(detailed(301))])) == [("block", ["alone"])]

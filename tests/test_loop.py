@@ -44,7 +44,7 @@ def allow(batch):
         )
         for event in batch.events
     )
-    return Judged(verdicts, {}, NOTHING_KNOWN)
+    return Judged(verdicts, {}, NOTHING_KNOWN, 0)
 
 
 @pytest.fixture(autouse=True)

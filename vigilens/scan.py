@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # ruff: noqa: PLC0415 (the parts of matching take a second to import, and --help needs none of them)
 
+UNDER_WAY = 2  # batches: one is searched for while another is embedded
 FOUND = 3  # exit code of --fail-on; 1 and 2 are taken by errors and wrong usage
 FAILS = {"review": {"review", "block"}, "block": {"block"}, "unscannable": {"unscannable"}}
 
@@ -130,7 +131,8 @@ def judging(settings: "Settings") -> "Iterator[Parts]":
     with wiring.store(settings) as store:
         watch = wiring.watch(settings, store, encoder)
         wiring.prove(encoder, watch.look().sets)
-        yield Parts(settings, encoder, store, wiring.judge(settings, encoder, store, watch))
+        with closing(wiring.judge(settings, encoder, store, watch)) as judge:
+            yield Parts(settings, encoder, store, judge)
 
 
 def explained(parts: Parts, image: "Image", verdict: "Verdict", references: Path | None) -> str:
@@ -197,18 +199,16 @@ def find(paths: Iterable[Path]) -> "list[Image]":
 
 
 def judge_all(judge: "Judge", images: "Sequence[Image]", batch: int) -> "Iterator[Verdict]":
-    """Verdicts in the images' order; as many batches at a time as there are cores.
+    """Verdicts in the images' order.
 
     Args:
         judge: the straight line.
         images: what to judge.
-        batch: images of one batch at most.
+        batch: images of one batch.
     """
-    workers = os.cpu_count() or 1
-    size = max(1, min(batch, -(-len(images) // workers)))
-    pool = ThreadPoolExecutor(workers)
+    pool = ThreadPoolExecutor(UNDER_WAY)
     try:
-        batches = (images[start : start + size] for start in range(0, len(images), size))
+        batches = (images[start : start + batch] for start in range(0, len(images), batch))
         for judged in pool.map(judge.judge, batches):
             yield from judged.verdicts
     finally:

@@ -101,14 +101,23 @@ def fetcher(settings: "Settings") -> "Fetcher":
 
 def judge(settings: "Settings", encoder: "Encoder", store: "Store", watch: "Watch") -> "Judge":
     """The straight line from images to verdicts."""
+    from matcher.embed import Embedder
     from matcher.judge import Judge
+    from matcher.workers import Workers
 
+    images = settings.images
+    embedder = Embedder(
+        encoder,
+        fetcher(settings),
+        max_pixels=images.max_pixels,
+        reduce=images.reduce_jpegs,
+        recent_bytes=images.recent_bytes,
+    )
     return Judge(
-        encoder=encoder,
+        embedder=embedder,
         examiner=examiner(settings, store),
         watch=watch,
-        fetcher=fetcher(settings),
-        max_pixels=settings.images.max_pixels,
+        workers=Workers(settings.batch.workers),
     )
 
 
