@@ -78,7 +78,7 @@ def add(store: Store, plan: Plan, samples: Sequence[Sample], encoder: Encoder, s
     Raises:
         DemoError: one of them became no reference.
     """
-    limits = Limits(settings.images.max_bytes, settings.images.max_pixels)
+    limits = Limits(settings.images.max_bytes, settings.images.max_pixels, settings.images.reduce_jpegs)
     files = [Found(sample.path, sample.label) for sample in samples]
     if refused := gather(store, plan.name, encoder, files, limits=limits).refused:
         raise DemoError(f"{refused[0].path} became no reference of {plan.name}: {refused[0].why.detail}")

@@ -11,13 +11,17 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from embedding.encoder import Encoder, Pixels
+from embedding.encoder import Encoder
 from embedding.source import Reason, Unreadable
 from reference_sets.model import Reference, ReferenceSet
 from reference_sets.schema import MAX_LABEL
-from reference_sets.sight import see
+from reference_sets.sight import least_side, see
 from reference_sets.store import Store
+
+if TYPE_CHECKING:
+    from embedding.decode import Picture
 
 ASK_AT_ONCE = 256  # ids in one question to the store
 ENCODE_AT_ONCE = 64  # pictures for one call of the encoder and one upsert …
@@ -62,10 +66,11 @@ class Gathered:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bytes and pixels of one picture, as for the pictures of events."""
+    """How pictures are read, as for those of events: bytes and pixels of one; whether large JPEGs may be reduced."""
 
     max_bytes: int
     max_pixels: int
+    reduce: bool = True
 
 
 def gather(  # noqa: PLR0913 (the last two by keyword)
@@ -88,13 +93,14 @@ def gather(  # noqa: PLR0913 (the last two by keyword)
         progress: told how many more files are done.
     """
     described = store.describe(name)
+    least = least_side(encoder, described) if limits.reduce else None
     added, known, uncheckable, refused = 0, 0, 0, []
     for part in (files[start : start + ASK_AT_ONCE] for start in range(0, len(files), ASK_AT_ONCE)):
         new, old, unreadable = _sort(store, name, part, limits)
         known += old
         refused += unreadable
         progress(old + len(unreadable))
-        for batch in _decoded(new, limits):
+        for batch in _decoded(new, limits, least):
             references, thin = _references(encoder, described, batch, refused)
             store.upsert(name, references)
             added += len(references)
@@ -192,16 +198,16 @@ def _not_read(error: OSError) -> Unreadable:
 class _Decoded:
     file: Found
     id: str
-    picture: Pixels | Unreadable
+    picture: "Picture | Unreadable"
 
 
-def _decoded(files: Iterable[Found], limits: Limits) -> Iterator[list[_Decoded]]:
+def _decoded(files: Iterable[Found], limits: Limits, least: int | None) -> Iterator[list[_Decoded]]:
     """Batches that are small enough for the memory."""
     batch: list[_Decoded] = []
     pixels = 0
     for file in files:
-        batch.append(one := _decode(file, limits))
-        pixels += 0 if isinstance(one.picture, Unreadable) else one.picture.size // 3
+        batch.append(one := _decode(file, limits, least))
+        pixels += 0 if isinstance(one.picture, Unreadable) else one.picture.pixels.size // 3
         if len(batch) == ENCODE_AT_ONCE or pixels >= PIXELS_AT_ONCE:
             yield batch
             batch, pixels = [], 0
@@ -209,16 +215,15 @@ def _decoded(files: Iterable[Found], limits: Limits) -> Iterator[list[_Decoded]]
         yield batch
 
 
-def _decode(file: Found, limits: Limits) -> _Decoded:
+def _decode(file: Found, limits: Limits, least: int | None) -> _Decoded:
     from embedding.decode import decode  # noqa: PLC0415 (Pillow)
 
     try:
         content = file.path.read_bytes()
     except OSError as error:  # gone since it was looked at
         return _Decoded(file, "", _not_read(error))
-    picture = decode(content, limits.max_pixels)
     # The id is of the bytes that were decoded, should the file have changed since it was looked at.
-    return _Decoded(file, key(content, file.label), picture if isinstance(picture, Unreadable) else picture.pixels)
+    return _Decoded(file, key(content, file.label), decode(content, limits.max_pixels, least))
 
 
 def _references(
@@ -228,7 +233,8 @@ def _references(
     refused += [Refused(one.file.path, one.picture) for one in batch if isinstance(one.picture, Unreadable)]
     readable = [(one, one.picture) for one in batch if not isinstance(one.picture, Unreadable)]
     references, uncheckable = [], 0
-    sights = see(encoder, described, [picture for _, picture in readable])
+    pictures, sizes = [picture.pixels for _, picture in readable], [picture.size for _, picture in readable]
+    sights = see(encoder, described, pictures, sizes)
     for (one, _), sight in zip(readable, sights, strict=True):
         if sight is None:
             why = Unreadable(Reason.FEATURELESS, "too little detail to be told from other pictures")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embedding.encoder import Encoder, Pixels
+from embedding.encoder import Encoder, Pixels, Size
 from reference_sets.model import Mirrored, ReferenceSet, Seen, Verify
 
 if TYPE_CHECKING:
@@ -28,20 +28,25 @@ class Sight:
     checkable: bool
 
 
-def see(encoder: Encoder, described: ReferenceSet, pictures: Sequence[Pixels]) -> list[Sight | None]:
+def see(
+    encoder: Encoder, described: ReferenceSet, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None
+) -> list[Sight | None]:
     """One for each picture; None where it, or the mirror image that the set stores, is featureless.
 
     Args:
         encoder: the one that made the set.
         described: the set; it says whether keypoints and mirror images are wanted.
-        pictures: (height, width, 3) uint8 RGB each.
+        pictures: (height, width, 3) uint8 RGB each; reduced to `least_side` at most.
+        sizes: that they had before they were reduced; None: none was.
     """
-    looks = _looks(encoder, pictures, described.verify)
+    sizes = sizes or [(one.shape[0], one.shape[1]) for one in pictures]
+    looks = _looks(encoder, pictures, sizes, described.verify)
     if described.mirrored is not Mirrored.STORED:
         return [look and Sight(look[0], None, look[1]) for look in looks]
     # Neither vectors nor keypoints of a mirror image follow from the picture's own: it is looked at anew.
     telling = [np.ascontiguousarray(one[:, ::-1]) for one, look in zip(pictures, looks, strict=True) if look]
-    mirrored = iter(_looks(encoder, telling, described.verify))
+    their_sizes = [size for size, look in zip(sizes, looks, strict=True) if look]
+    mirrored = iter(_looks(encoder, telling, their_sizes, described.verify))
     return [_both(look, next(mirrored)) if look else None for look in looks]
 
 
@@ -52,11 +57,16 @@ def _both(look: _Look, mirror: _Look | None) -> Sight | None:
     return mirror and Sight(look[0], mirror[0], look[1] and mirror[1])
 
 
-def _looks(encoder: Encoder, pictures: Sequence[Pixels], verify: Verify) -> list[_Look | None]:
+def least_side(encoder: Encoder, described: ReferenceSet) -> int | None:
+    """How far JPEGs may be reduced for `see`; None: not at all. The check's keypoints need every pixel."""
+    return encoder.least_side if described.verify is Verify.OFF else None
+
+
+def _looks(encoder: Encoder, pictures: Sequence[Pixels], sizes: Sequence[Size], verify: Verify) -> list[_Look | None]:
     """One for each picture; None where it is featureless."""
     if not pictures:
         return []
-    encoded = encoder.encode(pictures)
+    encoded = encoder.encode(pictures, sizes)
     looks: list[_Look | None] = []
     for index, (pixels, values) in enumerate(zip(pictures, encoded.vectors, strict=True)):
         vector = tuple(values.tolist())

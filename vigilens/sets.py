@@ -98,7 +98,7 @@ def add(load: "Load", *, name: str, paths: tuple[Path, ...], label: str) -> None
     with _opened(load) as store:
         described = store.describe(name)
         _fits(encoder.fingerprint, described.encoder, name)
-        limits = Limits(settings.images.max_bytes, settings.images.max_pixels)
+        limits = Limits(settings.images.max_bytes, settings.images.max_pixels, settings.images.reduce_jpegs)
         with _progress(len(files)) as advance:
             gathered = gather(store, name, encoder, files, limits=limits, progress=advance)
     print_gathered(described, gathered)
