@@ -25,11 +25,13 @@ class Service:
 
     Attributes:
         log: file with its output.
+        pid: of its process.
         started_at: time.monotonic of the process's start.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self.log = log
+        self.pid = process.pid
         self.started_at = time.monotonic()
         self._process = process
 
@@ -84,16 +86,17 @@ class Service:
 
 
 @contextmanager
-def service(folder: Path, settings_file: Path, leash: Leash) -> Iterator[Service]:
+def service(folder: Path, settings_file: Path, leash: Leash, program: str = "vigilens.cli") -> Iterator[Service]:
     """Starts the service; stops it by SIGTERM when the body has not done so.
 
     Args:
         folder: its working directory; its log is service.log in it.
         settings_file: its settings. Variables VIGILENS_… of this process are kept from it.
         leash: kills it if this process dies.
+        program: module with the command line.
     """
     log = folder / "service.log"
-    command: list[str | Path] = [sys.executable, "-m", "vigilens.cli", "--config", settings_file, "run"]
+    command: list[str | Path] = [sys.executable, "-m", program, "--config", settings_file, "run"]
     running = Service(leash.start(command, log, env=plain_environment(os.environ), folder=folder), log)
     try:
         yield running

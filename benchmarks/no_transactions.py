@@ -1,0 +1,59 @@
+"""`vigilens run` without transactions, to see what they cost: `python -m benchmarks.no_transactions run`.
+
+Records are sent and waited for, then the offsets are committed by the consumer: at least once instead of exactly once.
+The product has no switch for this; its parts are replaced from outside.
+"""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
+
+from consumer import intake, service
+from consumer.connect import Connection
+from consumer.publish import Publisher, check
+from consumer.records import Record
+from vigilens.cli import main
+
+_consumers: list[Any] = []
+
+
+class _Plain(Publisher):
+    """Publishes without a transaction."""
+
+    def publish(self, records: Iterable[Record], offsets: Mapping[TopicPartition, int], membership: Any) -> None:  # noqa: ARG002 (of the transaction)
+        """Send, wait, commit."""
+        self.renew()
+        futures = [
+            self._producer.send(
+                each.topic, value=each.value, key=each.key, headers=each.headers, partition=each.partition
+            )
+            for each in records
+        ]
+        self._producer.flush()
+        check(futures)
+        _consumers[-1].commit({at: OffsetAndMetadata(offset, "", -1) for at, offset in offsets.items()})
+
+
+def _consumer(*what: Any) -> Any:
+    _consumers.append(intake.build_consumer(*what))
+    return _consumers[-1]
+
+
+def _producer(connection: Connection, _id: str, transaction_timeout_s: float) -> KafkaProducer:
+    made = KafkaProducer(
+        **connection.options(),
+        client_id=f"vigilens-{uuid.uuid4().hex[:8]}",
+        delivery_timeout_ms=int(transaction_timeout_s * 500),
+        request_timeout_ms=int(transaction_timeout_s * 500) - 100,
+        batch_size=262_144,
+        allow_auto_create_topics=False,
+    )
+    made.init_transactions = lambda: None
+    return made
+
+
+if __name__ == "__main__":
+    vars(service).update(build_consumer=_consumer, build_producer=_producer, Publisher=_Plain)
+    main()

@@ -1,0 +1,163 @@
+"""What `service` and `latency` run: a broker, Milvus, a set, the judge in this process, and `vigilens run`."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import psutil
+from confluent_kafka import Consumer, Producer, TopicPartition
+from kafka import KafkaAdminClient
+
+from benchmarks.jpegs import jpegs
+from benchmarks.weights import MODEL, checkpoint
+from config.load import load
+from config.settings import Settings
+from demo.broker import kafka
+from demo.leash import Leash
+from demo.service import service, write_settings
+from embedding.encoder import Encoder
+from embedding.probe import probe_vector
+from matcher.judge import Judge
+from reference_sets.defaults import defaults
+from reference_sets.lite_server import lite_server
+from reference_sets.model import Kind, Reference, ReferenceSet, Seen, Thresholds, Verify
+from reference_sets.sight import see
+from vigilens import wiring
+
+KNOWN = 1_000  # references in the one set
+PARTITIONS = 4
+IMAGES, VERDICTS, METRICS = "vigilens.images", "vigilens.verdicts", "vigilens.metrics"
+_DRAWN = 50  # pictures of which the references are made
+_FAR = Thresholds(0.99, 0.999)  # of random vectors nothing comes near
+
+Tables = dict[str, dict[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Where the pictures go through.
+
+    Attributes:
+        bootstrap: of the broker.
+        uri: of Milvus.
+        folder: for logs and settings.
+        weights: of ViT-B-32.
+        leash: what is started here ends with it.
+    """
+
+    bootstrap: str
+    uri: str
+    folder: Path
+    weights: Path
+    leash: Leash
+
+    def settings(self, encoder: str, group: str = "bench", more: Mapping[str, object] | None = None) -> Path:
+        """A file with the settings for "words" or "openclip"; `more` goes to its table [batch]."""
+        tables: Tables = {
+            "kafka": {"bootstrap_servers": self.bootstrap, "group": group},
+            "batch": dict(more or {}),
+            "milvus": {"uri": self.uri},
+            "sets": {"use": [f"known_{encoder}"]},
+            "encoder": {"name": encoder},
+            "http": {"port": 0},
+            "log": {"format": "json"},
+        }
+        if encoder == "openclip":
+            tables["encoder"] |= {"model": MODEL, "checkpoint": str(self.weights)}
+        file = self.folder / f"{group}.toml"
+        write_settings(file, tables)
+        return file
+
+    def judge(self, encoder: str) -> tuple[Judge, Settings]:
+        """The service's own judge, in this process, with its set made if it is not there."""
+        settings = load(self.settings(encoder))
+        made, store = wiring.encoder(settings), wiring.store(settings)
+        name = f"known_{encoder}"
+        if all(known.name != name for known in store.sets()):
+            known = _described(name, made)
+            store.create(known)
+            store.upsert(name, _references(made, known))
+            store.flush(name)
+        return wiring.judge(settings, made, store, wiring.watch(settings, store, made)), settings
+
+    def fill(self, files: Sequence[bytes]) -> None:
+        """Send the pictures."""
+        producer = Producer({"bootstrap.servers": self.bootstrap, "queue.buffering.max.kbytes": 500_000})
+        for number, data in enumerate(files):
+            producer.produce(IMAGES, data, partition=number % PARTITIONS)
+            producer.poll(0)
+        producer.flush()
+
+    @contextmanager
+    def service(self, settings: Path, program: str = "vigilens.cli") -> Iterator[psutil.Process]:
+        """`vigilens run` with these settings, ready; yields its process."""
+        folder = settings.with_suffix("")
+        folder.mkdir()
+        with service(folder, settings, self.leash, program) as running:
+            running.wait_until_ready()
+            yield psutil.Process(running.pid)
+
+    def brokers(self) -> list[psutil.Process]:
+        """The brokers' processes."""
+        return [child for child in psutil.Process().children(recursive=True) if child.name() == "java"]
+
+
+@contextmanager
+def stream(folder: Path) -> Iterator[Stream]:
+    """All that runs, with topics and random weights of ViT-B-32."""
+    with ExitStack() as stack:
+        cluster = stack.enter_context(kafka(folder / "kafka"))
+        uri = stack.enter_context(lite_server(folder / "sets.db"))
+        leash = stack.enter_context(Leash())
+        admin = KafkaAdminClient(bootstrap_servers=cluster.bootstrap)
+        topics = {name: {"num_partitions": PARTITIONS} for name in (IMAGES, VERDICTS, METRICS)}
+        admin.create_topics(topics, wait_for_metadata=True)
+        admin.close()
+        yield Stream(cluster.bootstrap, uri, folder, checkpoint(folder), leash)
+
+
+@contextmanager
+def reading(bootstrap: str) -> Iterator[Consumer]:
+    """A reader of the verdicts that are committed from now on."""
+    reader = Consumer({"bootstrap.servers": bootstrap, "group.id": "bench", "isolation.level": "read_committed"})
+    partitions = [TopicPartition(VERDICTS, number) for number in range(PARTITIONS)]
+    for each in partitions:
+        _, each.offset = reader.get_watermark_offsets(each, timeout=30)
+    reader.assign(partitions)
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+def _described(name: str, encoder: Encoder) -> ReferenceSet:
+    usual, probe = defaults(encoder.name), tuple(map(float, probe_vector(encoder)))
+    known = ReferenceSet(
+        name, Kind.HARMFUL, "bench", 50, usual.thresholds or _FAR, encoder.fingerprint, encoder.dimension, 1, probe
+    )
+    return replace(known, verify=usual.verify, check=usual.check, mirrored=usual.mirrored)
+
+
+def _references(encoder: Encoder, known: ReferenceSet) -> list[Reference]:
+    """KNOWN of them. With a check: a few drawn pictures again and again, their vectors moved; else random vectors."""
+    rng = np.random.default_rng(1)
+
+    def moved(vector: Sequence[float]) -> tuple[float, ...]:
+        other = np.asarray(vector) + rng.normal(0, 0.5 / np.sqrt(len(vector)), len(vector))
+        return tuple(map(float, other / np.linalg.norm(other)))
+
+    if known.verify is Verify.OFF:
+        nothing = [0.0] * known.dimension
+        return [Reference(f"r{number}", f"r{number}", moved(nothing)) for number in range(KNOWN)]
+    drawn = [cv2.imdecode(np.frombuffer(each, np.uint8), cv2.IMREAD_COLOR_RGB) for each in jpegs(_DRAWN, 480, 360)]
+    sights = [sight for sight in see(encoder, known, [np.asarray(each, np.uint8) for each in drawn]) if sight]
+    references = []
+    for number in range(KNOWN):
+        sight = sights[number % len(sights)]
+        mirror = sight.mirror and Seen(moved(sight.mirror.vector), sight.mirror.features)
+        own = Seen(moved(sight.own.vector), sight.own.features)
+        references.append(Reference(f"r{number}", f"r{number}", own.vector, own.features, mirror))
+    return references
