@@ -123,6 +123,18 @@ def test_the_work_on_repeated_corners_is_bounded():
     assert len(check(board, many)) == len(many)
 
 
+def test_of_more_references_than_are_aligned_those_with_the_most_proposals_are():
+    picture = detect(detailed(19))
+    some = Keypoints(  # a quarter of its corners
+        *(values[::4] for values in (picture.points, picture.descriptors, picture.angles, picture.scales)), 1.0, 0.75
+    )
+    proposed = promising(picture, [some] * MOST_ALIGNED + [picture] * 2)
+    assert len(proposed) == MOST_ALIGNED
+    assert proposed[:2] == [MOST_ALIGNED, MOST_ALIGNED + 1]
+    found = check(picture, [some] * (2 * MOST_ALIGNED))
+    assert sum(one is not None for one in found) <= MOST_ALIGNED
+
+
 def test_identical_descriptors_everywhere_are_no_match():
     rng = np.random.default_rng(3)
     same = np.tile(rng.integers(0, 256, DESCRIPTOR_BYTES, np.uint8), (MOST, 1))
