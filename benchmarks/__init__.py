@@ -10,7 +10,11 @@ chaos   kills, stalls and restarts workers, brokers and Milvus, then counts lost
 service what Kafka and exactly-once cost: images per second through a broker against in this process
 search  what a search costs: sets of 1k to 1M references on Milvus Lite and on a server
         search_places   Milvus Lite and the server as processes, with their memory, processor time and disk
-machine     processor, memory and versions, beside every figure of time
+throughput  from a JPEG's bytes to its vector: ours, a naive loop, and a loader of the usual shape
+        throughput_ways the ways, each with its own threads; memory after many pictures
+        throughput_processes  a process for each
+profile where the time of an image goes: the picture in docs/performance.md
+machine processor, memory and versions, beside every figure of time
 copies  which edited copies are found in a folder of pictures, each way of finding them beside the others
         copies_edits    what is done to a picture, in 19 kinds
         copies_pictures a folder: references, their copies, unrelated pictures

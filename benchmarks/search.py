@@ -52,6 +52,7 @@ class Row:
         load_s: to add them all and to write them as one segment.
         open_s: from the start (Lite) or from the first answer (server) after a restart to the first result.
         memory: bytes of the process after the searches, less what it held before there was a set.
+        peak: the same at its highest, after it was opened anew.
         disk: bytes of all that it wrote.
         raw: bytes of the vectors alone.
         wall_ms: of one search.
@@ -67,6 +68,7 @@ class Row:
     load_s: float = 0.0
     open_s: float = 0.0
     memory: int = 0
+    peak: int = 0
     disk: int = 0
     raw: int = 0
     wall_ms: dict[str, float] = field(default_factory=dict)
@@ -97,7 +99,7 @@ def measure(place: Place, row: Row, limit_s: float, *, reopen: bool) -> None:
             store = _reopened(place, row)
             say(f"{row.where}: opened anew in {row.open_s:.1f} s")
         _search(store, place, row, deadline)
-        row.memory, row.disk = place.rss - before, place.disk
+        row.memory, row.peak, row.disk = place.rss - before, place.peak - before, place.disk
     except _TooMuch as why:
         row.stopped = str(why)
         say(f"{row.where}: stopped at {row.references:,} references: {why}")
@@ -188,16 +190,13 @@ def show(rows: Sequence[Row]) -> None:
             cells = [f"{row.wall_ms[f'{top} x {batch}']:.1f} ms" for batch in BATCHES]
             each = [f"{times[f'{top} x 64'] / 64:.2f} ms" for times in (row.wall_ms, row.cpu_ms)]
             print("| " + " | ".join([_name(row), f"{row.references:,}", str(top), *cells, *each]) + " |")
-    print("\n| where | references | added in | opened in | memory | a reference | to raw vectors | on disk |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("\n| where | references | added in | opened in | memory | a reference | to raw vectors | at most | on disk |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for row in rows:
         count, mib = max(1, row.references), 2**20
         cells = [f"{row.load_s:.1f} s", f"{row.open_s:.1f} s", f"{row.memory / mib:,.0f} MiB"]
-        cells += [
-            f"{row.memory / count / 1024:.1f} KiB",
-            f"{row.memory / max(1, row.raw):.1f}",
-            f"{row.disk / mib:,.0f} MiB",
-        ]
+        cells += [f"{row.memory / count / 1024:.1f} KiB", f"{row.memory / max(1, row.raw):.1f}"]
+        cells += [f"{size / mib:,.0f} MiB" for size in (row.peak, row.disk)]
         print("| " + " | ".join([_name(row), f"{row.references:,}", *cells]) + f" | {row.stopped}".rstrip("| ") + " |")
 
 

@@ -62,6 +62,12 @@ class Place(ABC):
         return int(self.process().memory_info().rss)
 
     @property
+    def peak(self) -> int:
+        """Bytes of memory that the process has held at most."""
+        status = Path(f"/proc/{self.process().pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+    @property
     def cpu_s(self) -> float:
         """Processor seconds that it has used."""
         times = self.process().cpu_times()

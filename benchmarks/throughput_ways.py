@@ -1,0 +1,175 @@
+"""The ways that `throughput` compares, each with its pictures and its threads in a process of its own.
+
+naive   one picture after the other, as OpenCLIP's README has it
+loader  the shape of clip-retrieval's clip_inference: a DataLoader whose workers read and prepare, the model beside them
+ours    the service's own `Embedder` on its own `Workers`; decode and embed are its two parts alone
+"""
+
+import io
+import os
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import islice
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as Pillow
+
+from benchmarks.jpegs import endless
+from benchmarks.throughput_processes import answer
+from benchmarks.weights import MODEL
+from embedding.choose import choose
+from embedding.decode import Picture, decode
+from embedding.encoder import Encoder
+from embedding.fetch import Fetcher, FetchRules
+from embedding.source import Inline
+from matcher.compose import Case, Image
+from matcher.embed import Clock, Embedder
+from matcher.examine import Needs
+from matcher.workers import Workers
+
+MAX_BYTES, MAX_PIXELS, RECENT_BYTES = 32 << 20, 64_000_000, 64 << 20
+LOADED = 32  # pictures of a batch of the loader, as clip-retrieval's users have it on a CPU
+DECODED = 8 << 20  # pixels of the pictures that wait decoded for `embed`, or all of them if they are fewer
+
+
+def serve(pipe: Connection, kind: str, weights: Path) -> None:
+    """The process of "theirs", "openclip" or "words": says how it computes, then answers (way, files)."""
+    if kind == "theirs":
+        theirs = Theirs()
+        pipe.send(f"float32, {theirs.threads} threads")
+        answer(pipe, {"naive": theirs.naive, "loader": theirs.loader})
+    else:
+        ours = Ours(encoder(kind, weights))
+        pipe.send(f"{ours.encoder.how}, {ours.workers.threads} workers")
+        answer(pipe, {"ours": ours.both, "decode": ours.decode, "embed": ours.embed})
+        ours.workers.close()
+
+
+def encoder(name: str, weights: Path) -> Encoder:
+    """The service's "words", or its "openclip" with ViT-B-32."""
+    return choose(name) if name == "words" else choose(name, model=MODEL, checkpoint=str(weights))
+
+
+class Theirs:
+    """OpenCLIP's model and transform as they come, in float32, with torch's own number of threads."""
+
+    def __init__(self) -> None:
+        import open_clip  # noqa: PLC0415 (2 s, and only in this process)
+        import torch  # noqa: PLC0415 (as above)
+
+        self._torch = torch
+        self.threads = torch.get_num_threads()
+        self._model, _, self._prepare = open_clip.create_model_and_transforms(MODEL, load_weights=False)
+        self._model.eval()
+
+    def naive(self, files: Sequence[bytes]) -> float:
+        """Pictures per second, one by one."""
+        begun = time.perf_counter()
+        with self._torch.inference_mode():
+            for data in files:
+                self._model.encode_image(self._prepare(Pillow.open(io.BytesIO(data))).unsqueeze(0))
+        return len(files) / (time.perf_counter() - begun)
+
+    def loader(self, files: Sequence[bytes]) -> float:
+        """Pictures per second of a second pass, for which the workers are there already."""
+        pictures: Any = _Prepared(files, self._prepare)  # all that a DataLoader wants is len() and [number]
+        loader: Any = self._torch.utils.data.DataLoader(
+            pictures,
+            batch_size=LOADED,
+            num_workers=len(os.sched_getaffinity(0)),
+            prefetch_factor=2,
+            persistent_workers=True,
+        )
+        for _ in loader:
+            break  # the workers have started
+        begun = time.perf_counter()
+        with self._torch.inference_mode():
+            for batch in loader:
+                vectors = self._model.encode_image(batch)
+                vectors /= vectors.norm(dim=-1, keepdim=True)
+                vectors.to(self._torch.float16).numpy()
+        return len(files) / (time.perf_counter() - begun)
+
+
+class _Prepared:
+    """A dataset of torch's: pictures as the model takes them."""
+
+    def __init__(self, files: Sequence[bytes], prepare: Callable[[Pillow.Image], Any]) -> None:
+        self._files = files
+        self._prepare = prepare
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, number: int) -> Any:
+        return self._prepare(Pillow.open(io.BytesIO(self._files[number])))
+
+
+class Ours:
+    """The service's own parts, as its judge uses them: some pictures at a time on a worker for each core."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder = encoder
+        self.workers = Workers()
+        rules = FetchRules(MAX_BYTES, (), (), allow_http=False, timeout_s=1)
+        self._embedder = Embedder(
+            encoder, Fetcher(rules), max_pixels=MAX_PIXELS, reduce=True, recent_bytes=RECENT_BYTES
+        )
+        self._needs = Needs(keypoints=encoder.name == "words", mirror=False)
+
+    def both(self, files: Sequence[bytes]) -> float:
+        """Pictures per second, from bytes to vectors; all digests differ."""
+        cases = [Case(Image(str(number), "", Inline(data))) for number, data in enumerate(files)]
+        seconds = self._timed(partial(self._embedder.embed, needs=self._needs, clock=Clock()), cases)
+        if wrong := [case.problem for case in cases if case.view is None or case.duplicate]:
+            raise SystemExit(f"{len(wrong)} of {len(cases)} pictures were not embedded: {wrong[0]}")
+        return len(files) / seconds
+
+    def decode(self, files: Sequence[bytes]) -> float:
+        """Pictures per second, from bytes to pixels."""
+        return len(files) / self._timed(lambda part: [self._decoded(data) for data in part], files)
+
+    def embed(self, files: Sequence[bytes]) -> float:
+        """Pictures per second, from pixels to vectors."""
+        few: list[Picture] = []
+        for data in files:
+            few.append(self._decoded(data))
+            if sum(each.pixels.size // 3 for each in few) > DECODED:
+                break
+        pictures = [few[number % len(few)] for number in range(len(files))]
+        return len(files) / self._timed(self._encode, pictures)
+
+    def _encode(self, part: Sequence[Picture]) -> None:
+        self.encoder.encode([each.pixels for each in part], [each.size for each in part])
+
+    def _decoded(self, data: bytes) -> Picture:
+        picture = decode(data, MAX_PIXELS, self.encoder.least_side)
+        if not isinstance(picture, Picture):
+            raise SystemExit(f"a picture of ours cannot be decoded: {picture.detail}")
+        return picture
+
+    def _timed(self, work: Callable[[Any], Any], items: Sequence[Any]) -> float:
+        """Seconds for all items, in parts on the workers."""
+        together = self.encoder.together
+        parts = [items[start : start + together] for start in range(0, len(items), together)]
+        begun = time.perf_counter()
+        self.workers.spread(0, work, parts)
+        return time.perf_counter() - begun
+
+
+def soak(pipe: Connection, kind: str, weights: Path, files: Sequence[bytes], count: int) -> None:
+    """Sends (pictures, bytes of memory) after 1,000 pictures, then ten times until `count`: decoded and embedded."""
+    import psutil  # noqa: PLC0415 (needed here only)
+
+    ours, stream, done = Ours(encoder(kind, weights)), endless(files), 0
+    marks = np.linspace(1000, count, 11).round().astype(int).tolist()
+    for mark in marks:
+        while done < mark:
+            part = list(islice(stream, min(256, mark - done)))
+            ours.both(part)
+            done += len(part)
+        pipe.send((done, psutil.Process().memory_info().rss))
