@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from kafka.errors import AuthorizationError, KafkaError, UnsupportedVersionError
 
 from consumer import loop, topics
 from consumer.batch import Batch
-from consumer.connect import Connection
+from consumer.connect import NO_FAST_CHECKSUMS, Connection, has_fast_checksums
 from consumer.intake import Intake, Limits, Membership, build_consumer
 from consumer.lifecycle import CannotStart, Watchdog, slot
 from consumer.metrics import Metrics, serve
@@ -59,10 +60,13 @@ def run(plan: Plan, start: Callable[[Patience], Judge], metrics: Metrics, stoppi
         CannotStart: a topic does not exist, the port is taken.
         CannotPublish: Kafka refuses our records.
     """
+    started = time.monotonic()
     with ExitStack() as house:
         address = house.enter_context(serve(metrics, plan.http_host, plan.http_port))
         instance = house.enter_context(slot(plan.membership.group, plan.instance))
         log.info("starting", extra={"fields": {"instance": instance, "http": address}})
+        if not has_fast_checksums():
+            log.warning(NO_FAST_CHECKSUMS)
         judge = start(Patience(plan.give_up_s, stopping, lambda why: metrics.wait("milvus", why)))
         house.callback(judge.close)
         patience = Patience(plan.give_up_s, stopping, lambda why: metrics.wait("kafka", why))
@@ -82,7 +86,10 @@ def run(plan: Plan, start: Callable[[Patience], Judge], metrics: Metrics, stoppi
         outlet = Outlet(publisher, metrics, names)
         metrics.wait("start", None)
         house.callback(stopping.set)  # however the loop ends, judges that wait for Milvus end too
-        log.info("ready", extra={"fields": {"topic": plan.images_topic, "group": plan.membership.group}})
+        seconds = round(time.monotonic() - started, 1)
+        log.info(
+            "ready", extra={"fields": {"topic": plan.images_topic, "group": plan.membership.group, "seconds": seconds}}
+        )
         loop.run(intake, partial(_judge, judge, plan), outlet, depth=plan.depth, stopping=stopping)
     log.info("stopped", extra={"fields": {"instance": instance}})
 

@@ -219,3 +219,15 @@ def test_faults_of_a_topic(role, change, fatal):
     need = next(n for n in topics.needs("images", "verdicts", "metrics", 20_971_520, 16_384) if n.role == role)
     there: dict[str, topics.Topic | None] = {"images": GOOD, "verdicts": GOOD, "metrics": GOOD, role: changed}
     assert [fault.fatal for fault in topics.faults(need, there, "images")] == ([] if fatal is None else [fatal])
+
+
+def test_checksums_without_the_c_library_are_a_warning_that_names_the_mend(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert connect.has_fast_checksums()  # our own dependencies bring it
+    monkeypatch.setattr(connect, "has_fast_checksums", lambda: False)
+    monkeypatch.setenv("VIGILENS_KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    monkeypatch.setattr(connect, "BOOTSTRAP_MS", 200)
+    found = json.loads(CliRunner().invoke(main, ["check", "--json"]).output)
+    (warning,) = [each for each in found if each["outcome"] == "warning"]
+    assert (warning["part"], "kafka-python[crc32c]" in warning["sentence"]) == ("kafka", True)

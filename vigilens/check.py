@@ -112,11 +112,11 @@ def _kafka(settings: "Settings", new: NewTopics | None) -> Iterator[Finding]:
     from kafka.errors import KafkaError
 
     from consumer import topics
+    from consumer.connect import NO_FAST_CHECKSUMS, has_fast_checksums
     from vigilens import wiring
 
-    if not _has_fast_checksums():
-        mend = "pip install 'kafka-python[crc32c]'"
-        yield Finding("kafka", "warning", f"without the C crc32c large records take 10 times as long: {mend}")
+    if not has_fast_checksums():
+        yield Finding("kafka", "warning", NO_FAST_CHECKSUMS)
     try:
         with topics.admin(wiring.connection(settings)) as client:
             brokers = len(client.describe_cluster()["brokers"])
@@ -152,14 +152,6 @@ def _topics(settings: "Settings", client: "KafkaAdminClient", new: NewTopics | N
         yield Finding("topic", "ok", f"{need.name}: {created}{topic}")
         for fault in topics.faults(need, there, kafka.images_topic):
             yield Finding("topic", "failed" if fault.fatal else "warning", f"{need.name}: {fault.sentence}")
-
-
-def _has_fast_checksums() -> bool:
-    try:
-        import crc32c  # noqa: F401 (kafka-python takes it by itself when it is there)
-    except ImportError:
-        return False
-    return True
 
 
 def _matching(settings: "Settings") -> Iterator[Finding]:

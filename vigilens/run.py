@@ -1,6 +1,8 @@
 """`vigilens run`: the service."""
 
+import logging
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +13,9 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from consumer.service import Plan
     from matcher.judge import Judge
+
+
+log = logging.getLogger("vigilens.service")
 
 
 @click.command(short_help="Run the service: judge images from Kafka until stopped.")
@@ -47,10 +52,16 @@ def serve(settings: "Settings") -> None:
     metrics, stopping = Metrics(), threading.Event()
 
     def start(patience: Patience) -> "Judge":
+        started = time.monotonic()
         encoder = wiring.encoder(settings)
+        fields = {"name": encoder.name, "how": encoder.how, "seconds": round(time.monotonic() - started, 1)}
+        log.info("encoder", extra={"fields": fields})
+        started = time.monotonic()
         store = wiring.store(settings, patience)
         watch = wiring.watch(settings, store, encoder)
-        wiring.prove(encoder, watch.look().sets)
+        sets = watch.look().sets
+        wiring.prove(encoder, sets)
+        log.info("sets", extra={"fields": {"sets": len(sets), "seconds": round(time.monotonic() - started, 1)}})
         return wiring.judge(settings, encoder, store, watch)
 
     with stop_signals(stopping) as asked:
