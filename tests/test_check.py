@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from config.load import load
 from consumer import connect, topics
 from consumer.connect import Connection
 from demo.broker import Cluster
@@ -14,6 +15,7 @@ from embedding.choose import choose
 from embedding.probe import probe_picture, probe_vector
 from reference_sets.model import Kind, Reference, ReferenceSet, Thresholds
 from reference_sets.store import Store
+from vigilens import check
 from vigilens.cli import main
 
 GOOD = topics.Topic("t", partitions=6, replication=3, record_bytes=30_000_000, min_insync=2, cleanup="delete")
@@ -85,6 +87,7 @@ def test_everything_in_order_is_code_0_and_one_line_each(home):
     assert not [line for line in lines if line.startswith("✗")]
     for start in ("✓ settings", "✓ kafka", "✓ topic", "✓ encoder", "✓ milvus", "✓ set"):
         assert any(line.startswith(start) for line in lines), start
+    assert any(line.startswith("✓ encoder") and "pdq, 256 values, float32, fingerprint" in line for line in lines)
     assert any("spam: harmful" in line and "2 references" in line for line in lines)
 
 
@@ -221,13 +224,9 @@ def test_faults_of_a_topic(role, change, fatal):
     assert [fault.fatal for fault in topics.faults(need, there, "images")] == ([] if fatal is None else [fatal])
 
 
-def test_checksums_without_the_c_library_are_a_warning_that_names_the_mend(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("home")
+def test_checksums_without_the_c_library_are_a_warning_that_names_the_mend(monkeypatch: pytest.MonkeyPatch) -> None:
     assert connect.has_fast_checksums()  # our own dependencies bring it
     monkeypatch.setattr(connect, "has_fast_checksums", lambda: False)
-    monkeypatch.setenv("VIGILENS_KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")
-    monkeypatch.setattr(connect, "BOOTSTRAP_MS", 200)
-    found = json.loads(CliRunner().invoke(main, ["check", "--json"]).output)
-    (warning,) = [each for each in found if each["outcome"] == "warning"]
-    assert (warning["part"], "kafka-python[crc32c]" in warning["sentence"]) == ("kafka", True)
+    found = next(check._kafka(load(), None))
+    assert (found.part, found.outcome, "kafka-python[crc32c]" in found.sentence) == ("kafka", "warning", True)
