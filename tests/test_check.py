@@ -15,7 +15,7 @@ from embedding.choose import choose
 from embedding.probe import probe_picture, probe_vector
 from reference_sets.model import Kind, Reference, ReferenceSet, Thresholds
 from reference_sets.store import Store
-from vigilens import check
+from vigilens.check import _kafka
 from vigilens.cli import main
 
 GOOD = topics.Topic("t", partitions=6, replication=3, record_bytes=30_000_000, min_insync=2, cleanup="delete")
@@ -228,5 +228,5 @@ def test_faults_of_a_topic(role, change, fatal):
 def test_checksums_without_the_c_library_are_a_warning_that_names_the_mend(monkeypatch: pytest.MonkeyPatch) -> None:
     assert connect.has_fast_checksums()  # our own dependencies bring it
     monkeypatch.setattr(connect, "has_fast_checksums", lambda: False)
-    found = next(check._kafka(load(), None))
+    found = next(_kafka(load(), None))
     assert (found.part, found.outcome, "kafka-python[crc32c]" in found.sentence) == ("kafka", "warning", True)
