@@ -19,7 +19,12 @@ backbone       any model of timm with a local checkpoint
 weights        weights of either, out of a file that may be anyone's
 prepare        resize and crop as the network's own transform has them
 network        pictures → unit vectors through a network that has its weights
-precision      the fastest numeric type that is right on this machine
+precision      numeric types that are worth a try on this machine
+ways           the ways to compute a network, and which of them this machine takes
+vit            a vision transformer's weights by the part that each plays
+packed         a vision transformer on the processor in fewer and larger steps
+gpu            what differs on a GPU
+allocator      free memory goes back to the system
 choose         the encoder that the settings name
 encoder_error  why there is none
 probe          one known picture (probe.png), to see that the numbers are still those of the sets

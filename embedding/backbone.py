@@ -8,11 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import timm
+import torch
 from timm.data.config import resolve_model_data_config
 from timm.data.transforms_factory import create_transform
+from timm.layers.attention import Attention
+from timm.layers.layer_scale import LayerScale
+from timm.layers.mlp import Mlp
+from timm.layers.patch_embed import PatchEmbed
+from timm.models import vision_transformer as timm_vit
+from torch import nn
 
+from embedding.allocator import give_back
 from embedding.encoder_error import EncoderError
-from embedding.network import LONGEST_ASPECT, SHORTEST_ASPECT, Network
+from embedding.network import Network
+from embedding.prepare import LONGEST_ASPECT, SHORTEST_ASPECT
+from embedding.vit import Affine, Block, Vit, affine, in_patches, with_scales
 from embedding.weights import backbone_weights, sha256
 
 _ASPECTS = {"center": SHORTEST_ASPECT, "border": LONGEST_ASPECT}  # "squash" has a fixed size
@@ -42,6 +52,7 @@ class Backbone(Network):
             "timm",
             tower,
             create_transform(**preparation, is_training=False),
+            vit=_vit(tower),
             aspect=_ASPECTS.get(preparation["crop_mode"]),
             depends_on={
                 "model": model,
@@ -52,6 +63,8 @@ class Backbone(Network):
             device=device,
             precision=precision,
         )
+        del tower  # the way that was taken has what it needs of it
+        give_back()
 
 
 def _known(model: str) -> None:
@@ -85,3 +98,68 @@ def _described(preparation: dict[str, Any]) -> str:
     """All of it in one line; the library's version is left out, the probe picture watches over it."""
     parts = sorted(preparation.items())
     return repr([(name, tuple(value) if isinstance(value, list) else value) for name, value in parts])
+
+
+def _vit(tower: Any) -> Vit | None:
+    """The tower's parts, if it is timm's plain vision transformer and has nothing that `Vit` has not."""
+    known = (
+        type(tower) is timm_vit.VisionTransformer
+        and type(tower.patch_embed) is PatchEmbed
+        and in_patches(tower.patch_embed.proj)
+        and not tower.patch_embed.dynamic_img_pad
+        and tower.has_class_token
+        and tower.pos_embed is not None
+        and tower.attn_pool is None
+        and tower.global_pool == "token"
+        and isinstance(tower.norm_pre, (nn.LayerNorm, nn.Identity))
+        and isinstance(tower.norm, nn.LayerNorm)
+        and _nothing(tower.patch_embed.norm, tower.patch_drop, tower.fc_norm, tower.head)
+    )
+    if not known:
+        return None
+    blocks = [_block(each) for each in tower.blocks]
+    if any(block is None for block in blocks):
+        return None
+    prefix = torch.cat([each[0] for each in (tower.cls_token, tower.reg_token) if each is not None])
+    positions = tower.pos_embed[0]
+    if not tower.no_embed_class:
+        prefix, positions = prefix + positions[: len(prefix)], positions[len(prefix) :]
+    return Vit(
+        heads=tower.blocks[0].attn.num_heads,
+        patch=Affine(tower.patch_embed.proj.weight, tower.patch_embed.proj.bias),
+        prefix=prefix,
+        positions=positions,
+        norm_pre=tower.norm_pre if isinstance(tower.norm_pre, nn.LayerNorm) else None,
+        blocks=[block for block in blocks if block],
+        norm_post=tower.norm,
+        projection=None,
+    )
+
+
+def _block(block: Any) -> Block | None:
+    known = (
+        type(block) is timm_vit.Block
+        and type(block.attn) is Attention
+        and type(block.mlp) is Mlp
+        and type(block.mlp.act) is nn.GELU
+        and _nothing(block.attn.q_norm, block.attn.k_norm, block.attn.norm, block.mlp.norm)
+        and getattr(block.attn, "gate", None) is None
+        and all(type(scale) in {nn.Identity, LayerScale} for scale in (block.ls1, block.ls2))
+    )
+    if not known:
+        return None
+    found = Block(
+        norm_1=block.norm1,
+        qkv=affine(block.attn.qkv),
+        out=affine(block.attn.proj),
+        norm_2=block.norm2,
+        up=affine(block.mlp.fc1),
+        activation="gelu",
+        algorithm=block.mlp.act.approximate,
+        down=affine(block.mlp.fc2),
+    )
+    return with_scales(found, *(getattr(scale, "gamma", None) for scale in (block.ls1, block.ls2)))
+
+
+def _nothing(*parts: Any) -> bool:
+    return all(type(part) is nn.Identity for part in parts)

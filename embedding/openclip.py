@@ -7,8 +7,10 @@ from pathlib import Path
 
 from open_clip.transform import PreprocessCfg, image_transform_v2
 
-from embedding.network import LONGEST_ASPECT, SHORTEST_ASPECT, Network
-from embedding.tower import image_tower
+from embedding.allocator import give_back
+from embedding.network import Network
+from embedding.prepare import LONGEST_ASPECT, SHORTEST_ASPECT
+from embedding.tower import image_tower, vit
 from embedding.weights import image_weights, sha256
 
 _ASPECTS = {"shortest": SHORTEST_ASPECT, "longest": LONGEST_ASPECT}  # "squash" has a fixed size
@@ -34,6 +36,7 @@ class OpenClip(Network):
             "openclip",
             tower,
             image_transform_v2(preprocessing, is_train=False),
+            vit=vit(tower),
             aspect=_ASPECTS.get(preprocessing.resize_mode),
             depends_on={
                 "model": model,
@@ -43,6 +46,8 @@ class OpenClip(Network):
             device=device,
             precision=precision,
         )
+        del tower  # the way that was taken has what it needs of it
+        give_back()
 
 
 def _described(preprocessing: PreprocessCfg) -> str:

@@ -1,4 +1,4 @@
-"""The fastest numeric type that is right on this machine."""
+"""Numeric types: which are worth a try on this machine, and when vectors are the same but for rounding."""
 
 import numpy as np
 import torch
@@ -11,20 +11,17 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": t
 LEAST_COSINE = 0.9995
 
 
-def fastest(device: str) -> torch.dtype:
-    """The type to try first.
+def promising(device: str) -> list[torch.dtype]:
+    """The types to try, the best first; the last one is float32.
 
     On a CPU half precision pays only where the processor multiplies matrices of it (AMX): bfloat16 without AMX runs at
     0.3-0.8 of float32's speed.
     """
     if device == "cuda":
-        return torch.float16
+        return [torch.float16, torch.float32]
     able = torch.cpu.get_capabilities()
-    if able.get("amx_fp16"):
-        return torch.float16
-    if able.get("amx_bf16"):
-        return torch.bfloat16
-    return torch.float32
+    halves = {"amx_fp16": torch.float16, "amx_bf16": torch.bfloat16}
+    return [*(type_ for name, type_ in halves.items() if able.get(name)), torch.float32]
 
 
 def same_vectors(right: NDArray[np.float32], other: NDArray[np.float32]) -> bool:

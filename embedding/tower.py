@@ -1,4 +1,4 @@
-"""The image tower of an OpenCLIP model, its weights still to come, and how pictures were prepared in its training."""
+"""The image tower of an OpenCLIP model: how it is built, how its pictures are prepared, and its parts."""
 
 import json
 from pathlib import Path
@@ -8,8 +8,11 @@ import open_clip
 import torch
 from open_clip.model import _build_vision_tower
 from open_clip.transform import PreprocessCfg, merge_preprocess_dict
+from open_clip.transformer import LayerScale, QuickGELU, ResidualAttentionBlock, VisionTransformer
+from torch import nn
 
 from embedding.encoder_error import EncoderError
+from embedding.vit import Affine, Block, Vit, affine, in_patches, quick_gelu, with_scales
 
 CONFIG = "open_clip_config.json"  # beside the weights, as OpenCLIP itself publishes them
 _SETTINGS = ("mean", "std", "interpolation", "resize_mode")
@@ -78,3 +81,62 @@ def _published(model: str, checkpoint: Path) -> dict[str, Any]:
             f"beside {checkpoint}"
         )
     return ways[0] if ways else {}
+
+
+def vit(tower: Any) -> Vit | None:
+    """The tower's parts, if it is one of OpenCLIP's own vision transformers and has nothing that `Vit` has not."""
+    known = (
+        type(tower) is VisionTransformer
+        and in_patches(tower.conv1)
+        and type(tower.patch_dropout) is nn.Identity
+        and isinstance(tower.ln_pre, (nn.LayerNorm, nn.Identity))
+        and tower.attn_pool is None
+        and tower.pool_type == "tok"
+        and not tower.output_tokens
+        and isinstance(tower.ln_post, nn.LayerNorm)
+    )
+    if not known:
+        return None
+    blocks = [_block(each) for each in tower.transformer.resblocks]
+    heads = {each.attn.num_heads for each in tower.transformer.resblocks if type(each) is ResidualAttentionBlock}
+    if len(heads) != 1 or any(block is None for block in blocks):
+        return None
+    return Vit(
+        heads=heads.pop(),
+        patch=Affine(tower.conv1.weight, tower.conv1.bias),
+        prefix=(tower.class_embedding + tower.positional_embedding[0])[None],
+        positions=tower.positional_embedding[1:],
+        norm_pre=tower.ln_pre if isinstance(tower.ln_pre, nn.LayerNorm) else None,
+        blocks=[block for block in blocks if block],
+        norm_post=tower.ln_post,
+        projection=tower.proj,
+    )
+
+
+def _block(block: Any) -> Block | None:
+    if type(block) is not ResidualAttentionBlock or hasattr(block, "ln_1_kv"):
+        return None
+    attention, act = block.attn, block.mlp.gelu
+    scales = [None if type(scale) is nn.Identity else scale for scale in (block.ls_1, block.ls_2)]
+    known = (
+        attention.in_proj_weight is not None
+        and attention.bias_k is attention.bias_v is None
+        and not attention.add_zero_attn
+        and list(dict(block.mlp.named_children())) == ["c_fc", "gelu", "c_proj"]
+        and type(act) in {nn.GELU, QuickGELU}
+        and all(scale is None or type(scale) is LayerScale for scale in scales)
+    )
+    if not known:
+        return None
+    found = Block(
+        norm_1=block.ln_1,
+        qkv=Affine(attention.in_proj_weight, attention.in_proj_bias),
+        out=affine(attention.out_proj),
+        norm_2=block.ln_2,
+        up=affine(block.mlp.c_fc),
+        activation="gelu",
+        algorithm=getattr(act, "approximate", "none"),
+        down=affine(block.mlp.c_proj),
+    )
+    found = with_scales(found, *(None if scale is None else scale.gamma for scale in scales))
+    return quick_gelu(found) if type(act) is QuickGELU else found

@@ -1,5 +1,6 @@
 """The checkpoints are made here, in OpenCLIP's own format, from a fixed seed: they test the way, not the eyes."""
 
+import itertools
 import json
 import threading
 
@@ -10,13 +11,14 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from embedding import ways
 from embedding.choose import EncoderError, choose
 from embedding.openclip import OpenClip
-from embedding.precision import LEAST_COSINE, fastest
+from embedding.precision import LEAST_COSINE, promising
 from embedding.probe import agrees, probe_picture, probe_vector
 
 SEED = 20_26
-MODEL = "tiny-for-tests"
+MODEL, RESNET = "tiny-for-tests", "tiny-resnet-for-tests"
 CONFIG = {
     "embed_dim": 32,
     "vision_cfg": {"image_size": 64, "layers": 2, "width": 64, "patch_size": 16},
@@ -28,6 +30,8 @@ CONFIG = {
 def weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     (folder / f"{MODEL}.json").write_text(json.dumps(CONFIG))
+    resnet = {**CONFIG["vision_cfg"], "layers": [1, 1, 1, 1], "width": 32, "patch_size": None}
+    (folder / f"{RESNET}.json").write_text(json.dumps({**CONFIG, "vision_cfg": resnet}))
     (folder / f"{MODEL}-quickgelu.json").write_text(json.dumps({**CONFIG, "quick_gelu": True}))
     open_clip.add_model_config(folder)
     torch.manual_seed(SEED)
@@ -67,6 +71,25 @@ def test_vectors_are_those_of_openclip_itself(weights, checkpoint):
         theirs = model.eval().encode_image(prepare(Image.fromarray(probe_picture()))[None], normalize=True)
     ours = probe_vector(OpenClip(MODEL, checkpoint, precision="float32"))
     assert float(theirs[0] @ torch.from_numpy(ours)) > 1 - 1e-6
+
+
+def test_a_vision_transformer_is_packed_and_a_resnet_is_not(checkpoint, tmp_path):
+    encoder = OpenClip(MODEL, checkpoint, device="cpu", precision="float32")
+    assert encoder.how == "float32 on the CPU, packed ViT"
+    assert (encoder.least_side, encoder.together) == (2 * 64, 8)
+    path = tmp_path / "resnet.safetensors"
+    save_file(open_clip.create_model(RESNET, load_weights=False).state_dict(), path)
+    resnet = OpenClip(RESNET, path, device="cpu", precision="bfloat16")
+    assert resnet.how == "bfloat16 on the CPU, plain model"
+
+
+def test_the_fingerprint_is_that_of_sets_made_with_the_plain_model(checkpoint, monkeypatch):
+    packed = OpenClip(MODEL, checkpoint, device="cpu", precision="bfloat16")
+    monkeypatch.setattr("embedding.openclip.vit", lambda _: None)
+    plain = OpenClip(MODEL, checkpoint, device="cpu", precision="bfloat16")
+    assert (packed.how, plain.how) == ("bfloat16 on the CPU, packed ViT", "bfloat16 on the CPU, plain model")
+    assert packed.fingerprint == plain.fingerprint
+    assert agrees(packed, probe_vector(plain).tolist())
 
 
 def test_pt_bin_and_safetensors_give_the_same_vectors(weights, checkpoint, tmp_path):
@@ -113,9 +136,10 @@ def test_every_way_of_resizing_takes_every_shape(checkpoint, pictures, mode):
     assert np.isfinite(OpenClip(MODEL, checkpoint, precision="float32").encode(pictures).vectors).all()
 
 
-def test_auto_is_the_type_that_this_machine_is_fast_in_and_agrees_with_float32(checkpoint, pictures):
+def test_auto_is_the_type_that_this_machine_is_fast_in_and_agrees_with_float32(checkpoint, pictures, monkeypatch):
+    monkeypatch.setitem(ways.CLOCKS, "cpu", itertools.count().__next__)  # this model is too small to be timed
     auto = OpenClip(MODEL, checkpoint, device="cpu")
-    fixed = OpenClip(MODEL, checkpoint, device="cpu", precision=str(fastest("cpu")).removeprefix("torch."))
+    fixed = OpenClip(MODEL, checkpoint, device="cpu", precision=str(promising("cpu")[0]).removeprefix("torch."))
     assert auto.fingerprint == fixed.fingerprint
     full = OpenClip(MODEL, checkpoint, device="cpu", precision="float32")
     assert (auto.encode(pictures).vectors * full.encode(pictures).vectors).sum(axis=1).min() >= LEAST_COSINE
@@ -125,9 +149,10 @@ def test_a_type_that_is_not_right_gives_way_to_float32_or_is_refused(weights, tm
     huge = dict(weights)
     huge["visual.conv1.weight"] = huge["visual.conv1.weight"] * 1e6  # overflows float16
     save_file(huge, tmp_path / "huge.safetensors")
-    monkeypatch.setattr("embedding.network.fastest", lambda _device: torch.float16)
+    monkeypatch.setattr("embedding.network.promising", lambda _device: [torch.float16])
     encoder = OpenClip(MODEL, tmp_path / "huge.safetensors", device="cpu")
-    assert "float32 is used" in caplog.text
+    assert "is not right in float16" in caplog.text
+    assert encoder.how.startswith("float32 on the CPU, ")
     assert encoder.fingerprint == OpenClip(MODEL, tmp_path / "huge.safetensors", precision="float32").fingerprint
     assert np.isfinite(probe_vector(encoder)).all()
     with pytest.raises(EncoderError, match="not right in float16"):
