@@ -48,7 +48,7 @@ def as_seen(image: Image.Image) -> Pixels:
     """
     height, width = size_as_seen(image)
     pixels = np.empty((height, width, 3), dtype=np.uint8)
-    stored = _as_stored(pixels, _orientation(image))
+    stored = _as_stored(pixels, orientation(image))
     colour = _deep(image) if image.mode.startswith(_DEEP) else _shallow(image)
     for top, strip in _strips(image):
         stored[top : top + strip.height] = colour(strip)
@@ -71,7 +71,7 @@ def decoded_as_seen(decoded: Pixels, image: Image.Image) -> Pixels:
         for top in range(0, decoded.shape[0], rows):
             strip = decoded[top : top + rows]
             pixels[top : top + rows] = colour(Image.fromarray(strip[..., 0] if grey else strip))
-    turn = _TURNS.get(_orientation(image))
+    turn = _TURNS.get(orientation(image))
     upright: Pixels = turn(pixels) if turn else pixels
     return upright
 
@@ -79,7 +79,7 @@ def decoded_as_seen(decoded: Pixels, image: Image.Image) -> Pixels:
 def size_as_seen(image: Image.Image) -> Size:
     """Height and width with its EXIF orientation applied."""
     width, height = image.size
-    return (width, height) if _orientation(image) in _SIDEWAYS else (height, width)
+    return (width, height) if orientation(image) in _SIDEWAYS else (height, width)
 
 
 def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
@@ -91,16 +91,16 @@ def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
         yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation(image: Image.Image) -> int:
     """1 to 8, as EXIF defines them; 1 where it says nothing or nonsense."""
     try:
-        orientation = image.getexif().get(_ORIENTATION, 1)
+        said = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # noqa: BLE001 (strangers' bytes: EXIF that cannot be read is no EXIF)
         return 1
-    return orientation if orientation in range(1, 9) else 1
+    return said if said in range(1, 9) else 1
 
 
-def _as_stored(upright: Pixels, orientation: int) -> Pixels:
+def _as_stored(upright: Pixels, turned: int) -> Pixels:
     """A view of the upright pixels in the order in which the file stores them."""
     views: dict[int, Callable[[Pixels], Pixels]] = {
         2: lambda seen: seen[:, ::-1],
@@ -111,7 +111,7 @@ def _as_stored(upright: Pixels, orientation: int) -> Pixels:
         7: lambda seen: seen[::-1, ::-1].transpose(1, 0, 2),
         8: lambda seen: np.rot90(seen, -1),
     }
-    return views[orientation](upright) if orientation in views else upright
+    return views[turned](upright) if turned in views else upright
 
 
 def _shallow(image: Image.Image) -> Callable[[Image.Image], Pixels]:

@@ -21,6 +21,7 @@ LONGEST_ASPECT = 16
 # A picture reduced to twice the size that it is resized to differs by a few grey levels, one reduced to the very size
 # by 50: the reduction is a coarser filter than the resize.
 _REDUCED_TO = 2
+_TOUCHED = 3  # rows of the result that the last row of the picture reaches; a cubic filter is 2 rows of the result wide
 _EIGHTHS = 8  # JPEGs are reduced to 1/8 ... 8/8; what a side of 8 pixels stands for is then a whole number of pixels
 
 # All parts of transforms that are known, by the names of their classes: neither library is loaded for the other's.
@@ -75,11 +76,27 @@ class Preparation:
         pixels, size, eighths = cut(pixels, size, self.aspect)
         picture = torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy()).permute(2, 0, 1)[None]
         height, width = self.resized(size)
-        # The last row and column of a reduced picture can stand for less than the others do; that the sizes were
-        # rounded up must not stretch the picture.
+        # That a reduced picture's sides were rounded up must not stretch it.
         scales = [_EIGHTHS * to / (side * eighths) for to, side in zip((height, width), size, strict=True)]
-        seen: torch.Tensor = self.filter(picture, [height, width], False, *scales)[0]
-        return seen if self.crop is None else _middle(seen, self.crop, self.fill)
+        seen: torch.Tensor = self.filter(picture, [height, width], False, *scales)
+        for axis, side in enumerate(size):
+            if excess := -side * eighths % _EIGHTHS:
+                self._lighten(
+                    seen.transpose(2, 2 + axis), picture.transpose(2, 2 + axis), excess, scales[:: 1 - 2 * axis]
+                )
+        return seen[0] if self.crop is None else _middle(seen[0], self.crop, self.fill)
+
+    def _lighten(self, seen: torch.Tensor, picture: torch.Tensor, excess: int, scales: list[float]) -> None:
+        """Take out of `seen`, in place, what its last row of pixels counts too much.
+
+        A row of a reduced picture stands for 8 eighths of a row, the last one for `excess` eighths fewer.
+        """
+        row = self.filter(picture[:, :, -1:], [1, seen.shape[3]], False, None, scales[1]).float()
+        alone = torch.zeros(1, 1, 1, picture.shape[2])  # lying: torch is wrong about floats in a single column
+        alone[..., -1] = excess / _EIGHTHS
+        share = self.filter(alone, [1, seen.shape[2]], False, None, scales[0])[..., -_TOUCHED:].transpose(2, 3)
+        last = seen[:, :, -_TOUCHED:]
+        last.copy_(((last - share * row) / (1 - share)).round_().clamp_(0, 255))
 
 
 def preparation(transform: Any) -> Preparation | None:

@@ -79,11 +79,12 @@ def test_orientation_and_profile_are_applied_as_to_pillow_s_pixels(mode, profile
     tags[0x0112] = orientation
     extra = {"icc_profile": gamma_profile(mode)} if profile else {}
     image = Image.fromarray(detailed(3)).convert(mode)
-    data = saved(image, format="JPEG", exif=tags, **extra)
+    data = saved(image, format="JPEG", exif=tags, subsampling=0, **extra)
     assert same(data)
-    plain = decode(saved(image, format="JPEG", exif=tags), MAX)
+    plain = decode(saved(image, format="JPEG", exif=tags, subsampling=0), MAX)
     assert np.array_equal(decode(data, MAX).pixels, plain.pixels) == (not profile)
     half = decode(data, MAX, 100)
+    assert all(side % 2 == 0 for side in plain.size), "else it is not reduced in all orientations"
     assert half.size == plain.size == plain.pixels.shape[:2]
     assert half.pixels.shape == (*(-(-side // 2) for side in plain.size), 3)
     assert half.pixels.flags.c_contiguous
@@ -134,9 +135,19 @@ def test_odd_and_damaged_files_are_left_to_pillow():
     ],
 )
 def test_it_is_reduced_to_the_least_of_an_eighth_a_quarter_and_a_half_that_is_enough(size, least_side, expected):
-    result = decode(saved(Image.new("RGB", size), format="JPEG"), MAX, least_side)
+    result = decode(saved(Image.new("RGB", size), format="JPEG", subsampling=0), MAX, least_side)
     assert result.pixels.shape[:2] == expected
     assert result.size == (size[1], size[0])
+
+
+@pytest.mark.parametrize(
+    ("subsampling", "least_side", "expected"),
+    [("Gray", 240, 240), ("444", 240, 240), ("420", 240, 480), ("420", 160, 240), ("420", 120, 120)]
+    + [(each, least, 480) for each in ("422", "440", "411") for least in (240, 8)],
+)
+def test_colours_stored_in_a_lower_resolution_are_not_reduced_below_it(subsampling, least_side, expected):
+    data = simplejpeg.encode_jpeg(np.zeros((480, 640, 3), np.uint8), colorsubsampling=subsampling)
+    assert decode(data, MAX, least_side).pixels.shape[0] == expected
 
 
 def test_other_formats_are_not_reduced():
