@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import psutil
@@ -25,12 +26,14 @@ from confluent_kafka import Consumer
 from benchmarks.jpegs import endless, jpegs
 from benchmarks.machine import sentence
 from benchmarks.stream import Stream, reading, stream
+from benchmarks.throughput_processes import Process, answer
 from embedding.source import Inline
 from matcher.judge import Image, Judge
 
 DISTINCT = 50  # pictures; each is sent with another comment, so that none is an exact duplicate
 ENCODERS = ("openclip", "words")
 NAMES = {"openclip": "ViT-B-32", "words": "words with check"}
+WARM = 64  # pictures before those that count
 SILENCE_S = 120.0
 
 
@@ -44,6 +47,14 @@ class Measured:
     service_ms: list[float] = field(default_factory=list)
     broker_ms: list[float] = field(default_factory=list)
     stages_ms: dict[str, float] = field(default_factory=dict)
+
+
+def serve(pipe: Connection, here: Stream, encoder: str) -> None:
+    """The process that judges without Kafka: answers (anything, files) with `in_process`."""
+    judge, settings = here.judge(encoder)
+    pipe.send("ready")
+    answer(pipe, {"judge": lambda files: in_process(judge, files, settings.batch.images, settings.batch.depth)})
+    judge.close()
 
 
 def in_process(judge: Judge, files: Sequence[bytes], size: int, depth: int) -> tuple[float, dict[str, float]]:
@@ -96,17 +107,19 @@ def measure(here: Stream, rounds: int, images: int) -> dict[str, Measured]:
     print(f"{images} JPEGs of 640 x 480, {sum(map(len, files)) // images >> 10} KB each", flush=True)
     measured = {encoder: Measured() for encoder in ENCODERS}
     for encoder, found in measured.items():
-        judge, settings = here.judge(encoder)
-        in_process(judge, files[:128], settings.batch.images, settings.batch.depth)  # what is loaded late is loaded
-        for turn in range(rounds):
-            rate, found.stages_ms = in_process(judge, _again(files, turn), settings.batch.images, settings.batch.depth)
-            found.in_process.append(rate)
-            group = f"{encoder}-{turn}"
-            found.kafka.append(through_kafka(here, here.settings(encoder, group), images, found))
-            plain = here.settings(encoder, f"{group}-plain")
-            found.plain.append(through_kafka(here, plain, images, found, program="benchmarks.no_transactions"))
-            print(_line(encoder, found), flush=True)
-        judge.close()
+        with Process(serve, here, encoder, one_thread=True) as alone:
+            alone.recv()
+            for turn in range(rounds):
+                alone.send(("judge", files[:WARM]))  # what is loaded late is loaded
+                alone.recv()
+                alone.send(("judge", _again(files, turn)))
+                rate, found.stages_ms = alone.recv()
+                found.in_process.append(rate)
+                group = f"{encoder}-{turn}"
+                found.kafka.append(through_kafka(here, here.settings(encoder, group), images, found))
+                plain = here.settings(encoder, f"{group}-plain")
+                found.plain.append(through_kafka(here, plain, images, found, program="benchmarks.no_transactions"))
+                print(_line(encoder, found), flush=True)
     return measured
 
 

@@ -45,14 +45,12 @@ class Stream:
         uri: of Milvus.
         folder: for logs and settings.
         weights: of ViT-B-32.
-        leash: what is started here ends with it.
     """
 
     bootstrap: str
     uri: str
     folder: Path
     weights: Path
-    leash: Leash
 
     def settings(self, encoder: str, group: str = "bench", more: Mapping[str, object] | None = None) -> Path:
         """A file with the settings for "words" or "openclip"; `more` goes to its table [batch]."""
@@ -96,7 +94,7 @@ class Stream:
         """`vigilens run` with these settings, ready; yields its process."""
         folder = settings.with_suffix("")
         folder.mkdir()
-        with service(folder, settings, self.leash, program) as running:
+        with Leash() as leash, service(folder, settings, leash, program) as running:
             running.wait_until_ready()
             yield psutil.Process(running.pid)
 
@@ -111,12 +109,11 @@ def stream(folder: Path) -> Iterator[Stream]:
     with ExitStack() as stack:
         cluster = stack.enter_context(kafka(folder / "kafka"))
         uri = stack.enter_context(lite_server(folder / "sets.db"))
-        leash = stack.enter_context(Leash())
         admin = KafkaAdminClient(bootstrap_servers=cluster.bootstrap)
         topics = {name: {"num_partitions": PARTITIONS} for name in (IMAGES, VERDICTS, METRICS)}
         admin.create_topics(topics, wait_for_metadata=True)
         admin.close()
-        yield Stream(cluster.bootstrap, uri, folder, checkpoint(folder), leash)
+        yield Stream(cluster.bootstrap, uri, folder, checkpoint(folder))
 
 
 @contextmanager

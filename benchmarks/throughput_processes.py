@@ -35,7 +35,7 @@ class Process:
         self._process.join()
 
 
-def answer(pipe: Connection, ways: dict[str, Callable[[Sequence[bytes]], float]]) -> None:
+def answer(pipe: Connection, ways: dict[str, Callable[[Sequence[bytes]], Any]]) -> None:
     """In such a process: calls the way that is asked for and sends what it returns, until the pipe is closed."""
     while True:
         try:

@@ -1,0 +1,116 @@
+"""How long a verdict takes: pictures arrive at random, at shares of what the service can do, and one by one.
+
+    python -m benchmarks.latency [--encoder openclip|words] [--seconds 30] [--quick]
+
+Arrivals are a Poisson process: the pauses between pictures are exponential. A verdict's time is from the moment at
+which its picture was due to be sent until a reader of committed records has the verdict, so a sender that is late
+hides nothing. The broker, the sender and the reader share the cores with the service. The last line is JSON: under
+each share of the capacity, and "single" for one picture on an idle topic, `p50_ms`, `p95_ms` and `p99_ms`.
+"""
+
+import argparse
+import json
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from confluent_kafka import Consumer, Producer
+
+from benchmarks.jpegs import endless, jpegs
+from benchmarks.machine import sentence
+from benchmarks.stream import IMAGES, PARTITIONS, Stream, reading, stream
+
+DISTINCT = 50  # pictures; each is sent with another comment, so that none is an exact duplicate
+LOADS = (0.25, 0.5, 0.75, 0.9)
+SINGLES = 25
+SILENCE_S = 60.0
+
+
+class Exchange:
+    """Sends pictures with numbers for keys, and notes when their verdicts come.
+
+    Args:
+        bootstrap: of the broker.
+        reader: of the verdicts.
+        files: what is sent.
+    """
+
+    def __init__(self, bootstrap: str, reader: Consumer, files: Iterator[bytes]) -> None:
+        self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 0})
+        self._reader = reader
+        self._files = files
+        self._sent = 0
+
+    def at(self, due: np.ndarray) -> np.ndarray:
+        """Seconds that the verdicts took on pictures due at these times (n,), seconds from now."""
+        first, started = self._sent, time.perf_counter()
+        self._sent += len(due)
+        sender = threading.Thread(target=self._send, args=(first, started + due))
+        sender.start()
+        taken = np.full(len(due), np.nan)
+        while np.isnan(taken).any():
+            record = self._reader.poll(SILENCE_S)
+            if record is None:
+                raise SystemExit(f"no verdict for {SILENCE_S:.0f} s")
+            if record.error() is None:
+                number = int(record.key() or b"") - first
+                taken[number] = time.perf_counter() - started - due[number]
+        sender.join()
+        return taken
+
+    def _send(self, first: int, times: np.ndarray) -> None:
+        for number, when in enumerate(times, first):
+            data = next(self._files)
+            time.sleep(max(0.0, when - time.perf_counter()))
+            self._producer.produce(IMAGES, data, key=str(number), partition=number % PARTITIONS)
+            self._producer.poll(0)
+        self._producer.flush()
+
+
+def percentiles(taken: np.ndarray) -> dict[str, float]:
+    """Of seconds, in milliseconds."""
+    return {f"p{share}_ms": round(float(np.percentile(taken, share)) * 1000, 1) for share in (50, 95, 99)}
+
+
+def measure(here: Stream, encoder: str, seconds: float, rng: np.random.Generator) -> dict[str, object]:
+    """All loads, and single pictures."""
+    here.judge(encoder)[0].close()  # the set is made
+    settings = here.settings(encoder, "latency")
+    with reading(here.bootstrap) as reader, here.service(settings):
+        exchange = Exchange(here.bootstrap, reader, endless(jpegs(DISTINCT, 640, 480)))
+        exchange.at(np.zeros(100))  # what is loaded late is loaded
+        burst = exchange.at(np.zeros(300))
+        capacity = 200 / float(np.sort(burst)[-1] - np.sort(burst)[99])
+        print(f"capacity {capacity:.1f} images/s", flush=True)
+        told: dict[str, object] = {"encoder": encoder, "capacity_per_s": round(capacity, 1)}
+        pauses = [exchange.at(np.zeros(1)) for _ in range(SINGLES)]
+        told["single"] = percentiles(np.concatenate(pauses))
+        print(f"one picture on an idle topic: {told['single']}", flush=True)
+        for load in LOADS:
+            count = round(capacity * load * seconds)
+            due = np.cumsum(rng.exponential(1 / (capacity * load), count))
+            told[f"{load:.0%}"] = percentiles(exchange.at(due))
+            print(f"{load:.0%} of the capacity, {count} pictures: {told[f'{load:.0%}']}", flush=True)
+    return told
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--encoder", choices=("openclip", "words"), default="openclip")
+    parser.add_argument("--seconds", type=float, default=30.0, help="of each load [30]")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--quick", action="store_true", help="5 seconds of each load")
+    options = parser.parse_args()
+    print(f"{sentence()}; seed {options.seed}", flush=True)
+    seconds = 5.0 if options.quick else options.seconds
+    with tempfile.TemporaryDirectory() as folder, stream(Path(folder)) as here:
+        told = measure(here, options.encoder, seconds, np.random.default_rng(options.seed))
+    print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main()
