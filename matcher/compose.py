@@ -92,6 +92,7 @@ def _seen(known: ReferenceSet, found: Sequence[Candidate]) -> SetSeen:
         check_review=known.check.review,
         check_block=known.check.block,
         nearest=_near(found[0].neighbour) if found else None,
+        check_score=found[0].score if found and found[0].checked else None,
     )
 
 

@@ -80,7 +80,12 @@ class SetSeen(Part):
     verify: VerifyName
     check_review: float = Field(description="The geometric check's threshold of the level review.")
     check_block: float = Field(description="The geometric check's threshold of the level block.")
-    nearest: Near | None = Field(description="None for an empty set, or when the image has no vector.")
+    nearest: Near | None = Field(
+        description="The best in the check, else the most similar; None for an empty set, or an image without a vector."
+    )
+    check_score: float | None = Field(
+        description="Score of the geometric check of `nearest`, 0 if it does not lie in the image; None if not checked."
+    )
 
 
 class ImageFacts(Part):

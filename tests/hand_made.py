@@ -41,7 +41,8 @@ EVIDENCE = Evidence(
 def seen_set(name, kind, label, score, **changes):
     near = Near(id="0" * 64, label=label, score=score)
     limits = {"review": 0.6875, "block": 0.7578, "check_review": 0.3, "check_block": 0.5}
-    return SetSeen(**{"set": name, "version": 2, "kind": kind, "verify": "off", "nearest": near, **limits} | changes)
+    seen = {"set": name, "version": 2, "kind": kind, "verify": "off", "nearest": near, "check_score": None}
+    return SetSeen(**seen | limits | changes)
 
 
 def match_of(known, level, vetoed_by=None, evidence=None):

@@ -90,6 +90,13 @@ def test_the_check_finds_what_the_hash_alone_does_not(store):
     assert judged.seconds["verify"] > 0
 
 
+def test_a_set_that_did_not_match_has_the_checks_score_too_so_that_near_misses_can_be_counted(store):
+    watch = Watch(store, [], PDQ.fingerprint, 60)
+    copy, stranger = judge(store, watch).judge([image(detailed(301)), image(detailed(999))]).verdicts
+    assert [one.check_score is None for one in copy.sets] == [True, False]  # one set does not check
+    assert 0 <= stranger.sets[1].check_score < stranger.sets[1].check_review < copy.sets[1].check_score
+
+
 class Changing:
     """The sets as a judge sees them, with a set that begins to check after the images were encoded."""
 
