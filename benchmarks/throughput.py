@@ -34,7 +34,7 @@ COUNTS = {
     "1280x960": {"naive": 48, "loader": 192, "ours": 512},
     "12 MP": {"naive": 24, "loader": 128, "ours": 128},
 }
-QUICK = {"naive": 24, "loader": 128, "ours": 256}
+QUICK = {"naive": 24, "loader": 96, "ours": 192}
 DISTINCT = {"640x480": 48, "1280x960": 24, "12 MP": 8}
 NAMES = {"openclip": "ViT-B-32", "words": "words"}
 # What takes turns: process, encoder, way.
