@@ -173,6 +173,17 @@ def test_reduced_jpegs_are_a_few_grey_levels_off(size, subsampling):
         assert off(seen.astype(int), exact(whole)) <= REDUCED_LEVELS
 
 
+@pytest.mark.parametrize("size", [(1_283, 967), (967, 1_283), (2_401, 1_801)])
+def test_a_reduced_picture_s_last_row_and_column_count_for_the_part_that_is_in_it(size):
+    """The edge is bright, and all else dark."""
+    width, height = size
+    edge = np.maximum(np.arange(width)[None] - width, np.arange(height)[:, None] - height) + 4
+    grey = np.clip(edge * 90, 0, 255).astype(np.uint8)
+    data = jpeg(np.repeat(grey[..., None], 3, axis=2))
+    assert decode(data, MAX, 448).pixels.shape[0] < height
+    assert off(prepared(data, 448), exact(by_pillow(data))) <= REDUCED_LEVELS
+
+
 @pytest.mark.parametrize("name", TRANSFORMS)
 def test_reduced_jpegs_have_the_geometry_of_whole_ones_under_each_transform(name):
     transform = TRANSFORMS[name]
