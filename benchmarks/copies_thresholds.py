@@ -28,7 +28,7 @@ from benchmarks.copies_finder import Finder, Way, way
 from benchmarks.copies_pictures import FEWEST, TOGETHER, Split
 from benchmarks.copies_report import Strange, refuse_format
 from embedding.encoder_error import EncoderError
-from matcher.verify import HALF
+from matcher.verify import evidence_of, score_of
 from reference_sets.model import Verify
 
 RATES = (1e-2, 1e-3, 1e-4, 1e-5)
@@ -84,7 +84,7 @@ def extrapolated(scores: NDArray[np.float64], rate: float) -> float:
 
 
 def _as_score(value: float, evidence: bool) -> float:  # noqa: FBT001 (one of two scales)
-    return value / (value + HALF) if evidence else value
+    return score_of(value) if evidence else value
 
 
 def _shown(chosen: Way, paths: Sequence[Path], bars: Progress) -> list[Strange]:
@@ -118,10 +118,10 @@ def _parts(paths: Sequence[Path]) -> Iterator[Sequence[Path]]:
 
 def _values(chosen: Way, found: Sequence[Strange]) -> NDArray[np.float64]:
     """Highest first: the evidence of the check where it decides, else the similarity."""
-    scores = np.sort(np.array([one.score for one in found]))[::-1]
+    values = [one.score for one in found]
     if chosen.verify is Verify.REQUIRED:  # without any evidence a score is a hundredth of the similarity
-        return np.asarray(np.where(scores > 0, HALF * scores / (1 - scores), 0))
-    return scores
+        values = [evidence_of(max(0.0, score)) for score in values]
+    return np.sort(np.array(values))[::-1]
 
 
 def _plot(path: Path, scores: dict[str, NDArray[np.float64]]) -> None:

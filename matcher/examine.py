@@ -1,7 +1,7 @@
 """A batch's vectors → per set and image the candidates that may match, checked where the set wants it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,15 +146,7 @@ def _turned(candidate: Candidate) -> Candidate:
     near, evidence = candidate.neighbour, candidate.evidence
     if evidence is not None:
         first, second, third, fourth = ((1 - x, y) for x, y in evidence.region)
-        evidence = Evidence(
-            evidence.score,
-            evidence.inliers,
-            evidence.share,
-            evidence.distinctive,
-            evidence.coverage,
-            (first, second, third, fourth),
-            mirrored=True,
-        )
+        evidence = replace(evidence, region=(first, second, third, fourth), mirrored=True)
     return Candidate(Neighbour(near.id, near.label, near.score, mirrored=True), candidate.checked, evidence)
 
 

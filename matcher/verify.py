@@ -29,7 +29,7 @@ from matcher.propose import promising
 CONCLUSIVE = 0.8
 
 _CELLS = 8  # per side
-HALF = 6.0  # agreeing cells times share that have the score 0.5
+_HALF = 6.0  # evidence that has the score 0.5
 _CONTRADICTED = 0.4  # an alignment with a smaller share is a frame at best
 # Of the reference's cells in the overlap, the share that must agree for more than a review. A caption on a plain ground
 # has 0.17 to 0.37 of a meme's, nothing else being there to contradict; copies have 0.4 and more, but for strong blur,
@@ -79,6 +79,16 @@ def check(picture: Keypoints, references: Sequence[Keypoints]) -> list[Alignment
     return _without_common(picture, found, maps)
 
 
+def score_of(evidence: float) -> float:
+    """Evidence c, 0 to 64 (agreeing cells times the share that they are), as a score, 0 to less than 1."""
+    return evidence / (evidence + _HALF)
+
+
+def evidence_of(score: float) -> float:
+    """The evidence behind a score of 0 to less than 1."""
+    return _HALF * score / (1 - score)
+
+
 def _weighed(picture: Keypoints, reference: Keypoints, found: Map) -> Alignment:
     """The alignment with all that speaks for and against it."""
     in_picture = _cells(
@@ -95,7 +105,7 @@ def _weighed(picture: Keypoints, reference: Keypoints, found: Map) -> Alignment:
     frame, known = _frame(picture), _frame(reference)
     corners = found.forth(known)
     return Alignment(
-        score=_score(evidence),
+        score=score_of(evidence),
         inliers=len(found.pairs),
         share=share,
         distinctive=1.0,
@@ -110,10 +120,6 @@ def _weighed(picture: Keypoints, reference: Keypoints, found: Map) -> Alignment:
             1,
         ).astype(np.float32),
     )
-
-
-def _score(evidence: float) -> float:
-    return evidence / (evidence + HALF)
 
 
 def _cells(
@@ -172,6 +178,6 @@ def _without_common(picture: Keypoints, found: list[Alignment | None], maps: dic
         own = picture.points[aligned.pairs[:, 0]]
         near = ((own[:, None] - places[None]) ** 2).sum(2).min(1) < _COMMON_RADIUS**2
         distinctive = 1.0 - float(near.mean())
-        evidence = HALF * one.score / (1 - one.score) * distinctive
-        found[index] = replace(one, distinctive=distinctive, score=_score(evidence))
+        score = score_of(evidence_of(one.score) * distinctive)
+        found[index] = replace(one, distinctive=distinctive, score=score)
     return found

@@ -7,7 +7,7 @@ from detailed import captioned, chequered, cropped, detailed, turned
 from embedding.keypoints import DESCRIPTOR_BYTES, MOST, Keypoints, detect
 from matcher.align import align
 from matcher.propose import MOST_ALIGNED, alike, promising
-from matcher.verify import check
+from matcher.verify import check, evidence_of, score_of
 from reference_sets.model import CHECK
 
 
@@ -109,6 +109,12 @@ def test_what_several_references_share_weighs_nothing():
     assert alone.distinctive == 1.0
     assert together.distinctive < 0.3
     assert together.score < 0.3 * alone.score
+
+
+@pytest.mark.parametrize("evidence", [0.0, 1.0, 6.0, 64.0])
+def test_a_score_tells_the_evidence_behind_it(evidence):
+    assert evidence_of(score_of(evidence)) == pytest.approx(evidence)
+    assert score_of(6.0) == 0.5
 
 
 def test_the_work_on_repeated_corners_is_bounded():
