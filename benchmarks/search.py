@@ -130,11 +130,11 @@ def _fill(store: Store, row: Row, deadline: float) -> None:
 
 
 def _references(count: int, *, keypoints: bool) -> Iterator[list[Reference]]:
-    features = np.random.default_rng(1).bytes(KEYPOINTS_BYTES) if keypoints else b""
+    size = KEYPOINTS_BYTES if keypoints else 0
     for start in range(0, count, AT_ONCE):
-        rows = _unit(min(AT_ONCE, count - start), start)
+        rows, random = _unit(min(AT_ONCE, count - start), start), np.random.default_rng(start)
         yield [
-            Reference(f"r{start + place}", f"label {start + place}", tuple(row), features)
+            Reference(f"r{start + place}", f"label {start + place}", tuple(row), random.bytes(size))
             for place, row in enumerate(rows.tolist())
         ]
 
