@@ -1,6 +1,7 @@
 """The machine in a few words, which every figure of time needs beside it."""
 
 import os
+import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -28,6 +29,25 @@ def sentence() -> str:
     amx = facts["amx"]
     able = ", ".join(amx) if isinstance(amx, list) and amx else "no AMX"
     return f"{facts['processor']}, {facts['cores']} cores ({able}), {facts['memory_gib']} GiB, torch {facts['torch']}"
+
+
+class Company:
+    """What others on the machine use of it from now on: ratios mean nothing when it is much."""
+
+    def __init__(self) -> None:
+        self._begun, self._before = time.monotonic(), _others_s()
+
+    @property
+    def cores(self) -> float:
+        """Cores that processes which are not ours kept busy since, on average."""
+        return max(0.0, _others_s() - self._before) / (time.monotonic() - self._begun)
+
+
+def _others_s() -> float:
+    """Processor seconds of the machine, less those of this process and its children, also of those that have ended."""
+    busy = psutil.cpu_times()
+    ours = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    return float(busy.user + busy.nice + busy.system) - sum(sum(each.cpu_times()[:4]) for each in ours)
 
 
 def _cpu() -> dict[str, str]:
