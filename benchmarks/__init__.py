@@ -8,13 +8,18 @@ chaos   kills, stalls and restarts workers, brokers and Milvus, then counts lost
         chaos_count    what came out: read by an independent client, counted by a pure function
         sabotage       a worker that leaves out one precaution, so that the count can be seen to fail
 service what Kafka and exactly-once cost: images per second through a broker against in this process
+latency how long a verdict takes at shares of what the service can do
+        stream          what both run: a broker, Milvus, a set, `vigilens run`
+        no_transactions `vigilens run` without transactions
 search  what a search costs: sets of 1k to 1M references on Milvus Lite and on a server
         search_places   Milvus Lite and the server as processes, with their memory, processor time and disk
 throughput  from a JPEG's bytes to its vector: ours, a naive loop, and a loader of the usual shape
         throughput_ways the ways, each with its own threads; memory after many pictures
-        throughput_processes  a process for each
 profile where the time of an image goes: the picture in docs/performance.md
-machine processor, memory and versions, beside every figure of time
+jpegs   pictures as users send them, made at run time
+weights ViT-B-32 with random weights
+processes  a process of its own for each way, with its own number of threads
+machine processor, memory and versions, beside every figure of time; who else is busy
 copies  which edited copies are found in a folder of pictures, each way of finding them beside the others
         copies_edits    what is done to a picture, in 19 kinds
         copies_pictures a folder: references, their copies, unrelated pictures

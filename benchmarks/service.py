@@ -9,12 +9,14 @@ with its geometric check to ViT-B-32, both through Kafka.
 """
 
 import argparse
+import itertools
 import json
 import statistics
 import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
 from multiprocessing.connection import Connection
@@ -25,15 +27,15 @@ from confluent_kafka import Consumer
 
 from benchmarks.jpegs import endless, jpegs
 from benchmarks.machine import sentence
-from benchmarks.stream import Stream, reading, stream
-from benchmarks.throughput_processes import Process, answer
+from benchmarks.processes import Process, answer
+from benchmarks.stream import KNOWN, Stream, reading, stream
 from embedding.source import Inline
 from matcher.judge import Image, Judge
 
 DISTINCT = 50  # pictures; each is sent with another comment, so that none is an exact duplicate
 ENCODERS = ("openclip", "words")
 NAMES = {"openclip": "ViT-B-32", "words": "words with check"}
-WARM = 64  # pictures before those that count
+WARM = 192  # pictures before those that count: three batches
 SILENCE_S = 120.0
 
 
@@ -49,10 +51,10 @@ class Measured:
     stages_ms: dict[str, float] = field(default_factory=dict)
 
 
-def serve(pipe: Connection, here: Stream, encoder: str) -> None:
+def serve(pipe: Connection, here: Stream, encoder: str, known: int) -> None:
     """The process that judges without Kafka: answers (anything, files) with `in_process`."""
-    judge, settings = here.judge(encoder)
-    pipe.send("ready")
+    judge, settings = here.judge(encoder, known)
+    pipe.send("the judge is ready")
     answer(pipe, {"judge": lambda files: in_process(judge, files, settings.batch.images, settings.batch.depth)})
     judge.close()
 
@@ -61,12 +63,25 @@ def in_process(judge: Judge, files: Sequence[bytes], size: int, depth: int) -> t
     """Images per second without Kafka, and milliseconds of work per image and stage."""
     images = [Image(str(number), str(number), Inline(data)) for number, data in enumerate(files)]
     batches = [images[start : start + size] for start in range(0, len(images), size)]
+    judged, came = [], []
     with ThreadPoolExecutor(depth) as under_way:
-        started = time.perf_counter()
-        judged = list(under_way.map(judge.judge, batches))
-        seconds = time.perf_counter() - started
+        for each in under_way.map(judge.judge, batches):
+            judged.append(each)
+            came += [time.perf_counter()] * len(each.verdicts)
     stages = {stage: sum(each.seconds[stage] for each in judged) / len(files) * 1000 for stage in judged[0].seconds}
-    return len(files) / seconds, stages
+    return rate(came), stages
+
+
+def rate(came: Sequence[float]) -> float:
+    """Images per second, the first eighth left out: by then all batches that can be are under way.
+
+    Args:
+        came: when each verdict came, in seconds, ascending.
+    """
+    first = len(came) // 8
+    while first < len(came) - 1 and came[first] == came[first - 1]:  # one batch's verdicts come together
+        first += 1
+    return (len(came) - first) / (came[-1] - came[first - 1])
 
 
 def through_kafka(
@@ -75,17 +90,17 @@ def through_kafka(
     """Images per second from the second committed batch to the last."""
     with reading(here.bootstrap) as reader, here.service(settings, program) as process:
         came: list[float] = []
-        before: list[float] = []
+        while len(came) < count // 8:
+            came += _arrived(reader, here)
+        first, before = len(came), [_cpu_s([process]), _cpu_s(here.brokers())]
         while len(came) < count:
             came += _arrived(reader, here)
-            if not before and len(came) >= count // 8:  # warm, and the first batches are through
-                first, before = len(came), [_cpu_s([process]), _cpu_s(here.brokers())]
         after = [_cpu_s([process]), _cpu_s(here.brokers())]
     if program == "vigilens.cli":
         spent = [(late - early) / (count - first) * 1000 for late, early in zip(after, before, strict=True)]
         measured.service_ms.append(spent[0])
         measured.broker_ms.append(spent[1])
-    return (len(came) - first) / (came[-1] - came[first - 1])
+    return rate(came)
 
 
 def _arrived(reader: Consumer, here: Stream) -> list[float]:
@@ -100,27 +115,35 @@ def _cpu_s(processes: Sequence[psutil.Process]) -> float:
     return sum(sum(process.cpu_times()[:2]) for process in processes)
 
 
-def measure(here: Stream, rounds: int, images: int) -> dict[str, Measured]:
+def measure(here: Stream, rounds: int, images: int, known: int) -> dict[str, Measured]:
     """All ways of all encoders in turn, round after round."""
     files = list(islice(endless(jpegs(DISTINCT, 640, 480)), images))
     here.fill(files)
-    print(f"{images} JPEGs of 640 x 480, {sum(map(len, files)) // images >> 10} KB each", flush=True)
+    say(f"{images} JPEGs of 640 x 480, {sum(map(len, files)) // images >> 10} KB each; {known} references")
     measured = {encoder: Measured() for encoder in ENCODERS}
-    for encoder, found in measured.items():
-        with Process(serve, here, encoder, one_thread=True) as alone:
-            alone.recv()
-            for turn in range(rounds):
-                alone.send(("judge", files[:WARM]))  # what is loaded late is loaded
-                alone.recv()
-                alone.send(("judge", _again(files, turn)))
-                rate, found.stages_ms = alone.recv()
-                found.in_process.append(rate)
-                group = f"{encoder}-{turn}"
-                found.kafka.append(through_kafka(here, here.settings(encoder, group), images, found))
-                plain = here.settings(encoder, f"{group}-plain")
-                found.plain.append(through_kafka(here, plain, images, found, program="benchmarks.no_transactions"))
-                print(_line(encoder, found), flush=True)
+    with ExitStack() as stack:
+        alone = {}
+        for encoder in ENCODERS:
+            alone[encoder] = stack.enter_context(Process(serve, here, encoder, known, one_thread=True))
+            say(f"{NAMES[encoder]}: {alone[encoder].recv()}")
+        for turn, (encoder, found) in itertools.product(range(rounds), measured.items()):
+            alone[encoder].send(("judge", files[:WARM]))  # what is loaded late is loaded
+            alone[encoder].recv()
+            alone[encoder].send(("judge", _again(files, turn)))
+            reached, found.stages_ms = alone[encoder].recv()
+            found.in_process.append(reached)
+            settings = here.settings(encoder, f"{encoder}-{turn}")
+            found.kafka.append(through_kafka(here, settings, images, found))
+            if rounds > 1:
+                settings = here.settings(encoder, f"{encoder}-{turn}-plain")
+                found.plain.append(through_kafka(here, settings, images, found, program="benchmarks.no_transactions"))
+            say(_line(encoder, found))
     return measured
+
+
+def say(line: str) -> None:
+    """Print at once."""
+    print(line, flush=True)
 
 
 def _again(files: Sequence[bytes], turn: int) -> list[bytes]:
@@ -129,32 +152,38 @@ def _again(files: Sequence[bytes], turn: int) -> list[bytes]:
 
 
 def _line(encoder: str, found: Measured) -> str:
-    rates = (found.in_process[-1], found.kafka[-1], found.plain[-1])
-    words = ("in process", "through Kafka", "without transactions")
-    told = ", ".join(f"{word} {rate:.1f}" for word, rate in zip(words, rates, strict=True))
-    return f"{NAMES[encoder]:<17} images/s: {told}"
+    ways = {"in process": found.in_process, "through Kafka": found.kafka, "without transactions": found.plain}
+    return f"{NAMES[encoder]}, images/s: " + ", ".join(f"{way} {each[-1]:.1f}" for way, each in ways.items() if each)
 
 
 def result(measured: dict[str, Measured]) -> dict[str, object]:
-    """Medians and ratios."""
-    told: dict[str, object] = {}
-    for encoder, found in measured.items():
-        ratios = [kafka / alone for kafka, alone in zip(found.kafka, found.in_process, strict=True)]
-        told[encoder] = {
-            "in_process_per_s": round(statistics.median(found.in_process), 1),
-            "kafka_per_s": round(statistics.median(found.kafka), 1),
-            "without_transactions_per_s": round(statistics.median(found.plain), 1),
-            "kafka_over_in_process": round(statistics.median(ratios), 3),
-            "service_cpu_ms_per_image": round(statistics.median(found.service_ms), 2),
-            "broker_cpu_ms_per_image": round(statistics.median(found.broker_ms), 2),
-            "work_ms_per_image": {stage: round(value, 2) for stage, value in found.stages_ms.items()},
-        }
+    """Medians, and medians of the rounds' ratios."""
+    told: dict[str, object] = {NAMES[encoder]: _told(found) for encoder, found in measured.items()}
     vit, words = measured["openclip"], measured["words"]
-    told["kafka_over_in_process"] = round(
-        statistics.median([kafka / alone for kafka, alone in zip(vit.kafka, vit.in_process, strict=True)]), 3
-    )
-    told["words_over_vit"] = round(statistics.median(words.kafka) / statistics.median(vit.kafka), 3)
-    return told
+    return told | {
+        "kafka_over_in_process": _ratio(vit.kafka, vit.in_process),
+        "words_over_vit": _ratio(words.kafka, vit.kafka),
+    }
+
+
+def _told(found: Measured) -> dict[str, object]:
+    told: dict[str, object] = {
+        "in_process_per_s": _median(found.in_process),
+        "kafka_per_s": _median(found.kafka),
+        "kafka_over_in_process": _ratio(found.kafka, found.in_process),
+        "service_cpu_ms_per_image": _median(found.service_ms),
+        "broker_cpu_ms_per_image": _median(found.broker_ms),
+        "work_ms_per_image": {stage: round(value, 2) for stage, value in found.stages_ms.items()},
+    }
+    return told | ({"without_transactions_per_s": _median(found.plain)} if found.plain else {})
+
+
+def _median(values: Sequence[float]) -> float:
+    return round(statistics.median(values), 2)
+
+
+def _ratio(these: Sequence[float], those: Sequence[float]) -> float:
+    return round(statistics.median(this / that for this, that in zip(these, those, strict=True)), 3)
 
 
 def main() -> None:
@@ -162,12 +191,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--images", type=int, default=1_500)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="300 images, one round")
+    parser.add_argument("--quick", action="store_true", help="256 images, 100 references, one round")
     options = parser.parse_args()
-    rounds, images = (1, 300) if options.quick else (options.rounds, options.images)
-    print(sentence(), flush=True)
+    rounds, images, known = (1, 256, 100) if options.quick else (options.rounds, options.images, KNOWN)
+    say(sentence())
     with tempfile.TemporaryDirectory() as folder, stream(Path(folder)) as here:
-        measured = measure(here, rounds, images)
+        measured = measure(here, rounds, images, known)
     print(json.dumps(result(measured)))
 
 

@@ -5,13 +5,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import psutil
 from confluent_kafka import Consumer, Producer, TopicPartition
 from kafka import KafkaAdminClient
 
-from benchmarks.jpegs import jpegs
 from benchmarks.weights import MODEL, checkpoint
 from config.load import load
 from config.settings import Settings
@@ -23,14 +21,15 @@ from embedding.probe import probe_vector
 from matcher.judge import Judge
 from reference_sets.defaults import defaults
 from reference_sets.lite_server import lite_server
-from reference_sets.model import Kind, Reference, ReferenceSet, Seen, Thresholds, Verify
+from reference_sets.model import Kind, Reference, ReferenceSet, Thresholds, Verify
 from reference_sets.sight import see
+from training.pictures import picture
 from vigilens import wiring
 
 KNOWN = 1_000  # references in the one set
 PARTITIONS = 4
 IMAGES, VERDICTS, METRICS = "vigilens.images", "vigilens.verdicts", "vigilens.metrics"
-_DRAWN = 50  # pictures of which the references are made
+_TOGETHER = 64  # references that are made at a time
 _FAR = Thresholds(0.99, 0.999)  # of random vectors nothing comes near
 
 Tables = dict[str, dict[str, object]]
@@ -69,15 +68,15 @@ class Stream:
         write_settings(file, tables)
         return file
 
-    def judge(self, encoder: str) -> tuple[Judge, Settings]:
-        """The service's own judge, in this process, with its set made if it is not there."""
+    def judge(self, encoder: str, count: int = KNOWN) -> tuple[Judge, Settings]:
+        """The service's own judge, in this process; a set of `count` references is made if it is not there."""
         settings = load(self.settings(encoder))
         made, store = wiring.encoder(settings), wiring.store(settings)
         name = f"known_{encoder}"
         if all(known.name != name for known in store.sets()):
             known = _described(name, made)
             store.create(known)
-            store.upsert(name, _references(made, known))
+            store.upsert(name, _references(made, known, count))
             store.flush(name)
         return wiring.judge(settings, made, store, wiring.watch(settings, store, made)), settings
 
@@ -138,23 +137,16 @@ def _described(name: str, encoder: Encoder) -> ReferenceSet:
     return replace(known, verify=usual.verify, check=usual.check, mirrored=usual.mirrored)
 
 
-def _references(encoder: Encoder, known: ReferenceSet) -> list[Reference]:
-    """KNOWN of them. With a check: a few drawn pictures again and again, their vectors moved; else random vectors."""
+def _references(encoder: Encoder, known: ReferenceSet, count: int) -> list[Reference]:
+    """Where the check looks at them, of pictures that were drawn for it; else random vectors."""
     rng = np.random.default_rng(1)
-
-    def moved(vector: Sequence[float]) -> tuple[float, ...]:
-        other = np.asarray(vector) + rng.normal(0, 0.5 / np.sqrt(len(vector)), len(vector))
-        return tuple(map(float, other / np.linalg.norm(other)))
-
     if known.verify is Verify.OFF:
-        nothing = [0.0] * known.dimension
-        return [Reference(f"r{number}", f"r{number}", moved(nothing)) for number in range(KNOWN)]
-    drawn = [cv2.imdecode(np.frombuffer(each, np.uint8), cv2.IMREAD_COLOR_RGB) for each in jpegs(_DRAWN, 480, 360)]
-    sights = [sight for sight in see(encoder, known, [np.asarray(each, np.uint8) for each in drawn]) if sight]
-    references = []
-    for number in range(KNOWN):
-        sight = sights[number % len(sights)]
-        mirror = sight.mirror and Seen(moved(sight.mirror.vector), sight.mirror.features)
-        own = Seen(moved(sight.own.vector), sight.own.features)
-        references.append(Reference(f"r{number}", f"r{number}", own.vector, own.features, mirror))
-    return references
+        vectors = rng.normal(size=(count, known.dimension))
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        return [Reference(f"r{number}", "", tuple(map(float, one))) for number, one in enumerate(vectors)]
+    references: list[Reference] = []
+    while len(references) < count:
+        sights = see(encoder, known, [picture(rng) for _ in range(_TOGETHER)])
+        made = [(one.own.vector, one.own.features, one.mirror) for one in sights if one]
+        references += [Reference(f"r{number}", "", *each) for number, each in enumerate(made, len(references))]
+    return references[:count]

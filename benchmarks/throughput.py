@@ -22,7 +22,7 @@ from typing import Any
 
 from benchmarks.jpegs import endless, jpegs
 from benchmarks.machine import Company, machine, sentence
-from benchmarks.throughput_processes import Process
+from benchmarks.processes import Process
 from benchmarks.throughput_ways import serve, soak
 from benchmarks.weights import checkpoint
 

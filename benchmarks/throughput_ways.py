@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from benchmarks.jpegs import endless
-from benchmarks.throughput_processes import answer
+from benchmarks.processes import answer
 from benchmarks.weights import MODEL
 from embedding.choose import choose
 from embedding.decode import Picture, decode
