@@ -37,7 +37,8 @@ class Engine:
 
 
 _open: dict[Path, Engine] = {}
-_lock = threading.Lock()
+# Taken again by the thread that holds it: the garbage collector may close a forgotten store while one is opened.
+_lock = threading.RLock()
 
 
 def serve(path: Path, host: str = "127.0.0.1", port: int = 0) -> Engine:
