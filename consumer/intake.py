@@ -118,19 +118,19 @@ class Intake:
         self._membership: Any = None
         self._heard_at = time.monotonic()
 
-    def take(self, wait_s: float) -> Batch | None:
-        """The next batch, or None if no event comes within `wait_s` seconds.
+    def take(self, wait_s: float, least: int = 1) -> Batch | None:
+        """The next batch, or None if no event comes within `wait_s` seconds, or fewer than `least` are there.
 
         Raises:
             Fenced: the group was rebalanced; nothing that was polled before may be committed.
             Away: the group does not take us in.
         """
-        if not self._polled and not self._poll(wait_s):
+        if not self._poll(0.0 if self._polled else wait_s):
             return None
         closes_at = time.monotonic() + self._limits.wait_s
         while not self._full() and (left := closes_at - time.monotonic()) > 0:
             self._poll(left)
-        return self._close()
+        return self._close() if len(self._polled) >= min(least, self._limits.images) or self._full() else None
 
     def stay(self) -> None:
         """Stay in the group without taking more: a poll with all partitions paused.

@@ -25,7 +25,7 @@ UnderWay = deque[tuple[Batch, "Future[Judged]"]]
 class Intake(Protocol):
     """Where batches come from; see consumer/intake.py."""
 
-    def take(self, wait_s: float) -> Batch | None: ...  # noqa: D102 (told there)
+    def take(self, wait_s: float, least: int) -> Batch | None: ...  # noqa: D102 (told there)
     def stay(self) -> None: ...  # noqa: D102 (told there)
     def rewind(self) -> None: ...  # noqa: D102 (told there)
 
@@ -37,8 +37,14 @@ class Outlet(Protocol):
     def renew(self) -> None: ...  # noqa: D102 (told there)
 
 
-def run(
-    intake: Intake, judge: Callable[[Batch], Judged], outlet: Outlet, *, depth: int, stopping: threading.Event
+def run(  # noqa: PLR0913 (its parts, by name)
+    intake: Intake,
+    judge: Callable[[Batch], Judged],
+    outlet: Outlet,
+    *,
+    depth: int,
+    stopping: threading.Event,
+    worth: Callable[[], int] = lambda: 1,
 ) -> None:
     """Take, judge and publish until `stopping` is set and all that was taken is published.
 
@@ -48,6 +54,7 @@ def run(
         outlet: where judged batches go; belongs to the calling thread.
         depth: batches under way at a time, at least 1.
         stopping: set from anywhere, e.g. by a signal.
+        worth: events that the next batch should have.
 
     Raises:
         Exception: whatever the parts raise but Fenced, e.g. Away; nothing of the batches under way was committed.
@@ -62,7 +69,7 @@ def run(
                 judging = [each for each in judging if not each.done()]
                 if stopping.is_set() or max(len(under_way), len(judging)) >= depth:
                     intake.stay()
-                elif batch := intake.take(0.0 if under_way else _IDLE_S):
+                elif batch := intake.take(0.0 if under_way else _IDLE_S, worth()):
                     judging.append(workers.submit(judge, batch))
                     under_way.append((batch, judging[-1]))
                 # 2. Publish the oldest, if it is judged.

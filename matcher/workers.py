@@ -3,6 +3,7 @@
 import itertools
 import math
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -37,8 +38,15 @@ class Workers:
         self.threads = threads or cores()
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="worker")
         self._numbers = itertools.count()
+        self._lock = threading.Lock()
+        self._unfinished = 0
         # Each entry has its own number, so that no two are compared beyond it.
         self._waiting: PriorityQueue[tuple[int, int, Future[Any], Callable[[], Any]]] = PriorityQueue()
+
+    @property
+    def idle(self) -> bool:
+        """Whether a thread has nothing to do."""
+        return self._unfinished < self.threads
 
     def spread(self, batch: int, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """`work(item)` for each item, on the workers; returns when all is done.
@@ -55,6 +63,8 @@ class Workers:
         futures: list[Future[Result]] = []
         for item in items:
             futures.append(Future())
+            with self._lock:
+                self._unfinished += 1
             self._waiting.put((batch, next(self._numbers), futures[-1], partial(work, item)))
             self._pool.submit(self._serve)
         return [future.result() for future in futures]
@@ -71,9 +81,15 @@ class Workers:
     def _serve(self) -> None:
         """Do what is most urgent now, which need not be what this call was submitted for."""
         *_, future, work = self._waiting.get()
-        if not future.set_running_or_notify_cancel():
-            return
         try:
-            future.set_result(work())
+            result = work()
         except BaseException as error:  # noqa: BLE001 (whoever waits for the result raises it)
+            self._finished()
             future.set_exception(error)
+        else:
+            self._finished()
+            future.set_result(result)
+
+    def _finished(self) -> None:
+        with self._lock:
+            self._unfinished -= 1

@@ -75,6 +75,20 @@ def test_a_batch_closes_by_bytes_and_never_without_an_event():
     assert [offsets(taken.take(0.0)) for _ in range(3)] == [[0], [1], [2]]
 
 
+def test_a_batch_that_is_not_worth_its_while_grows_until_it_is_and_loses_nothing():
+    taken = intake(Scripted([records(0, 1), [], records(1, 2), records(3, 2)]))
+    assert [taken.take(0.0, 3) for _ in range(2)] == [None, None]
+    assert offsets(taken.take(0.0, 3)) == [0, 1, 2]
+    assert taken.take(0.0, 3) is None
+    assert offsets(taken.take(0.0, 1)) == [3, 4]  # a worker is idle: whatever is there
+
+
+def test_a_batch_is_closed_when_it_is_full_however_much_would_be_worth_its_while():
+    taken = intake(Scripted([records(0, 4), records(4, 1, b"x" * 2_000)]))
+    assert offsets(taken.take(0.0, 8)) == [0, 1, 2, 3]
+    assert offsets(taken.take(0.0, 8)) == [4]
+
+
 def test_the_offsets_to_commit_are_those_of_the_batch():
     batch = intake(Scripted([records(7, 2)])).take(0.0)
     assert batch.next_offsets == {FIRST: 9}

@@ -105,3 +105,23 @@ def test_a_containers_quota_counts_as_well_as_the_affinity(quota, expected, tmp_
     workers = Workers()
     assert workers.threads == expected
     workers.close()
+
+
+def test_a_thread_is_idle_until_there_is_work_for_each(one):
+    busy, release = threading.Event(), threading.Event()
+
+    def hold(_):
+        busy.set()
+        release.wait(WAIT_S)
+
+    assert one.idle
+    with ThreadPoolExecutor(1) as batches:
+        asked = batches.submit(one.spread, 0, hold, [None])
+        assert busy.wait(WAIT_S)
+        assert not one.idle
+        release.set()
+        asked.result(WAIT_S)
+    assert one.idle
+    with pytest.raises(ZeroDivisionError):
+        one.spread(1, lambda _: 1 / 0, [None])
+    assert one.idle
