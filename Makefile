@@ -19,8 +19,10 @@ lint: $(READY) ## check style (ruff) and types (mypy)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(READY) ## images per second through Kafka against without it, as a ratio
+bench: $(READY) ## pictures per second against a naive loop, through Kafka, and how long verdicts take (20 minutes)
+	$(BIN)/python -m benchmarks.throughput
 	$(BIN)/python -m benchmarks.service
+	$(BIN)/python -m benchmarks.latency
 
 chaos: $(READY) ## kill and stall workers and brokers; count lost and doubled verdicts
 	$(BIN)/python -m benchmarks.chaos --events 20000 --seconds 60 --brokers 3

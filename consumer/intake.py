@@ -133,11 +133,17 @@ class Intake:
         return self._close() if len(self._polled) >= min(least, self._limits.images) or self._full() else None
 
     def stay(self) -> None:
-        """Stay in the group without taking more: a poll with all partitions paused.
+        """Stay in the group without taking a batch; the next one is fetched meanwhile.
+
+        Once that is full the partitions are paused. Not before: what comes while they are paused is asked for only when
+        they are resumed, and then a batch would hold the one image that came first.
 
         Raises:
             Fenced: as `take`.
         """
+        if not self._full():
+            self._poll(0.0)
+            return
         paused = self._consumer.assignment()
         self._consumer.pause(*paused)
         try:

@@ -45,8 +45,8 @@ class Workers:
 
     @property
     def idle(self) -> bool:
-        """Whether a thread has nothing to do."""
-        return self._unfinished < self.threads
+        """Whether no thread has anything to do."""
+        return self._unfinished == 0
 
     def spread(self, batch: int, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """`work(item)` for each item, on the workers; returns when all is done.

@@ -89,6 +89,16 @@ def test_a_batch_is_closed_when_it_is_full_however_much_would_be_worth_its_while
     assert offsets(taken.take(0.0, 8)) == [4]
 
 
+def test_while_batches_are_judged_the_next_one_is_fetched_until_it_is_full():
+    consumer = Scripted([records(0, 3), records(3, 2), records(5, 1)])
+    taken = intake(consumer)
+    taken.stay()
+    taken.stay()
+    assert len(consumer.coming) == 1
+    taken.stay()  # it is full: now the partitions are paused
+    assert offsets(taken.take(0.0)) == [0, 1, 2, 3]
+
+
 def test_the_offsets_to_commit_are_those_of_the_batch():
     batch = intake(Scripted([records(7, 2)])).take(0.0)
     assert batch.next_offsets == {FIRST: 9}

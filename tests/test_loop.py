@@ -80,7 +80,7 @@ def run_once(seed, *, trouble=0.03):
 
     publisher.renew()
     worth = random.Random(seed)  # as if workers were idle now and then
-    loop.run(intake, judge, outlet, depth=3, stopping=stopping, worth=lambda: worth.choice((1, 1, 5, 40)))
+    loop.run(intake, judge, outlet, depth=3, stopping=stopping, worth=lambda: worth.choice((1, 1, 1, 4)))
     return broker
 
 

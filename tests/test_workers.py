@@ -107,21 +107,22 @@ def test_a_containers_quota_counts_as_well_as_the_affinity(quota, expected, tmp_
     workers.close()
 
 
-def test_a_thread_is_idle_until_there_is_work_for_each(one):
-    busy, release = threading.Event(), threading.Event()
+def test_workers_are_idle_when_none_has_anything_to_do():
+    busy, release, workers = threading.Event(), threading.Event(), Workers(2)
 
     def hold(_):
         busy.set()
         release.wait(WAIT_S)
 
-    assert one.idle
+    assert workers.idle
     with ThreadPoolExecutor(1) as batches:
-        asked = batches.submit(one.spread, 0, hold, [None])
+        asked = batches.submit(workers.spread, 0, hold, [None])
         assert busy.wait(WAIT_S)
-        assert not one.idle
+        assert not workers.idle  # though one of the two threads is
         release.set()
         asked.result(WAIT_S)
-    assert one.idle
+    assert workers.idle
     with pytest.raises(ZeroDivisionError):
-        one.spread(1, lambda _: 1 / 0, [None])
-    assert one.idle
+        workers.spread(1, lambda _: 1 / 0, [None])
+    assert workers.idle
+    workers.close()
