@@ -72,20 +72,20 @@ class Embedder:
         """Fill in facts and views of each case, or its problem; and whether it is a duplicate."""
         claimed: dict[Key, bytes] = {}
         coming: list[tuple[Case, Future[Embedded]]] = []
-        for case in cases:
-            with clock("fetch"):
-                data = self._fetched(case)
-            if isinstance(data, Unreadable):
-                case.problem = data
-                continue
-            key = (hashlib.sha256(data).hexdigest(), needs)
-            made, ours = self._recent.claim(key)
-            coming.append((case, made))
-            if ours:
-                claimed[key] = data
-            else:
-                case.duplicate = True
         try:
+            for case in cases:
+                with clock("fetch"):
+                    data = self._fetched(case)
+                if isinstance(data, Unreadable):
+                    case.problem = data
+                    continue
+                key = (hashlib.sha256(data).hexdigest(), needs)
+                made, ours = self._recent.claim(key)
+                coming.append((case, made))
+                if ours:
+                    claimed[key] = data
+                else:
+                    case.duplicate = True
             self._make(claimed, needs, clock)
         except BaseException as error:
             self._recent.forsake(claimed, error)
@@ -138,8 +138,8 @@ class Embedder:
         keypoints: Sequence[Keypoints | None] = [None] * len(pictures)
         if needs.keypoints:
             keypoints = encoded.keypoints or [detect(pixels) for pixels in pictures]
-        return [
-            None if featureless else View(vector, found)
+        return [  # copies, since what is kept of one picture would hold the vectors of all
+            None if featureless else View(vector.copy(), found)
             for vector, featureless, found in zip(encoded.vectors, encoded.featureless, keypoints, strict=True)
         ]
 

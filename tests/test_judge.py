@@ -1,6 +1,7 @@
 """The straight line from bytes to verdicts, with sets that want more of an image than its vector."""
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -46,9 +47,10 @@ def store(tmp_path_factory):
         yield opened
 
 
-def judge(store, watch, encoder=PDQ, recent_bytes=1 << 20):
+def judge(store, watch, encoder=PDQ, recent_bytes=1 << 20, **others):
     examiner = Examiner(store, top_k=5, shortlist=20, keep_bytes=1 << 24)
-    embedder = Embedder(encoder, Fetcher(RULES), max_pixels=10_000_000, reduce=True, recent_bytes=recent_bytes)
+    bring, reduce = others.get("fetcher", Fetcher(RULES)), others.get("reduce", True)
+    embedder = Embedder(encoder, bring, max_pixels=10_000_000, reduce=reduce, recent_bytes=recent_bytes)
     return Judge(embedder=embedder, examiner=examiner, watch=watch, workers=Workers(2))
 
 
@@ -175,3 +177,52 @@ def test_what_the_encoder_raises_ends_the_batch_and_is_not_remembered_of_the_pic
     with pytest.raises(ArithmeticError):
         judging.judge([image(detailed(301))])
     assert matches(judging.judge([image(detailed(301))])) == [("block", ["alone"])]
+
+
+class Reducible(Counting):
+    """PDQ that says it could do with a shorter side of 64, and keeps what it is given."""
+
+    least_side = 64
+
+    def encode(self, pictures, sizes=None):
+        self.given += [(each.shape[:2], size) for each, size in zip(pictures, sizes, strict=True)]
+        return PDQ.encode(pictures)
+
+
+@pytest.mark.parametrize(
+    ("sets", "reduce", "eighths"), [(["alone"], True, 2), (["alone"], False, 8), (["supported"], True, 8)]
+)
+def test_jpegs_are_reduced_for_the_encoder_alone_and_where_that_is_wished(store, sets, reduce, eighths):
+    encoder, pixels = Reducible(), np.ascontiguousarray(detailed(401)[:320, :320])
+    judging = judge(store, Watch(store, sets, PDQ.fingerprint, 60), encoder, reduce=reduce)
+    (verdict,) = judging.judge([image(pixels)]).verdicts
+    assert set(encoder.given) == {((40 * eighths, 40 * eighths), (320, 320))}
+    assert (verdict.image.width, verdict.image.height) == (320, 320)
+
+
+def test_a_fetch_that_fails_for_a_bug_leaves_nobody_waiting_for_what_was_claimed(store):
+    class Failing(Fetcher):
+        def fetch(self, source):
+            if source.data == b"bug":
+                raise ArithmeticError("a bug")
+            return super().fetch(source)
+
+    judging = judge(store, Watch(store, ["alone"], PDQ.fingerprint, 60), fetcher=Failing(RULES))
+    with pytest.raises(ArithmeticError):
+        judging.judge([image(detailed(301)), Image("event", "image", Inline(b"bug"))])
+    with ThreadPoolExecutor(1) as again:
+        assert matches(again.submit(judging.judge, [image(detailed(301))]).result(60)) == [("block", ["alone"])]
+
+
+def test_a_batch_is_worth_its_while_at_any_size_when_all_workers_are_idle_and_else_at_a_parts(store):
+    class Asking(Counting):
+        def encode(self, pictures, sizes=None):
+            self.given.append(judging.worth())
+            return PDQ.encode(pictures, sizes)
+
+    encoder = Asking()
+    judging = judge(store, Watch(store, ["alone"], PDQ.fingerprint, 60), encoder)
+    assert judging.worth() == 1
+    judging.judge([image(detailed(301))])
+    assert encoder.given == [encoder.together]
+    assert judging.worth() == 1
