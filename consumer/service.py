@@ -125,6 +125,8 @@ def _is_away(error: Exception) -> bool:
 
 def _judge(judge: Judge, plan: Plan, batch: Batch) -> Judged:
     """Judge a batch; end the process if that outlasts every time limit on its way, as on a network disk that hangs."""
-    bound_s = len(batch.events) * (plan.fetch_timeout_s + _PICTURE_S) + plan.give_up_s + _SPARE_S
+    # Older batches are served first, and one worker may have to do it all.
+    images = len(batch.events) + (plan.depth - 1) * plan.limits.images
+    bound_s = images * (plan.fetch_timeout_s + _PICTURE_S) + plan.give_up_s + _SPARE_S
     with Watchdog().limit(bound_s, "judging a batch"):
         return judge.judge([event.image for event in batch.events])
