@@ -19,7 +19,7 @@ lint: $(READY) ## check style (ruff) and types (mypy)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(READY) ## pictures per second against a naive loop, through Kafka, and how long verdicts take (20 minutes)
+bench: $(READY) ## pictures per second against a naive loop, through Kafka, and how long verdicts take
 	$(BIN)/python -m benchmarks.throughput
 	$(BIN)/python -m benchmarks.service
 	$(BIN)/python -m benchmarks.latency

@@ -125,7 +125,7 @@ class Intake:
             Fenced: the group was rebalanced; nothing that was polled before may be committed.
             Away: the group does not take us in.
         """
-        if not self._poll(0.0 if self._polled else wait_s):
+        if not self._full() and not self._poll(0.0 if self._polled else wait_s):
             return None
         closes_at = time.monotonic() + self._limits.wait_s
         while not self._full() and (left := closes_at - time.monotonic()) > 0:
