@@ -118,8 +118,8 @@ class Intake:
         self._membership: Any = None
         self._heard_at = time.monotonic()
 
-    def take(self, wait_s: float, least: int = 1) -> Batch | None:
-        """The next batch, or None if no event comes within `wait_s` seconds, or fewer than `least` are there.
+    def take(self, wait_s: float, *, full: bool = False) -> Batch | None:
+        """The next batch, or None if no event comes within `wait_s` seconds, or it is to be `full` and is not yet.
 
         Raises:
             Fenced: the group was rebalanced; nothing that was polled before may be committed.
@@ -130,7 +130,7 @@ class Intake:
         closes_at = time.monotonic() + self._limits.wait_s
         while not self._full() and (left := closes_at - time.monotonic()) > 0:
             self._poll(left)
-        return self._close() if len(self._polled) >= min(least, self._limits.images) or self._full() else None
+        return None if full and not self._full() else self._close()
 
     def stay(self) -> None:
         """Stay in the group without taking a batch; the next one is fetched meanwhile.

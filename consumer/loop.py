@@ -25,7 +25,7 @@ UnderWay = deque[tuple[Batch, "Future[Judged]"]]
 class Intake(Protocol):
     """Where batches come from; see consumer/intake.py."""
 
-    def take(self, wait_s: float, least: int) -> Batch | None: ...  # noqa: D102 (told there)
+    def take(self, wait_s: float, *, full: bool) -> Batch | None: ...  # noqa: D102 (told there)
     def stay(self) -> None: ...  # noqa: D102 (told there)
     def rewind(self) -> None: ...  # noqa: D102 (told there)
 
@@ -44,7 +44,7 @@ def run(  # noqa: PLR0913 (its parts, by name)
     *,
     depth: int,
     stopping: threading.Event,
-    worth: Callable[[], int] = lambda: 1,
+    idle: Callable[[], bool] = lambda: True,
 ) -> None:
     """Take, judge and publish until `stopping` is set and all that was taken is published.
 
@@ -54,7 +54,7 @@ def run(  # noqa: PLR0913 (its parts, by name)
         outlet: where judged batches go; belongs to the calling thread.
         depth: batches under way at a time, at least 1.
         stopping: set from anywhere, e.g. by a signal.
-        worth: events that the next batch should have.
+        idle: whether a batch should be begun that is not full.
 
     Raises:
         Exception: whatever the parts raise but Fenced, e.g. Away; nothing of the batches under way was committed.
@@ -69,7 +69,7 @@ def run(  # noqa: PLR0913 (its parts, by name)
                 judging = [each for each in judging if not each.done()]
                 if stopping.is_set() or max(len(under_way), len(judging)) >= depth:
                     intake.stay()
-                elif batch := intake.take(0.0 if under_way else _IDLE_S, worth()):
+                elif batch := intake.take(0.0 if under_way else _IDLE_S, full=not idle()):
                     judging.append(workers.submit(judge, batch))
                     under_way.append((batch, judging[-1]))
                 # 2. Publish the oldest, if it is judged.

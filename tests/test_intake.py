@@ -75,18 +75,18 @@ def test_a_batch_closes_by_bytes_and_never_without_an_event():
     assert [offsets(taken.take(0.0)) for _ in range(3)] == [[0], [1], [2]]
 
 
-def test_a_batch_that_is_not_worth_its_while_grows_until_it_is_and_loses_nothing():
-    taken = intake(Scripted([records(0, 1), [], records(1, 2), records(3, 2)]))
-    assert [taken.take(0.0, 3) for _ in range(2)] == [None, None]
-    assert offsets(taken.take(0.0, 3)) == [0, 1, 2]
-    assert taken.take(0.0, 3) is None
-    assert offsets(taken.take(0.0, 1)) == [3, 4]  # a worker is idle: whatever is there
+def test_a_batch_that_is_to_be_full_grows_until_it_is_and_loses_nothing():
+    taken = intake(Scripted([records(0, 1), [], records(1, 3), records(4, 1), records(5, 1, b"x" * 2_000)]))
+    assert [taken.take(0.0, full=True) for _ in range(2)] == [None, None]
+    assert offsets(taken.take(0.0, full=True)) == [0, 1, 2, 3]
+    assert taken.take(0.0, full=True) is None
+    assert [offsets(taken.take(0.0, full=True)) for _ in range(2)] == [[4], [5]]  # by bytes: more than two would be
 
 
-def test_a_batch_is_closed_when_it_is_full_however_much_would_be_worth_its_while():
-    taken = intake(Scripted([records(0, 4), records(4, 1, b"x" * 2_000)]))
-    assert offsets(taken.take(0.0, 8)) == [0, 1, 2, 3]
-    assert offsets(taken.take(0.0, 8)) == [4]
+def test_a_batch_that_need_not_be_full_is_whatever_is_there():
+    taken = intake(Scripted([records(0, 1), records(1, 2)]))
+    assert taken.take(0.0, full=True) is None
+    assert offsets(taken.take(0.0)) == [0, 1, 2]
 
 
 def test_while_batches_are_judged_the_next_one_is_fetched_until_it_is_full():

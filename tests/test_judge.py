@@ -116,15 +116,15 @@ def test_a_set_that_begins_to_check_while_a_batch_is_under_way_is_not_matched_wi
     assert judged.verdicts[0].matches[0].verified is True
 
 
-def test_a_batch_is_embedded_in_even_parts_of_at_most_eight_and_not_in_smaller_ones_for_idle_workers(store):
+def test_a_batch_is_embedded_in_even_parts_of_two_to_eight_as_many_for_each_worker(store):
     watch, encoder = Watch(store, ["alone"], PDQ.fingerprint, 60), Counting()
     seen = {}
-    for number in (1, 2, 5, 16, 21):
+    for number in (1, 2, 3, 9, 16, 17):
         encoder.given.clear()
         judged = judge(store, watch, encoder).judge([image(detailed(400 + each)) for each in range(number)])
         assert len(judged.verdicts) == number
         seen[number] = sorted(encoder.given)
-    assert seen == {1: [1], 2: [2], 5: [5], 16: [8, 8], 21: [7, 7, 7]}
+    assert seen == {1: [1], 2: [2], 3: [1, 2], 9: [4, 5], 16: [8, 8], 17: [2, 5, 5, 5]}
 
 
 def test_an_exact_duplicate_is_embedded_once_and_has_a_verdict_of_its_own(store):
@@ -214,15 +214,15 @@ def test_a_fetch_that_fails_for_a_bug_leaves_nobody_waiting_for_what_was_claimed
         assert matches(again.submit(judging.judge, [image(detailed(301))]).result(60)) == [("block", ["alone"])]
 
 
-def test_a_batch_is_worth_its_while_at_any_size_when_all_workers_are_idle_and_else_at_a_parts(store):
+def test_a_small_batch_should_be_begun_when_no_worker_has_anything_to_do(store):
     class Asking(Counting):
         def encode(self, pictures, sizes=None):
-            self.given.append(judging.worth())
+            self.given.append(judging.idle)
             return PDQ.encode(pictures, sizes)
 
     encoder = Asking()
     judging = judge(store, Watch(store, ["alone"], PDQ.fingerprint, 60), encoder)
-    assert judging.worth() == 1
+    assert judging.idle
     judging.judge([image(detailed(301))])
-    assert encoder.given == [encoder.together]
-    assert judging.worth() == 1
+    assert encoder.given == [False]
+    assert judging.idle

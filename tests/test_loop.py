@@ -79,8 +79,8 @@ def run_once(seed, *, trouble=0.03):
         return allow(batch)
 
     publisher.renew()
-    worth = random.Random(seed)  # as if workers were idle now and then
-    loop.run(intake, judge, outlet, depth=3, stopping=stopping, worth=lambda: worth.choice((1, 1, 1, 4)))
+    now_and_then = random.Random(seed)
+    loop.run(intake, judge, outlet, depth=3, stopping=stopping, idle=lambda: now_and_then.random() < 0.75)
     return broker
 
 
@@ -151,7 +151,7 @@ def test_batches_are_published_oldest_first_however_long_each_is_judged(depth):
     stopping, waiting = threading.Event(), list(gates)
 
     class Numbers:
-        def take(self, _wait_s, _least):
+        def take(self, _wait_s, **_full):
             if waiting:
                 return waiting.pop(0)
             stopping.set()
@@ -186,7 +186,7 @@ def test_dropped_batches_that_are_still_judged_count_so_that_memory_is_bounded()
     class Restless:
         """The group is rebalanced after every batch, and no judge comes to its end."""
 
-        def take(self, _wait_s, _least):
+        def take(self, _wait_s, **_full):
             taken.append(threading.Event())
             return taken[-1]
 
@@ -214,7 +214,7 @@ def test_dropped_batches_that_are_still_judged_count_so_that_memory_is_bounded()
 
 def test_a_judge_that_fails_ends_the_loop_and_nothing_of_its_batch_is_published():
     class One:
-        def take(self, _wait_s, _least):
+        def take(self, _wait_s, **_full):
             return "batch"
 
         def stay(self):
