@@ -7,6 +7,7 @@ store       the only door to Milvus: make, fill, change, search sets
   session     calls that wait, reload and tell in a sentence what is wrong
   client      opens a connection and sorts its errors into "away" and "mend this"
   lite        Milvus Lite inside this process
+    lite_rows   its searches read what is asked for of a row
   repair      a collection made ready, whatever a kill left behind
   properties  what describes a set, written and read in one call
   schema      fields and rows, and the checks that Milvus leaves out

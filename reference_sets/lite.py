@@ -50,8 +50,11 @@ def serve(path: Path, host: str = "127.0.0.1", port: int = 0) -> Engine:
     from milvus_lite.adapter.grpc.server import start_server_in_thread  # noqa: PLC0415 (0.5 s)
     from milvus_lite.exceptions import DataDirLockedError  # noqa: PLC0415
 
+    from reference_sets.lite_rows import read_less  # noqa: PLC0415
+
     if not path.absolute().parent.is_dir():
         raise StoreError(f"{path}: the folder {path.absolute().parent} does not exist; make it or change milvus.uri")
+    read_less()
     try:
         return Engine(*start_server_in_thread(str(path), host=host, port=port, max_workers=SERVING_THREADS))
     except DataDirLockedError as error:
