@@ -1,6 +1,7 @@
 """What the geometric check says of a candidate (plain values, standard library only)."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from reference_sets.model import Neighbour
 
@@ -31,8 +32,7 @@ class Evidence:
     mirrored: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):  # as many as neighbours
     """A reference that the search found, and what became of it in the check.
 
     Attributes:

@@ -144,16 +144,16 @@ def test_a_set_that_did_not_match_says_why_not(folder, parts):
     assert {one.match for one in sets.values()} == {None}
     one = sets[STORED]
     assert why(one).startswith("no match: ")
-    unchecked = replace(one, candidate=replace(one.candidate, checked=False, evidence=None))
+    unchecked = replace(one, candidate=one.candidate._replace(checked=False, evidence=None))
     assert "too few corners" in why(unchecked)
-    assert "no place of the picture agrees" in why(replace(one, candidate=replace(one.candidate, evidence=None)))
+    assert "no place of the picture agrees" in why(replace(one, candidate=one.candidate._replace(evidence=None)))
     assert "the set has changed" in why(replace(one, candidate=None))
 
 
 def test_a_frame_and_a_veto_are_told(folder, parts):
     _, _, sets = looked_at(parts, folder / "inbox" / "cropped.png")
     one = sets[STORED]
-    framed = replace(one.candidate, evidence=replace(one.candidate.evidence, distinctive=0.25))
+    framed = one.candidate._replace(evidence=replace(one.candidate.evidence, distinctive=0.25))
     assert "75% of them are a frame that other references have too" in why(replace(one, candidate=framed))
     vetoed = one.match.model_copy(update={"vetoed_by": "cleared"})
     assert why(replace(one, match=vetoed)).startswith("block, taken back by cleared: ")
