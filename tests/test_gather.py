@@ -226,3 +226,29 @@ def test_a_picture_whose_mirror_image_is_featureless_is_featureless(store: Store
     gathered = add(store, [folder], LookingLeft())
     assert (gathered.added, [one.why.reason.value for one in gathered.refused]) == (1, ["featureless"] * 3)
     assert [known.label for known in store.references("alpha")] == ["corners.png"]
+
+
+class Reducible(MeanColours):
+    """Could do with a shorter side of 32, and keeps the shapes that it is given, and the sizes before."""
+
+    least_side = 32
+
+    def __init__(self):
+        super().__init__()
+        self.given = []
+
+    def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:
+        self.given += [(each.shape[:2], size) for each, size in zip(pictures, sizes or [None] * 9, strict=False)]
+        return super().encode(pictures, sizes)
+
+
+@pytest.mark.parametrize(
+    ("verify", "reduce", "shape"),
+    [(Verify.OFF, True, (48, 64)), (Verify.OFF, False, (192, 256)), (Verify.SUPPORTS, True, (192, 256))],
+)
+def test_jpegs_are_reduced_as_those_of_events_are(store, folder, verify, reduce, shape):
+    Image.fromarray(cornered(1)).save(folder / "one.jpg", quality=90)
+    store.create(make_set("beta", verify=verify))
+    encoder = Reducible()
+    gather(store, "beta", encoder, list(find([folder])), limits=Limits(100_000, 1_000_000, reduce=reduce))
+    assert encoder.given == [(shape, (192, 256))]
