@@ -21,7 +21,7 @@ from confluent_kafka import Consumer, Producer
 
 from benchmarks.jpegs import endless, jpegs
 from benchmarks.machine import sentence
-from benchmarks.stream import IMAGES, PARTITIONS, Stream, reading, stream
+from benchmarks.stream import IMAGES, KNOWN, PARTITIONS, Stream, reading, stream
 
 DISTINCT = 50  # pictures; each is sent with another comment, so that none is an exact duplicate
 LOADS = (0.25, 0.5, 0.75, 0.9)
@@ -75,9 +75,9 @@ def percentiles(taken: np.ndarray) -> dict[str, float]:
     return {f"p{share}_ms": round(float(np.percentile(taken, share)) * 1000, 1) for share in (50, 95, 99)}
 
 
-def measure(here: Stream, encoder: str, seconds: float, rng: np.random.Generator) -> dict[str, object]:
-    """All loads, and single pictures."""
-    here.judge(encoder)[0].close()  # the set is made
+def measure(here: Stream, encoder: str, seconds: float, known: int, rng: np.random.Generator) -> dict[str, object]:
+    """All loads, and single pictures, against a set of `known` references."""
+    here.judge(encoder, known)[0].close()  # the set is made
     settings = here.settings(encoder, "latency")
     with reading(here.bootstrap) as reader, here.service(settings):
         exchange = Exchange(here.bootstrap, reader, endless(jpegs(DISTINCT, 640, 480)))
@@ -103,12 +103,12 @@ def main() -> None:
     parser.add_argument("--encoder", choices=("openclip", "words"), default="openclip")
     parser.add_argument("--seconds", type=float, default=30.0, help="of each load [30]")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--quick", action="store_true", help="5 seconds of each load")
+    parser.add_argument("--quick", action="store_true", help="3 seconds of each load, 100 references")
     options = parser.parse_args()
     print(f"{sentence()}; seed {options.seed}", flush=True)
-    seconds = 5.0 if options.quick else options.seconds
+    seconds, known = (3.0, 100) if options.quick else (options.seconds, KNOWN)
     with tempfile.TemporaryDirectory() as folder, stream(Path(folder)) as here:
-        told = measure(here, options.encoder, seconds, np.random.default_rng(options.seed))
+        told = measure(here, options.encoder, seconds, known, np.random.default_rng(options.seed))
     print(json.dumps(told))
 
 

@@ -31,7 +31,7 @@ from matcher.embed import Clock, Embedder
 from matcher.examine import Needs
 from matcher.workers import Workers
 
-MAX_BYTES, MAX_PIXELS, RECENT_BYTES = 32 << 20, 64_000_000, 64 << 20
+MAX_BYTES, MAX_PIXELS, RECENT_BYTES = 32 << 20, 64_000_000, 24 << 20
 LOADED = 32  # pictures of a batch of the loader, as clip-retrieval's users have it on a CPU
 DECODED = 8 << 20  # pixels of the pictures that wait decoded for `embed`, or all of them if they are fewer
 

@@ -138,8 +138,8 @@ class Embedder:
         keypoints: Sequence[Keypoints | None] = [None] * len(pictures)
         if needs.keypoints:
             keypoints = encoded.keypoints or [detect(pixels) for pixels in pictures]
-        return [  # copies, since what is kept of one picture would hold the vectors of all
-            None if featureless else View(vector.copy(), found)
+        return [
+            None if featureless else View(vector, found)
             for vector, featureless, found in zip(encoded.vectors, encoded.featureless, keypoints, strict=True)
         ]
 

@@ -29,11 +29,6 @@ class View:
     vector: NDArray[np.float32]
     keypoints: Keypoints | None = None
 
-    @property
-    def bytes(self) -> int:
-        """Of its arrays."""
-        return self.vector.nbytes + (self.keypoints.bytes if self.keypoints else 0)
-
 
 @dataclass(frozen=True, slots=True)
 class Needs:

@@ -4,19 +4,20 @@ A digest costs 1/250 of decoding and embedding. The verdict is still the duplica
 and decided anew.
 """
 
+import pickle
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+import numpy as np
+
 from embedding.source import Unreadable
 from matcher.examine import Needs, View
 from matcher.verdict import ImageFacts
 
 Key = tuple[str, Needs]  # digest, and what was needed
-
-_OVERHEAD = 4096  # bytes of the objects around the arrays, and of the facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,52 +36,64 @@ class Embedded:
     view: View | None = None
     mirror: View | None = None
 
-    @property
-    def bytes(self) -> int:
-        """Of memory, about."""
-        return _OVERHEAD + sum(view.bytes for view in (self.view, self.mirror) if view)
-
 
 class Recent:
-    """Keeps what was used last, within a bound. Safe to use from several threads.
+    """Keeps what was made last, within a bound. Safe to use from several threads.
+
+    It is kept as bytes in one block, a ring. As objects, scattered between the pixels of pictures, what was made of
+    11,000 images took 190 MB instead of 30.
 
     Args:
-        max_bytes: bound of what is kept; 0: nothing is, and duplicates are noticed only while one is being embedded.
+        max_bytes: size of the block; 0: nothing is kept, and duplicates are noticed only while one is being embedded.
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
+        self._block = np.empty(max_bytes, np.uint8)  # takes memory where it is written
+        self._at = 0  # where the next goes
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Key, Future[Embedded]] = OrderedDict()
+        self._kept: OrderedDict[Key, tuple[int, int]] = OrderedDict()  # oldest first: start and end in the block
         self._making: dict[Key, Future[Embedded]] = {}
-        self._bytes = 0
 
     def claim(self, key: Key) -> tuple[Future[Embedded], bool]:
         """What was made, or will be, of these bytes; True: it is yours to make, then `settle` or `forsake` it.
 
         Before waiting for what others make, settle what you have claimed yourself: so nobody waits for ever.
         """
+        made: Future[Embedded] = Future()
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key], False
             if key in self._making:
                 return self._making[key], False
-            self._making[key] = Future()
-            return self._making[key], True
+            if key not in self._kept:
+                self._making[key] = made
+                return made, True
+            start, end = self._kept[key]
+            kept = self._block[start:end].tobytes()
+        made.set_result(pickle.loads(kept))  # noqa: S301 (nobody else writes there)
+        return made, False
 
     def settle(self, key: Key, embedded: Embedded) -> None:
         """This is what was claimed. Files that could not be decoded are not kept: memory may just have been short."""
         self._making[key].set_result(embedded)
+        kept = b"" if embedded.facts is None else pickle.dumps(embedded)
         with self._lock:
-            made = self._making.pop(key)
-            if embedded.facts is None:
-                return
-            self._kept[key] = made
-            self._bytes += embedded.bytes
-            while self._bytes > self._max_bytes:
-                _, oldest = self._kept.popitem(last=False)
-                self._bytes -= oldest.result().bytes
+            del self._making[key]
+            if 0 < len(kept) <= len(self._block):
+                self._keep(key, kept)
+
+    def _keep(self, key: Key, kept: bytes) -> None:
+        """Behind the newest, where the oldest lie."""
+        if self._at + len(kept) > len(self._block):
+            self._drop(self._at, len(self._block))
+            self._at = 0
+        start, self._at = self._at, self._at + len(kept)
+        self._drop(start, self._at)
+        self._block[start : self._at] = np.frombuffer(kept, np.uint8)
+        self._kept[key] = start, self._at
+
+    def _drop(self, start: int, end: int) -> None:
+        """Forget the oldest for as long as they begin in this part of the block."""
+        while self._kept and start <= next(iter(self._kept.values()))[0] < end:
+            self._kept.popitem(last=False)
 
     def forsake(self, keys: Iterable[Key], error: BaseException) -> None:
         """What was claimed and is not settled will not be made."""
