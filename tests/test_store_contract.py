@@ -155,7 +155,7 @@ def test_a_reference_with_its_mirror_image_is_one_reference_of_which_a_search_fi
     assert sorted(store.references(name), key=lambda one: one.id) == known
     assert store.labelled(name, "label 1") == store.known(name, ["ref-1", "ref-1~m"]) == {"ref-1"}
     (found,) = store.search(name, np.float32([known[1].mirror.vector]), 10)
-    assert replace(found[0], score=1.0) == Neighbour("ref-1", "label 1", 1.0, mirrored=True)
+    assert found[0]._replace(score=1.0) == Neighbour("ref-1", "label 1", 1.0, mirrored=True)
     assert {(one.id, one.mirrored) for one in found} == {(f"ref-{i}", side) for i in range(3) for side in (False, True)}
 
     again = mirrored(references(unit(1, 21)))[0]
