@@ -21,7 +21,6 @@ from PIL import Image as Pillow
 from benchmarks.jpegs import endless
 from benchmarks.processes import answer
 from benchmarks.weights import MODEL
-from embedding.allocator import one_arena
 from embedding.choose import choose
 from embedding.decode import Picture, decode
 from embedding.encoder import Encoder
@@ -166,7 +165,6 @@ def soak(pipe: Connection, kind: str, weights: Path, files: Sequence[bytes], cou
     """Sends (pictures, bytes of memory) after 1,000 pictures, then ten times until `count`: decoded and embedded."""
     import psutil  # noqa: PLC0415 (needed here only)
 
-    one_arena()  # as the command line does
     ours, stream, done = Ours(encoder(kind, weights)), endless(files), 0
     marks = np.linspace(1000, count, 11).round().astype(int).tolist()
     for mark in marks:

@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from embedding.allocator import one_arena
-
 if TYPE_CHECKING:
     from config.settings import Settings
 
@@ -118,7 +116,6 @@ def main(ctx: click.Context, file: Path | None) -> None:
         # Batches run side by side, each on one thread. The libraries' own threads would spin for each other's cores:
         # searching 450 descriptors took 240 ms on two busy cores instead of 0.3.
         os.environ.setdefault(libraries, "1")
-    one_arena()
     ctx.obj = functools.cache(lambda: _load(file))
 
 
