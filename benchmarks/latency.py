@@ -23,6 +23,7 @@ from confluent_kafka import Consumer, Producer
 
 from benchmarks.jpegs import endless, jpegs
 from benchmarks.machine import sentence
+from benchmarks.service import rate
 from benchmarks.stream import IMAGES, KNOWN, PARTITIONS, Stream, reading, stream
 
 DISTINCT = 50  # pictures; each is sent with another comment, so that none is an exact duplicate
@@ -64,10 +65,8 @@ class Exchange:
         return taken
 
     def capacity(self, count: int) -> float:
-        """Images per second when so many are there at once, the first quarter left out."""
-        came = np.sort(self.at(np.zeros(count)))
-        first = count // 4
-        return (count - first) / float(came[-1] - came[first - 1])
+        """Images per second when so many are there at once."""
+        return rate(sorted(self.at(np.zeros(count)).tolist()))
 
     def _send(self, first: int, times: np.ndarray) -> None:
         for number, when in enumerate(times, first):

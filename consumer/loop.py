@@ -44,7 +44,7 @@ def run(  # noqa: PLR0913 (its parts, by name)
     *,
     depth: int,
     stopping: threading.Event,
-    idle: Callable[[], bool] = lambda: True,
+    idle: Callable[[], bool],
 ) -> None:
     """Take, judge and publish until `stopping` is set and all that was taken is published.
 
@@ -54,7 +54,7 @@ def run(  # noqa: PLR0913 (its parts, by name)
         outlet: where judged batches go; belongs to the calling thread.
         depth: batches under way at a time, at least 1.
         stopping: set from anywhere, e.g. by a signal.
-        idle: whether a batch should be begun that is not full.
+        idle: whether a batch should be begun that is not full; else it waits until it is.
 
     Raises:
         Exception: whatever the parts raise but Fenced, e.g. Away; nothing of the batches under way was committed.

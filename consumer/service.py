@@ -90,14 +90,7 @@ def run(plan: Plan, start: Callable[[Patience], Judge], metrics: Metrics, stoppi
         log.info(
             "ready", extra={"fields": {"topic": plan.images_topic, "group": plan.membership.group, "seconds": seconds}}
         )
-        loop.run(
-            intake,
-            partial(_judge, judge, plan),
-            outlet,
-            depth=plan.depth,
-            stopping=stopping,
-            idle=lambda: judge.idle,
-        )
+        loop.run(intake, partial(_judge, judge, plan), outlet, depth=plan.depth, stopping=stopping, idle=judge.idle)
     log.info("stopped", extra={"fields": {"instance": instance}})
 
 

@@ -50,9 +50,8 @@ class Judge:
         self._workers = workers
         self._numbers = itertools.count()
 
-    @property
     def idle(self) -> bool:
-        """Whether a small batch should be begun now: it would take all workers at once, see `_parts`."""
+        """Whether no worker has anything to do, so that a batch of any size should be begun."""
         return self._workers.idle
 
     def close(self) -> None:
@@ -80,7 +79,7 @@ class Judge:
         return Judged(verdicts, clock.seconds, look, sum(case.duplicate for case in cases))
 
     def _parts(self, cases: Sequence[Case]) -> list[Sequence[Case]]:
-        """Even parts, as many for each worker, no larger than the encoder wants them, and of two images at least.
+        """Equal parts, as many for each worker, of two images to what the encoder wants; the last may be smaller.
 
         At half of the capacity verdicts so come in two thirds of the time that a small batch takes on one worker beside
         another batch on the next, though a network reads all of its weights for each part. For one image it does so in

@@ -41,7 +41,7 @@ class Recent:
     """Keeps what was made last, within a bound. Safe to use from several threads.
 
     It is kept as bytes in one block, a ring. As objects, scattered between the pixels of pictures, what was made of
-    11,000 images took 190 MB instead of 30.
+    11,000 images took 190 MB; its bytes are 28.
 
     Args:
         max_bytes: size of the block; 0: nothing is kept, and duplicates are noticed only while one is being embedded.

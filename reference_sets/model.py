@@ -141,7 +141,7 @@ class Reference:
     mirror: Seen | None = None
 
 
-class Neighbour(NamedTuple):  # 50 for an image: a data class takes three times as long to make
+class Neighbour(NamedTuple):  # 50 for an image: a data class takes twice as long to make
     """A reference near a query, with their cosine similarity.
 
     Attributes:

@@ -238,7 +238,7 @@ class Reducible(MeanColours):
         self.given = []
 
     def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:
-        self.given += [(each.shape[:2], size) for each, size in zip(pictures, sizes or [None] * 9, strict=False)]
+        self.given += [(each.shape[:2], size) for each, size in zip(pictures, sizes, strict=True)]
         return super().encode(pictures, sizes)
 
 

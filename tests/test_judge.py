@@ -116,7 +116,7 @@ def test_a_set_that_begins_to_check_while_a_batch_is_under_way_is_not_matched_wi
     assert judged.verdicts[0].matches[0].verified is True
 
 
-def test_a_batch_is_embedded_in_even_parts_of_two_to_eight_as_many_for_each_worker(store):
+def test_a_batch_is_embedded_in_equal_parts_of_two_to_eight_as_many_for_each_worker(store):
     watch, encoder = Watch(store, ["alone"], PDQ.fingerprint, 60), Counting()
     seen = {}
     for number in (1, 2, 3, 9, 16, 17):
@@ -217,12 +217,12 @@ def test_a_fetch_that_fails_for_a_bug_leaves_nobody_waiting_for_what_was_claimed
 def test_a_small_batch_should_be_begun_when_no_worker_has_anything_to_do(store):
     class Asking(Counting):
         def encode(self, pictures, sizes=None):
-            self.given.append(judging.idle)
+            self.given.append(judging.idle())
             return PDQ.encode(pictures, sizes)
 
     encoder = Asking()
     judging = judge(store, Watch(store, ["alone"], PDQ.fingerprint, 60), encoder)
-    assert judging.idle
+    assert judging.idle()
     judging.judge([image(detailed(301))])
     assert encoder.given == [False]
-    assert judging.idle
+    assert judging.idle()

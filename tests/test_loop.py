@@ -145,6 +145,23 @@ def test_offsets_of_the_consumers_position_lose_what_is_under_way(seed, monkeypa
     assert goes_wrong(seed)
 
 
+def always():
+    return True
+
+
+@pytest.mark.parametrize("idle", [True, False])
+def test_a_batch_that_is_not_full_is_begun_only_when_the_workers_are_idle(idle):
+    asked, stopping = [], threading.Event()
+
+    class Asked:
+        def take(self, _wait_s, *, full):
+            asked.append(full)
+            stopping.set()
+
+    loop.run(Asked(), None, None, depth=1, stopping=stopping, idle=lambda: idle)
+    assert asked == [not idle]
+
+
 @pytest.mark.parametrize("depth", [1, 2, 5])
 def test_batches_are_published_oldest_first_however_long_each_is_judged(depth):
     published, gates = [], {number: threading.Event() for number in range(1, 7)}
@@ -176,7 +193,7 @@ def test_batches_are_published_oldest_first_however_long_each_is_judged(depth):
         assert gates[number].wait(10)
         return number
 
-    loop.run(Numbers(), judge, Keeps(), depth=depth, stopping=stopping)
+    loop.run(Numbers(), judge, Keeps(), depth=depth, stopping=stopping, idle=always)
     assert published == list(gates)
 
 
@@ -208,7 +225,7 @@ def test_dropped_batches_that_are_still_judged_count_so_that_memory_is_bounded()
         def renew(self):
             pass
 
-    loop.run(Restless(), lambda batch: batch.wait(10), Nothing(), depth=2, stopping=stopping)
+    loop.run(Restless(), lambda batch: batch.wait(10), Nothing(), depth=2, stopping=stopping, idle=always)
     assert len(taken) == 2  # not two more after the first two were dropped
 
 
@@ -228,4 +245,4 @@ def test_a_judge_that_fails_ends_the_loop_and_nothing_of_its_batch_is_published(
         raise RuntimeError("milvus has gone")
 
     with pytest.raises(RuntimeError, match="milvus has gone"):
-        loop.run(One(), judge, Nowhere(), depth=1, stopping=threading.Event())
+        loop.run(One(), judge, Nowhere(), depth=1, stopping=threading.Event(), idle=always)

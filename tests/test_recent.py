@@ -1,5 +1,6 @@
 """What was made of images of late: kept within a bound, made once, and never waited for in vain."""
 
+from dataclasses import fields
 from itertools import pairwise
 
 import numpy as np
@@ -21,18 +22,15 @@ def embedded(number=0, size=16):
 
 
 def same(these, those):
-    views = [(ours, theirs) for ours, theirs in ((these.view, those.view), (these.mirror, those.mirror)) if ours]
-    return these.facts == those.facts and all(alike(*pair) for pair in views)
+    ours, theirs = ([*values(each.view), *values(each.mirror)] for each in (these, those))
+    return these.facts == those.facts and len(ours) == len(theirs) and all(map(np.array_equal, ours, theirs))
 
 
-def alike(these, those):
-    ours, theirs = ([view.vector, *keypoints_of(view)] for view in (these, those))
-    return len(ours) == len(theirs) and all(map(np.array_equal, ours, theirs))
-
-
-def keypoints_of(view):
-    found = view.keypoints
-    return [found.points, found.descriptors, found.angles, found.scales, found.width, found.height] if found else []
+def values(view):
+    """All that a view holds, and that there is one."""
+    found = view and view.keypoints
+    keypoints = [getattr(found, each.name) for each in fields(found)] if found else []
+    return [True, view.vector, *keypoints] if view else [False]
 
 
 def key(number, needs=NEEDS):
