@@ -4,6 +4,7 @@ The pictures of a part are encoded together, fewer if they are large, so that me
 """
 
 import hashlib
+import itertools
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embedding.allocator import give_back
 from embedding.decode import Picture, decode
 from embedding.encoder import Encoder, Pixels, Size
 from embedding.fetch import Fetcher
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 # 32 million pixels are 96 MB of RGB: a group of pictures is closed when it has more.
 GROUP_PIXELS = 32_000_000
+GIVE_BACK_AFTER = 250  # parts: so often, after some seconds of work, what pictures took goes back to the system
 
 STAGES = ("fetch", "decode", "encode", "search", "verify")
 
@@ -67,9 +70,12 @@ class Embedder:
         self._max_pixels = max_pixels
         self._reduce = reduce
         self._recent = Recent(recent_bytes)
+        self._begun = itertools.count(1)
 
     def embed(self, cases: Sequence[Case], needs: Needs, clock: Clock) -> None:
         """Fill in facts and views of each case, or its problem; and whether it is a duplicate."""
+        if next(self._begun) % GIVE_BACK_AFTER == 0:
+            give_back()
         claimed: dict[Key, bytes] = {}
         coming: list[tuple[Case, Future[Embedded]]] = []
         try:
