@@ -3,9 +3,11 @@
     python -m benchmarks.service [--images 1500] [--rounds 3] [--quick]
 
 Both ways use the same judge, set, Milvus (a `milvus-lite server`), number of workers and of batches under way. The
-topic is full before the service starts, and the broker runs on the same cores. The last line is JSON: its key
-`kafka_over_in_process` is the ratio of images per second with ViT-B-32, `words_over_vit` that of the default encoder
-with its geometric check to ViT-B-32, both through Kafka.
+topic is full before the service starts, and the broker runs on the same cores. The default encoder is also judged by a
+process for each core, with one worker each, in one Kafka group; they start before the pictures come. The last line is
+JSON: its key `kafka_over_in_process` is the ratio of images per second with ViT-B-32; `words_over_vit` that of the
+default encoder with its geometric check to ViT-B-32, both through Kafka, and `words_processes_over_vit` that of its
+process for each core.
 """
 
 import argparse
@@ -28,9 +30,10 @@ from confluent_kafka import Consumer
 from benchmarks.jpegs import endless, jpegs
 from benchmarks.machine import sentence
 from benchmarks.processes import Process, answer
-from benchmarks.stream import KNOWN, Stream, reading, stream
+from benchmarks.stream import KNOWN, LIVE, Stream, Tables, reading, stream
 from embedding.source import Inline
 from matcher.judge import Image, Judge
+from matcher.workers import cores
 
 DISTINCT = 50  # pictures; each is sent with another comment, so that none is an exact duplicate
 ENCODERS = ("openclip", "words")
@@ -46,6 +49,7 @@ class Measured:
     in_process: list[float] = field(default_factory=list)
     kafka: list[float] = field(default_factory=list)
     plain: list[float] = field(default_factory=list)
+    processes: list[float] = field(default_factory=list)
     service_ms: list[float] = field(default_factory=list)
     broker_ms: list[float] = field(default_factory=list)
     stages_ms: dict[str, float] = field(default_factory=dict)
@@ -103,6 +107,23 @@ def through_kafka(
     return rate(came)
 
 
+def by_processes(here: Stream, encoder: str, files: Sequence[bytes], turn: int) -> float:
+    """Images per second of a process for each core, in a group that has judged all that came before."""
+    group = f"{encoder}-processes"
+    more: Tables = {"kafka": {"group": group, "images_topic": LIVE}, "batch": {"workers": 1}}
+    with reading(here.bootstrap) as reader, ExitStack() as stack:
+        for number in range(cores()):
+            stack.enter_context(here.service(here.settings(encoder, f"{group}-{turn}-{number}", more)))
+        here.wait_for_members(group, cores())
+        sender = stack.enter_context(ThreadPoolExecutor(1))
+        sent = sender.submit(here.fill, files, LIVE)
+        came: list[float] = []
+        while len(came) < len(files):
+            came += _arrived(reader, here)
+        sent.result()
+    return rate(came)
+
+
 def _arrived(reader: Consumer, here: Stream) -> list[float]:
     """When a verdict came; nothing if it was another word of the broker."""
     record = reader.poll(SILENCE_S)
@@ -137,6 +158,8 @@ def measure(here: Stream, rounds: int, images: int, known: int) -> dict[str, Mea
             if rounds > 1:
                 settings = here.settings(encoder, f"{encoder}-{turn}-plain")
                 found.plain.append(through_kafka(here, settings, images, found, program="benchmarks.no_transactions"))
+            if encoder == "words":
+                found.processes.append(by_processes(here, encoder, _again(files, turn), turn))
             say(_line(encoder, found))
     return measured
 
@@ -152,7 +175,12 @@ def _again(files: Sequence[bytes], turn: int) -> list[bytes]:
 
 
 def _line(encoder: str, found: Measured) -> str:
-    ways = {"in process": found.in_process, "through Kafka": found.kafka, "without transactions": found.plain}
+    ways = {
+        "in process": found.in_process,
+        "through Kafka": found.kafka,
+        "without transactions": found.plain,
+        "a process per core": found.processes,
+    }
     return f"{NAMES[encoder]}, images/s: " + ", ".join(f"{way} {each[-1]:.1f}" for way, each in ways.items() if each)
 
 
@@ -163,6 +191,7 @@ def result(measured: dict[str, Measured]) -> dict[str, object]:
     return told | {
         "kafka_over_in_process": _ratio(vit.kafka, vit.in_process),
         "words_over_vit": _ratio(words.kafka, vit.kafka),
+        "words_processes_over_vit": _ratio(words.processes, vit.kafka),
     }
 
 
@@ -175,7 +204,8 @@ def _told(found: Measured) -> dict[str, object]:
         "broker_cpu_ms_per_image": _median(found.broker_ms),
         "work_ms_per_image": {stage: round(value, 2) for stage, value in found.stages_ms.items()},
     }
-    return told | ({"without_transactions_per_s": _median(found.plain)} if found.plain else {})
+    more = {"without_transactions_per_s": found.plain, "process_per_core_per_s": found.processes}
+    return told | {name: _median(values) for name, values in more.items() if values}
 
 
 def _median(values: Sequence[float]) -> float:

@@ -1,13 +1,15 @@
 """What `service` and `latency` run: a broker, Milvus, a set, the judge in this process, and `vigilens run`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import psutil
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupState, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 from kafka import KafkaAdminClient
 
 from benchmarks.weights import MODEL, checkpoint
@@ -29,7 +31,9 @@ from vigilens import wiring
 KNOWN = 1_000  # references in the one set
 PARTITIONS = 4
 IMAGES, VERDICTS, METRICS = "vigilens.images", "vigilens.verdicts", "vigilens.metrics"
+LIVE = "vigilens.live"  # for pictures that come while the service runs
 _TOGETHER = 64  # references that are made at a time
+_JOINED_S = 60.0
 _FAR = Thresholds(0.99, 0.999)  # of random vectors nothing comes near
 
 Tables = dict[str, dict[str, object]]
@@ -51,11 +55,11 @@ class Stream:
     folder: Path
     weights: Path
 
-    def settings(self, encoder: str, group: str = "bench", more: Mapping[str, object] | None = None) -> Path:
-        """A file with the settings for "words" or "openclip"; `more` goes to its table [batch]."""
+    def settings(self, encoder: str, name: str = "bench", more: Tables | None = None) -> Path:
+        """A file NAME.toml with the settings for "words" or "openclip" and a group of that name; `more` goes on top."""
         tables: Tables = {
-            "kafka": {"bootstrap_servers": self.bootstrap, "group": group},
-            "batch": dict(more or {}),
+            "kafka": {"bootstrap_servers": self.bootstrap, "group": name},
+            "batch": {},
             "milvus": {"uri": self.uri},
             "sets": {"use": [f"known_{encoder}"]},
             "encoder": {"name": encoder},
@@ -64,7 +68,9 @@ class Stream:
         }
         if encoder == "openclip":
             tables["encoder"] |= {"model": MODEL, "checkpoint": str(self.weights)}
-        file = self.folder / f"{group}.toml"
+        for table, values in (more or {}).items():
+            tables[table] |= values
+        file = self.folder / f"{name}.toml"
         write_settings(file, tables)
         return file
 
@@ -80,11 +86,11 @@ class Stream:
             store.flush(name)
         return wiring.judge(settings, made, store, wiring.watch(settings, store, made)), settings
 
-    def fill(self, files: Sequence[bytes]) -> None:
+    def fill(self, files: Sequence[bytes], topic: str = IMAGES) -> None:
         """Send the pictures."""
         producer = Producer({"bootstrap.servers": self.bootstrap, "queue.buffering.max.kbytes": 500_000})
         for number, data in enumerate(files):
-            producer.produce(IMAGES, data, partition=number % PARTITIONS)
+            producer.produce(topic, data, partition=number % PARTITIONS)
             producer.poll(0)
         producer.flush()
 
@@ -96,6 +102,17 @@ class Stream:
         with Leash() as leash, service(folder, settings, leash, program) as running:
             running.wait_until_ready()
             yield psutil.Process(running.pid)
+
+    def wait_for_members(self, group: str, count: int) -> None:
+        """Until the group has so many members that have their partitions."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        until = time.monotonic() + _JOINED_S
+        while time.monotonic() < until:
+            found = admin.describe_consumer_groups([group])[group].result()
+            if found.state == ConsumerGroupState.STABLE and len(found.members) == count:
+                return
+            time.sleep(0.2)
+        raise SystemExit(f"the group {group} has not {count} members after {_JOINED_S:.0f} s")
 
     def brokers(self) -> list[psutil.Process]:
         """The brokers' processes."""
@@ -109,7 +126,7 @@ def stream(folder: Path) -> Iterator[Stream]:
         cluster = stack.enter_context(kafka(folder / "kafka"))
         uri = stack.enter_context(lite_server(folder / "sets.db"))
         admin = KafkaAdminClient(bootstrap_servers=cluster.bootstrap)
-        topics = {name: {"num_partitions": PARTITIONS} for name in (IMAGES, VERDICTS, METRICS)}
+        topics = {name: {"num_partitions": PARTITIONS} for name in (IMAGES, LIVE, VERDICTS, METRICS)}
         admin.create_topics(topics, wait_for_metadata=True)
         admin.close()
         yield Stream(cluster.bootstrap, uri, folder, checkpoint(folder))
