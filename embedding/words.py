@@ -19,10 +19,10 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load
 from torch import Tensor
-from torch.nn.functional import linear, normalize
+from torch.nn.functional import linear, normalize, pad
 
 from embedding.encoder import Encoded, Pixels, Size, fingerprint
-from embedding.keypoints import MATCHABLE, MOST, Keypoints, detect
+from embedding.keypoints import DESCRIPTOR_BYTES, MATCHABLE, MOST, Keypoints, detect
 
 WEIGHTS = "words.safetensors"
 ALGORITHM = 1  # of keypoints and sum: counts up when the same picture would get another vector
@@ -31,6 +31,9 @@ ROOT_FLOOR = 1e-4  # below the square root, whose slope at 0 could not be learne
 Layer = Callable[[Tensor], Tensor]  # rows (n, in) to (n, out), none below 0
 
 _TOGETHER = 8  # pictures that go through the network at once: fewer read its weights more often, more need more memory
+# The network is given a multiple of so many rows: for each number of rows oneDNN makes a kernel, and it keeps 1,024 of
+# them, which took 100 MB.
+_ROWS = 256
 
 
 class Words:
@@ -78,15 +81,17 @@ class Words:
 
     def _sums(self, keypoints: Sequence[Keypoints]) -> Tensor:
         """(pictures, words) float32."""
-        bits = np.unpackbits(np.concatenate([found.descriptors for found in keypoints]), axis=1).view(np.int8)
+        counts = [len(found) for found in keypoints]
+        empty = np.zeros((-sum(counts) % _ROWS, DESCRIPTOR_BYTES), np.uint8)
+        bits = np.unpackbits(np.concatenate([*(found.descriptors for found in keypoints), empty]), axis=1).view(np.int8)
         bits <<= 1
         bits -= 1
         rows = torch.from_numpy(bits).to(self._type)
         for layer in self._layers:
             rows = layer(rows)
         # As a product: adding up bfloat16 row by row takes twice as long.
-        counts = torch.tensor([len(found) for found in keypoints])
-        whose = torch.eye(len(keypoints), dtype=self._type).repeat_interleave(counts, 1)
+        whose = torch.eye(len(keypoints), dtype=self._type).repeat_interleave(torch.tensor(counts), 1)
+        whose = pad(whose, (0, len(empty)))
         return (whose @ rows).float()
 
 
