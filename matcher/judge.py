@@ -81,9 +81,9 @@ class Judge:
     def _parts(self, cases: Sequence[Case]) -> list[Sequence[Case]]:
         """Equal parts, as many for each worker, of two images to what the encoder wants; the last may be smaller.
 
-        At half of the capacity verdicts so come in two thirds of the time that a small batch takes on one worker beside
-        another batch on the next, though a network reads all of its weights for each part. For one image it does so in
-        30 ms and for two in 37 (ViT-B-32), so that parts of one are not worth it.
+        A network reads all of its weights for each part, and yet verdicts come sooner so at half of the capacity than
+        with a small batch on one worker beside another batch on the next: 95 % within 322 ms instead of 459, in one
+        comparison. It takes 30 ms for one image and 37 for two (ViT-B-32), so that parts of one are not worth it.
         """
         number = _up(_up(len(cases), self._embedder.encoder.together), self._workers.threads) * self._workers.threads
         size = max(2, _up(len(cases), max(1, number)))
