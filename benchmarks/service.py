@@ -40,6 +40,7 @@ ENCODERS = ("openclip", "words")
 NAMES = {"openclip": "ViT-B-32", "words": "words with check"}
 WARM = 192  # pictures before those that count: three batches
 SILENCE_S = 120.0
+_TOGETHER_S = 0.03
 
 
 @dataclass(slots=True)
@@ -79,11 +80,14 @@ def in_process(judge: Judge, files: Sequence[bytes], size: int, depth: int) -> t
 def rate(came: Sequence[float]) -> float:
     """Images per second, the first eighth left out: by then all batches that can be are under way.
 
+    A batch's verdicts come together, within milliseconds, and the batches of a full topic tenths of a second apart. So
+    counting begins after the last verdict of a batch: else its images would count, and the time for them would not.
+
     Args:
         came: when each verdict came, in seconds, ascending.
     """
     first = len(came) // 8
-    while first < len(came) - 1 and came[first] == came[first - 1]:  # one batch's verdicts come together
+    while first < len(came) - 1 and came[first] - came[first - 1] < _TOGETHER_S:
         first += 1
     return (len(came) - first) / (came[-1] - came[first - 1])
 
