@@ -40,7 +40,7 @@ ENCODERS = ("openclip", "words")
 NAMES = {"openclip": "ViT-B-32", "words": "words with check"}
 WARM = 192  # pictures before those that count: three batches
 SILENCE_S = 120.0
-_TOGETHER_S = 0.03
+_TOGETHER_S = 0.03  # verdicts that come sooner after each other are of one batch
 
 
 @dataclass(slots=True)

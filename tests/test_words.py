@@ -117,3 +117,12 @@ def test_pictures_without_any_corner_are_welcome_alone_and_in_any_number(words):
     assert together.featureless.tolist() == [True, False, *[True] * 8, False]
     alone = np.stack([words.encode([detailed(seed)]).vectors[0] for seed in (4, 5)])
     np.testing.assert_allclose((together.vectors[[1, 10]] * alone).sum(1), 1, atol=1e-6)
+
+
+def test_the_network_is_given_few_numbers_of_rows_for_a_kernel_is_kept_for_each():
+    words, given = Words(), []
+    first = words._layers[0]
+    words._layers[0] = lambda rows: (given.append(len(rows)), first(rows))[1]
+    for seed in range(3):
+        words.encode([detailed(seed)])
+    assert {number % 256 for number in given} == {0}
