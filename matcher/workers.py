@@ -5,7 +5,7 @@ import math
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from queue import Empty, PriorityQueue
@@ -40,6 +40,7 @@ class Workers:
         self._numbers = itertools.count()
         self._lock = threading.Lock()
         self._unfinished = 0
+        self._closed = False
         # Each entry has its own number, so that no two are compared beyond it.
         self._waiting: PriorityQueue[tuple[int, int, Future[Any], Callable[[], Any]]] = PriorityQueue()
 
@@ -60,18 +61,21 @@ class Workers:
             Exception: what `work` raised, of the first item for which it did.
             CancelledError: the workers were closed.
         """
-        futures: list[Future[Result]] = []
-        for item in items:
-            futures.append(Future())
-            with self._lock:
-                self._unfinished += 1
-            self._waiting.put((batch, next(self._numbers), futures[-1], partial(work, item)))
-            self._pool.submit(self._serve)
+        futures: list[Future[Result]] = [Future() for _ in items]
+        with self._lock:  # all or nothing: the workers may be closed at any time
+            if self._closed:
+                raise CancelledError
+            self._unfinished += len(futures)
+            for item, future in zip(items, futures, strict=True):
+                self._waiting.put((batch, next(self._numbers), future, partial(work, item)))
+                self._pool.submit(self._serve)
         return [future.result() for future in futures]
 
     def close(self) -> None:
         """Drop what waits. What runs comes to its end, and nobody waits for it. Can be repeated."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        with self._lock:
+            self._closed = True
+            self._pool.shutdown(wait=False, cancel_futures=True)
         while True:
             try:
                 self._waiting.get_nowait()[2].cancel()

@@ -92,6 +92,12 @@ def test_what_waits_when_the_workers_are_closed_is_dropped_and_says_so(one):
             asked.result(WAIT_S)
 
 
+def test_closed_workers_take_nothing_and_say_so_as_well(one):
+    one.close()
+    with pytest.raises(CancelledError):
+        one.spread(0, str, [1])
+
+
 @pytest.mark.parametrize(
     ("quota", "expected"),
     [("150000 100000", 2), ("100000 100000", 1), ("50000 100000", 1), ("max 100000", 8), ("nonsense", 8), (None, 8)],
