@@ -84,10 +84,10 @@ def test_a_vision_transformer_is_packed_and_a_resnet_is_not(checkpoint, tmp_path
 
 
 def test_the_fingerprint_is_that_of_sets_made_with_the_plain_model(checkpoint, monkeypatch):
-    packed = OpenClip(MODEL, checkpoint, device="cpu", precision="bfloat16")
+    packed = OpenClip(MODEL, checkpoint, device="cpu", precision="float32")
     monkeypatch.setattr("embedding.openclip.vit", lambda _: None)
-    plain = OpenClip(MODEL, checkpoint, device="cpu", precision="bfloat16")
-    assert (packed.how, plain.how) == ("bfloat16 on the CPU, packed ViT", "bfloat16 on the CPU, plain model")
+    plain = OpenClip(MODEL, checkpoint, device="cpu", precision="float32")
+    assert (packed.how, plain.how) == ("float32 on the CPU, packed ViT", "float32 on the CPU, plain model")
     assert packed.fingerprint == plain.fingerprint
     assert agrees(packed, probe_vector(plain).tolist())
 
