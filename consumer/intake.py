@@ -25,6 +25,7 @@ from consumer.batch import Batch, Event, Fenced
 from consumer.connect import Connection
 from consumer.events import read, size_of
 from consumer.header_names import forgive
+from consumer.receive import receive_more
 from reference_sets.patience import Away, Patience
 
 log = logging.getLogger("vigilens.intake")
@@ -60,6 +61,7 @@ class Membership:
 def build_consumer(connection: Connection, topic: str, membership: Membership, limits: Limits) -> KafkaConsumer:
     """A consumer with the settings that exactly-once needs (docs/delivery.md)."""
     forgive()
+    receive_more()
     return KafkaConsumer(
         topic,
         **connection.options(),
