@@ -29,6 +29,7 @@ from benchmarks.stream import IMAGES, KNOWN, PARTITIONS, Stream, reading, stream
 DISTINCT = 50  # pictures; each is sent with another comment, so that none is an exact duplicate
 LOADS = (0.25, 0.5, 0.75, 0.9)
 SINGLES = 25
+WARM = 64  # pictures before those that count: what is loaded late is loaded
 SILENCE_S = 60.0
 
 
@@ -82,18 +83,19 @@ def percentiles(taken: np.ndarray) -> dict[str, float]:
     return {f"p{share}_ms": round(float(np.percentile(taken, share)) * 1000, 1) for share in (50, 95, 99)}
 
 
-def measure(here: Stream, encoder: str, seconds: float, known: int, rng: np.random.Generator) -> dict[str, object]:
-    """All loads, and single pictures, against a set of `known` references."""
-    here.judge(encoder, known)[0].close()  # the set is made
+def measure(here: Stream, options: argparse.Namespace) -> dict[str, object]:
+    """Single pictures, and all loads."""
+    encoder, seconds, rng = options.encoder, options.seconds, np.random.default_rng(options.seed)
+    here.judge(encoder, options.known)[0].close()  # the set is made
     settings = here.settings(encoder, "latency")
     with reading(here.bootstrap) as reader, here.service(settings):
         exchange = Exchange(here.bootstrap, reader, endless(jpegs(DISTINCT, 640, 480)))
-        exchange.at(np.zeros(200))  # what is loaded late is loaded
+        exchange.at(np.zeros(WARM))
         told: dict[str, object] = {"encoder": encoder}
         pauses = [exchange.at(np.zeros(1)) for _ in range(SINGLES)]
         told["single"] = percentiles(np.concatenate(pauses))
         print(f"one picture on an idle topic: {told['single']}", flush=True)
-        for load in LOADS:
+        for load in options.loads:
             capacity = exchange.capacity(round(seconds * 40))
             count = round(capacity * load * seconds)
             due = np.cumsum(rng.exponential(1 / (capacity * load), count))
@@ -108,12 +110,14 @@ def main() -> None:
     parser.add_argument("--encoder", choices=("openclip", "words"), default="openclip")
     parser.add_argument("--seconds", type=float, default=30.0, help="of each load [30]")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--quick", action="store_true", help="3 seconds of each load, 100 references")
+    parser.add_argument("--quick", action="store_true", help="3 seconds of each load up to 50 %%, 64 references")
     options = parser.parse_args()
+    options.known, options.loads = KNOWN, LOADS
+    if options.quick:
+        options.seconds, options.known, options.loads = 3.0, 64, LOADS[:2]
     print(f"{sentence()}; seed {options.seed}", flush=True)
-    seconds, known = (3.0, 100) if options.quick else (options.seconds, KNOWN)
     with tempfile.TemporaryDirectory() as folder, stream(Path(folder)) as here:
-        told = measure(here, options.encoder, seconds, known, np.random.default_rng(options.seed))
+        told = measure(here, options)
     print(json.dumps(told))
 
 

@@ -21,7 +21,7 @@ class Process:
 
     def __init__(self, target: Callable[..., None], *arguments: object, one_thread: bool) -> None:
         self._pipe, theirs = multiprocessing.Pipe()
-        with _threads(one_thread=one_thread):
+        with threads(one_thread=one_thread):
             self._process = multiprocessing.get_context("spawn").Process(target=target, args=(theirs, *arguments))
             self._process.start()
         theirs.close()
@@ -46,8 +46,8 @@ def answer(pipe: Connection, ways: dict[str, Callable[[Sequence[bytes]], Any]]) 
 
 
 @contextmanager
-def _threads(*, one_thread: bool) -> Iterator[None]:
-    """The environment of a process that is started in the block."""
+def threads(*, one_thread: bool) -> Iterator[None]:
+    """The environment of a process that is started in the block: one thread for each library, or its own number."""
     before: dict[str, Any] = {name: os.environ.pop(name, None) for name in _THREADS}
     if one_thread:
         os.environ.update(dict.fromkeys(_THREADS, "1"))

@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, ConsumerGroupState, Producer, TopicPartiti
 from confluent_kafka.admin import AdminClient
 from kafka import KafkaAdminClient
 
+from benchmarks.processes import threads
 from benchmarks.weights import MODEL, checkpoint
 from config.load import load
 from config.settings import Settings
@@ -96,10 +97,13 @@ class Stream:
 
     @contextmanager
     def service(self, settings: Path, program: str = "vigilens.cli") -> Iterator[psutil.Process]:
-        """`vigilens run` with these settings, ready; yields its process."""
+        """`vigilens run` with these settings, ready; yields its process.
+
+        Its libraries have one thread each, as `vigilens` sets it, also where another program loads them sooner.
+        """
         folder = settings.with_suffix("")
         folder.mkdir()
-        with Leash() as leash, service(folder, settings, leash, program) as running:
+        with threads(one_thread=True), Leash() as leash, service(folder, settings, leash, program) as running:
             running.wait_until_ready()
             yield psutil.Process(running.pid)
 
