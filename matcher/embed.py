@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 # 32 million pixels are 96 MB of RGB: a group of pictures is closed when it has more.
 GROUP_PIXELS = 32_000_000
-GIVE_BACK_AFTER = 250  # parts: so often, after some seconds of work, what pictures took goes back to the system
+GIVE_BACK_AFTER = 50  # parts: so often, every few seconds at full load, what pictures took goes back to the system
 
 STAGES = ("fetch", "decode", "encode", "search", "verify")
 
