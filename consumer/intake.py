@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
@@ -25,7 +26,7 @@ from consumer.connect import Connection
 from consumer.events import read, size_of
 from consumer.header_names import forgive
 from consumer.receive import receive_more
-from reference_sets.patience import Away
+from reference_sets.patience import Away, Patience
 
 log = logging.getLogger("vigilens.intake")
 
@@ -90,8 +91,9 @@ class Intake:
         consumer: subscribed; from now on only this object touches it.
         start: "earliest" or "latest", for partitions that the group has not read before.
         limits: when a batch closes.
+        patience: for look-ups while brokers are away.
         stopping: ends the waiting for the group.
-        give_up_s: seconds for which the group, or a look-up of offsets, may keep us waiting.
+        give_up_s: seconds for which the group may keep us waiting.
         on_wait: told why Kafka does not answer, and None when it does again.
     """
 
@@ -101,6 +103,7 @@ class Intake:
         *,
         start: str,
         limits: Limits,
+        patience: Patience,
         stopping: threading.Event,
         give_up_s: float,
         on_wait: Callable[[str | None], None] = lambda _: None,
@@ -108,6 +111,7 @@ class Intake:
         self._consumer = consumer
         self._start = start
         self._limits = limits
+        self._patience = patience
         self._stopping = stopping
         self._give_up_s = give_up_s
         self._on_wait = on_wait
@@ -115,7 +119,6 @@ class Intake:
         self._next: dict[TopicPartition, int] = {}  # of each partition, the offset that no later poll may go below
         self._membership: Any = None
         self._heard_at = time.monotonic()
-        self._unanswered_since: float | None = None  # look-ups of offsets fail
 
     def take(self, wait_s: float, *, full: bool = False) -> Batch | None:
         """The next batch, or None if no event comes within `wait_s` seconds, or it is to be `full` and is not yet.
@@ -153,35 +156,18 @@ class Intake:
     def rewind(self) -> None:
         """Forget what was polled, and seek every partition that we have to what the group has committed.
 
-        Where that cannot be had yet, the next poll is fenced and brings us back here. It is not asked again before: a
-        member that asks and does not poll keeps the whole group from settling.
-
         Raises:
             Away: no answer for longer than we may wait.
         """
         self._polled.clear()
-        try:
-            for partition in sorted(self._consumer.assignment()):
-                self._next[partition] = self._committed(partition)
-                self._consumer.seek(partition, self._next[partition])
-        except KafkaError as error:
-            self._membership = None  # whatever the next poll says, nothing of it is taken
-            if not isinstance(error, _MOVED):
-                self._unanswered(error)
-        else:
-            if self._unanswered_since is not None:
-                self._unanswered_since = None
-                self._on_wait(None)
-
-    def _unanswered(self, error: KafkaError) -> None:
-        """A look-up failed: wait a little, but not for ever, and not at all if we are refused by name."""
-        if isinstance(error, AuthorizationError):
-            raise error
-        self._on_wait(f"kafka: {error}")
-        self._unanswered_since = self._unanswered_since or time.monotonic()
-        if (waited := time.monotonic() - self._unanswered_since) > self._give_up_s:
-            raise Away(f"kafka stayed away for {waited:.0f} s: {error}") from error
-        self._stopping.wait(_PAUSE_S)
+        for partition in sorted(self._consumer.assignment()):
+            try:
+                offset = self._patience.call(partial(self._committed, partition), _is_away, "kafka")
+            except _MOVED:
+                self._membership = None  # the group moves again: the next poll brings us back here, whatever it says
+                return
+            self._consumer.seek(partition, offset)
+            self._next[partition] = offset
 
     def close(self) -> None:
         """Leave the group, so that others have our partitions at once."""
@@ -294,3 +280,8 @@ def _joined(membership: Any) -> bool:
 
 def _same(before: Any, after: Any) -> bool:
     return before is not None and (before.generation_id, before.member_id) == (after.generation_id, after.member_id)
+
+
+def _is_away(error: Exception) -> bool:
+    """May another try go through? Being refused by name is final, all else of Kafka's passes."""
+    return isinstance(error, KafkaError) and not isinstance(error, (AuthorizationError, *_MOVED))

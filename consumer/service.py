@@ -102,6 +102,7 @@ def _intake(plan: Plan, metrics: Metrics, patience: Patience, stopping: threadin
         consumer,
         start=plan.membership.start,
         limits=plan.limits,
+        patience=patience,
         stopping=stopping,
         give_up_s=plan.give_up_s,
         on_wait=lambda why: metrics.wait("kafka", why),

@@ -7,18 +7,12 @@ from types import SimpleNamespace
 import pytest
 from fake_kafka import TOPIC, FakeBroker, FakeConsumer, record
 from kafka import TopicPartition
-from kafka.errors import (
-    CommitFailedError,
-    CorruptRecordError,
-    GroupAuthorizationFailedError,
-    KafkaConnectionError,
-    KafkaTimeoutError,
-)
+from kafka.errors import CommitFailedError, CorruptRecordError, KafkaConnectionError, KafkaTimeoutError
 from kafka.structs import MemberState
 
 from consumer.batch import Fenced
 from consumer.intake import Intake, Limits
-from reference_sets.patience import Away
+from reference_sets.patience import Away, Patience
 
 FIRST = TopicPartition(TOPIC, 0)
 
@@ -48,13 +42,14 @@ class Scripted(FakeConsumer):
         self.commits |= {at: each.offset for at, each in offsets.items()}
 
 
-def intake(consumer, *, images=4, size=1_000, start="earliest", **others):
+def intake(consumer, *, images=4, size=1_000, start="earliest", give_up_s=5.0):
     made = Intake(
         consumer,
         start=start,
         limits=Limits(images=images, size=size, wait_s=0.0, max_attributes_bytes=100),
+        patience=Patience(5.0),
         stopping=threading.Event(),
-        **{"give_up_s": 5.0, **others},
+        give_up_s=give_up_s,
     )
     made._membership = consumer.group_metadata()  # as after the rewind that begins a generation
     return made
@@ -168,50 +163,8 @@ def test_a_late_answer_of_a_question_that_timed_out_is_not_taken_for_a_new_one()
         return answer
 
     consumer.committed = committed
-    taken = intake(consumer)
-    taken.rewind()
-    with pytest.raises(Fenced):
-        taken.take(0.0)
-    taken.rewind()
+    intake(consumer).rewind()
     assert consumer.positions == {FIRST: 25}
-
-
-def test_after_a_look_up_without_an_answer_the_group_is_polled_before_the_next_one_and_nothing_is_taken():
-    consumer, told = Scripted([records(7, 2), records(0, 2)]), []
-    taken = intake(consumer, on_wait=told.append)
-    begins, asked = consumer.beginning_offsets, []
-
-    def silent(partitions, timeout_ms):  # noqa: ARG001
-        asked.append(partitions)
-        raise KafkaTimeoutError("no answer")
-
-    consumer.beginning_offsets = silent
-    taken.rewind()
-    assert len(asked) == 1
-    assert told == ["kafka: KafkaTimeoutError: no answer"]
-    with pytest.raises(Fenced):
-        taken.take(0.0)  # which polled
-    assert len(consumer.coming) == 1
-    consumer.beginning_offsets = begins
-    taken.rewind()
-    assert told[1:] == [None]
-    assert offsets(taken.take(0.0)) == [0, 1]
-
-
-def test_look_ups_that_are_never_answered_end_the_waiting():
-    consumer = Scripted([])
-    taken = intake(consumer, give_up_s=0.0)
-    consumer.committed = lambda *_args, **_options: (_ for _ in ()).throw(KafkaTimeoutError("no answer"))
-    with pytest.raises(Away, match="no answer"):
-        taken.rewind()
-
-
-def test_a_look_up_that_is_refused_by_name_is_final():
-    consumer = Scripted([])
-    taken = intake(consumer)
-    consumer.committed = lambda *_args, **_options: (_ for _ in ()).throw(GroupAuthorizationFailedError())
-    with pytest.raises(GroupAuthorizationFailedError):
-        taken.rewind()
 
 
 def test_while_the_group_is_rebalanced_nothing_is_done_but_polling_until_it_has_settled():

@@ -49,25 +49,26 @@ def allow(batch):
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    """The model answers at once: look at what is under way, and ask again, after a millisecond."""
+    """The model answers at once: look at what is under way every millisecond."""
     monkeypatch.setattr(loop, "_BUSY_S", 0.001)
-    monkeypatch.setattr(intake_module, "_PAUSE_S", 0.001)
 
 
 def run_once(seed, *, trouble=0.03):
     """One run of the real loop, intake and publisher on a fake Kafka until all is committed; the faults found."""
     broker, stopping = FakeBroker(random.Random(seed), trouble=trouble), threading.Event()
+    patience = Patience(60.0, stopping)
     publisher = Publisher(
         lambda: FakeProducer(broker),
         transaction_timeout_s=20.0,
         limit=lambda _seconds, _what: nullcontext(),
-        patience=Patience(60.0, stopping),
+        patience=patience,
         give_up_s=60.0,
     )
     intake = Intake(
         FakeConsumer(broker, stopping),
         start="earliest",
         limits=Limits(images=16, size=10_000, wait_s=0.0, max_attributes_bytes=1000),
+        patience=patience,
         stopping=stopping,
         give_up_s=60.0,
     )
