@@ -4,10 +4,10 @@
 
 Both ways use the same judge, set, Milvus (a `milvus-lite server`), number of workers and of batches under way. The
 topic is full before the service starts, and the broker runs on the same cores. The default encoder is also judged by a
-process for each core, with one worker each, in one Kafka group; they start before the pictures come. The last line is
-JSON: its key `kafka_over_in_process` is the ratio of images per second with ViT-B-32; `words_over_vit` that of the
-default encoder with its geometric check to ViT-B-32, both through Kafka, and `words_processes_over_vit` that of its
-process for each core.
+process for each core, with one worker each, in one Kafka group; they start before the pictures come (not with --quick).
+The last line is JSON: its key `kafka_over_in_process` is the ratio of images per second with ViT-B-32; `words_over_vit`
+that of the default encoder with its geometric check to ViT-B-32, both through Kafka, and `words_processes_over_vit`
+that of its process for each core.
 """
 
 import argparse

@@ -49,8 +49,9 @@ def allow(batch):
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    """The model answers at once: look at what is under way every millisecond."""
+    """The model answers at once: look at what is under way, and ask again, after a millisecond."""
     monkeypatch.setattr(loop, "_BUSY_S", 0.001)
+    monkeypatch.setattr("reference_sets.patience.FIRST_PAUSE_S", 0.001)
 
 
 def run_once(seed, *, trouble=0.03):
