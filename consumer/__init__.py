@@ -6,6 +6,7 @@ intake      polls, and closes batches
 batch       events with the offsets and the membership under which they may be committed
 header_names  lets records with odd header names be read
 receive     lets more bytes be received at a time
+mend        lets partitions be read on where Kafka's client would stop
 events      a record of the input topic → an image to judge
 loop        take, judge, publish; fenced, stop: one screen
 outlet      the way out of a judged batch: its records, their transaction, the numbers, its line

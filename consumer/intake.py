@@ -25,6 +25,7 @@ from consumer.batch import Batch, Event, Fenced
 from consumer.connect import Connection
 from consumer.events import read, size_of
 from consumer.header_names import forgive
+from consumer.mend import mend
 from consumer.receive import receive_more
 from reference_sets.patience import Away, Patience
 
@@ -62,6 +63,7 @@ def build_consumer(connection: Connection, topic: str, membership: Membership, l
     """A consumer with the settings that exactly-once needs (docs/delivery.md)."""
     forgive()
     receive_more()
+    mend()
     return KafkaConsumer(
         topic,
         **connection.options(),
