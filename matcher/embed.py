@@ -4,7 +4,6 @@ The pictures of a part are encoded together, fewer if they are large, so that me
 """
 
 import hashlib
-import itertools
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 # 32 million pixels are 96 MB of RGB: a group of pictures is closed when it has more.
 GROUP_PIXELS = 32_000_000
-GIVE_BACK_AFTER = 50  # parts: so often, every few seconds at full load, what pictures took goes back to the system
+GIVE_BACK_AFTER = 128  # images: so often, every few seconds at full load, what they took goes back to the system
 
 STAGES = ("fetch", "decode", "encode", "search", "verify")
 
@@ -70,12 +69,12 @@ class Embedder:
         self._max_pixels = max_pixels
         self._reduce = reduce
         self._recent = Recent(recent_bytes)
-        self._begun = itertools.count(1)
+        self._kept = 0  # images that may have left memory behind
+        self._lock = threading.Lock()
 
     def embed(self, cases: Sequence[Case], needs: Needs, clock: Clock) -> None:
         """Fill in facts and views of each case, or its problem; and whether it is a duplicate."""
-        if next(self._begun) % GIVE_BACK_AFTER == 0:
-            give_back()
+        self._give_back(len(cases))
         claimed: dict[Key, bytes] = {}
         coming: list[tuple[Case, Future[Embedded]]] = []
         try:
@@ -100,6 +99,13 @@ class Embedder:
             embedded = made.result()
             case.facts, case.problem, case.view = embedded.facts, embedded.problem, embedded.view
             case.mirror = embedded.mirror
+
+    def _give_back(self, coming: int) -> None:
+        with self._lock:
+            due = self._kept >= GIVE_BACK_AFTER
+            self._kept = coming if due else self._kept + coming
+        if due:
+            give_back()
 
     def _fetched(self, case: Case) -> bytes | Unreadable:
         source = case.image.source

@@ -228,12 +228,12 @@ def test_a_small_batch_should_be_begun_when_no_worker_has_anything_to_do(store):
     assert judging.idle()
 
 
-def test_memory_of_pictures_goes_back_to_the_system_every_so_many_parts(store, monkeypatch):
+def test_memory_of_pictures_goes_back_to_the_system_every_so_many_images(store, monkeypatch):
     given_back = []
-    monkeypatch.setattr("matcher.embed.GIVE_BACK_AFTER", 3)
-    monkeypatch.setattr("matcher.embed.give_back", lambda: given_back.append(len(encoder.given)))
+    monkeypatch.setattr("matcher.embed.GIVE_BACK_AFTER", 6)
+    monkeypatch.setattr("matcher.embed.give_back", lambda: given_back.append(sum(encoder.given)))
     encoder = Counting()
     judging = judge(store, Watch(store, ["alone"], PDQ.fingerprint, 60), encoder)
-    for number in range(7):  # a part each
-        judging.judge([image(detailed(310 + number))])
-    assert given_back == [2, 5]  # before the third part and the sixth
+    for number in range(7):  # a part of two each
+        judging.judge([image(detailed(310 + number)), image(detailed(330 + number))])
+    assert given_back == [6, 12]
