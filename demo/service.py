@@ -10,7 +10,6 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import URLError
 
 from config.load import PREFIX
 from demo.leash import Leash, tail
@@ -134,5 +133,5 @@ def _waiting_for(address: str) -> str:
     try:
         with urllib.request.urlopen(f"{address}/ready", timeout=2) as answer:  # noqa: S310 (our own loopback port)
             return "" if answer.status == 200 else "it is not ready"  # noqa: PLR2004 (HTTP OK)
-    except URLError as error:
+    except OSError as error:  # also a time-out, while it imports what it needs
         return str(getattr(error, "read", lambda: b"")().decode() or error)
