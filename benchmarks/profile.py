@@ -20,8 +20,7 @@ import psutil
 
 from benchmarks.jpegs import endless, jpegs
 from benchmarks.machine import machine, sentence
-from benchmarks.stream import Stream
-from benchmarks.weights import checkpoint
+from benchmarks.stream import NO_BROKER, Stream
 from embedding.decode import Picture, decode
 from embedding.encoder import Encoder
 from embedding.source import Inline
@@ -116,10 +115,8 @@ def measure(folder: Path, count: int) -> dict[str, Parts]:
     """Parts by encoder, in the order in which an image meets them."""
     found: dict[str, Parts] = {}
     drawn = jpegs(32, 640, 480)
-    weights = checkpoint(folder)
     with LiteServer(folder / "sets.db") as server:
-        # No broker is asked: the address is there for the settings.
-        stream = Stream("127.0.0.1:9092", server.uri, folder, weights)
+        stream = Stream(NO_BROKER, server.uri, folder)
         for name, shown in NAMES.items():
             judge, settings = stream.judge(name)
             files = list(islice(endless(drawn), BATCH + count))

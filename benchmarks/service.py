@@ -4,7 +4,7 @@
 
 Both ways use the same judge, set, Milvus (a `milvus-lite server`), number of workers and of batches under way. The
 topic is full before the service starts, and the broker runs on the same cores. The default encoder is also judged by a
-process for each core, with one worker each, in one Kafka group; they start before the pictures come (not with --quick).
+process for each core, with one worker each, in one Kafka group; they start before the pictures come.
 The last line is JSON: its key `kafka_over_in_process` is the ratio of images per second with ViT-B-32; `words_over_vit`
 that of the default encoder with its geometric check to ViT-B-32, both through Kafka, and `words_processes_over_vit`
 that of its process for each core.
@@ -16,9 +16,9 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from multiprocessing.connection import Connection
@@ -32,13 +32,13 @@ from benchmarks.machine import sentence
 from benchmarks.processes import Process, answer
 from benchmarks.stream import KNOWN, LIVE, Stream, Tables, reading, stream
 from embedding.source import Inline
-from matcher.judge import Image, Judge
+from matcher.judge import Image, Judge, Judged
 from matcher.workers import cores
 
 DISTINCT = 50  # pictures; each is sent with another comment, so that none is an exact duplicate
 ENCODERS = ("openclip", "words")
 NAMES = {"openclip": "ViT-B-32", "words": "words with check"}
-WARM = 128  # pictures before those that count: two batches
+WARM = 64  # pictures before those that count: a batch, of which each worker has parts
 SILENCE_S = 120.0
 _TOGETHER_S = 0.03  # verdicts that come sooner after each other are of one batch
 
@@ -57,24 +57,34 @@ class Measured:
 
 
 def serve(pipe: Connection, here: Stream, encoder: str, known: int) -> None:
-    """The process that judges without Kafka: answers (anything, files) with `in_process`."""
+    """The process that judges without Kafka: answers ("judge", files) with `in_process`; ("warm", files) before."""
     judge, settings = here.judge(encoder, known)
+    size, depth = settings.batch.images, settings.batch.depth
     pipe.send("the judge is ready")
-    answer(pipe, {"judge": lambda files: in_process(judge, files, settings.batch.images, settings.batch.depth)})
+    answer(
+        pipe,
+        {
+            "warm": lambda files: len(_judged(judge, files, size, depth)),
+            "judge": lambda files: in_process(judge, files, size, depth),
+        },
+    )
     judge.close()
 
 
 def in_process(judge: Judge, files: Sequence[bytes], size: int, depth: int) -> tuple[float, dict[str, float]]:
     """Images per second without Kafka, and milliseconds of work per image and stage."""
+    judged = _judged(judge, files, size, depth)
+    came = [when for each, when in judged for _ in each.verdicts]
+    stages = judged[0][0].seconds
+    return rate(came), {name: sum(each.seconds[name] for each, _ in judged) / len(files) * 1000 for name in stages}
+
+
+def _judged(judge: Judge, files: Sequence[bytes], size: int, depth: int) -> list[tuple[Judged, float]]:
+    """Each batch, `depth` of them under way at a time, and when it was judged."""
     images = [Image(str(number), str(number), Inline(data)) for number, data in enumerate(files)]
     batches = [images[start : start + size] for start in range(0, len(images), size)]
-    judged, came = [], []
     with ThreadPoolExecutor(depth) as under_way:
-        for each in under_way.map(judge.judge, batches):
-            judged.append(each)
-            came += [time.perf_counter()] * len(each.verdicts)
-    stages = {stage: sum(each.seconds[stage] for each in judged) / len(files) * 1000 for stage in judged[0].seconds}
-    return rate(came), stages
+        return [(each, time.perf_counter()) for each in under_way.map(judge.judge, batches)]
 
 
 def rate(came: Sequence[float]) -> float:
@@ -84,7 +94,7 @@ def rate(came: Sequence[float]) -> float:
     counting begins after the last verdict of a batch: else its images would count, and the time for them would not.
 
     Args:
-        came: when each verdict came, in seconds, ascending.
+        came: when each verdict came, in seconds, ascending; of several batches.
     """
     first = len(came) // 8
     while first < len(came) - 1 and came[first] - came[first - 1] < _TOGETHER_S:
@@ -140,30 +150,28 @@ def _cpu_s(processes: Sequence[psutil.Process]) -> float:
     return sum(sum(process.cpu_times()[:2]) for process in processes)
 
 
-def measure(here: Stream, rounds: int, images: int, known: int, *, quick: bool) -> dict[str, Measured]:
-    """All ways of all encoders in turn, round after round; without a process for each core if it is to be quick."""
+def measure(here: Stream, alone: Mapping[str, Connection], rounds: int, images: int) -> dict[str, Measured]:
+    """All ways of all encoders in turn, round after round; of one round, the two that are compared."""
     files = list(islice(endless(jpegs(DISTINCT, 640, 480)), images))
     here.fill(files)
-    say(f"{images} JPEGs of 640 x 480, {sum(map(len, files)) // images >> 10} KB each; {known} references")
-    measured = {encoder: Measured() for encoder in ENCODERS}
-    with ExitStack() as stack:
-        alone = {each: stack.enter_context(Process(serve, here, each, known, one_thread=True)) for each in ENCODERS}
-        for encoder, pipe in alone.items():
-            say(f"{NAMES[encoder]}: {pipe.recv()}")
-        for turn, (encoder, found) in itertools.product(range(rounds), measured.items()):
-            alone[encoder].send(("judge", _again(files, rounds + turn)[:WARM]))  # what is loaded late is loaded
-            alone[encoder].recv()
-            alone[encoder].send(("judge", _again(files, turn)))
-            reached, found.stages_ms = alone[encoder].recv()
-            found.in_process.append(reached)
-            settings = here.settings(encoder, f"{encoder}-{turn}")
-            found.kafka.append(through_kafka(here, settings, images, found))
-            if rounds > 1:
-                settings = here.settings(encoder, f"{encoder}-{turn}-plain")
-                found.plain.append(through_kafka(here, settings, images, found, program="benchmarks.no_transactions"))
-            if encoder == "words" and not quick:
-                found.processes.append(by_processes(here, encoder, _again(files, turn), turn))
-            say(_line(encoder, found))
+    say(f"{images} JPEGs of 640 x 480, {sum(map(len, files)) // images >> 10} KB each")
+    measured = {encoder: Measured() for encoder in alone}
+    for encoder, pipe in alone.items():
+        say(f"{NAMES[encoder]}: {pipe.recv()}")
+    for turn, (encoder, found) in itertools.product(range(rounds), measured.items()):
+        alone[encoder].send(("warm", _again(files, rounds + turn)[:WARM]))  # what is loaded late is loaded
+        alone[encoder].recv()
+        alone[encoder].send(("judge", _again(files, turn)))
+        reached, found.stages_ms = alone[encoder].recv()
+        found.in_process.append(reached)
+        settings = here.settings(encoder, f"{encoder}-{turn}")
+        found.kafka.append(through_kafka(here, settings, images, found))
+        if rounds > 1:
+            settings = here.settings(encoder, f"{encoder}-{turn}-plain")
+            found.plain.append(through_kafka(here, settings, images, found, program="benchmarks.no_transactions"))
+        if encoder == "words":
+            found.processes.append(by_processes(here, encoder, _again(files, turn), turn))
+        say(_line(encoder, found))
     return measured
 
 
@@ -190,10 +198,10 @@ def _line(encoder: str, found: Measured) -> str:
 def result(measured: dict[str, Measured]) -> dict[str, object]:
     """Medians, and medians of the rounds' ratios."""
     told: dict[str, object] = {NAMES[encoder]: _told(found) for encoder, found in measured.items()}
-    vit, words = measured["openclip"], measured["words"]
+    vit, words = measured["openclip"], measured.get("words")
     told["kafka_over_in_process"] = _ratio(vit.kafka, vit.in_process)
-    told["words_over_vit"] = _ratio(words.kafka, vit.kafka)
-    if words.processes:
+    if words:
+        told["words_over_vit"] = _ratio(words.kafka, vit.kafka)
         told["words_processes_over_vit"] = _ratio(words.processes, vit.kafka)
     return told
 
@@ -224,12 +232,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--images", type=int, default=1_500)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="192 images, 64 references, one round")
+    parser.add_argument("--quick", action="store_true", help="ViT-B-32 only, 192 images, 64 references, one round")
     options = parser.parse_args()
     rounds, images, known = (1, 192, 64) if options.quick else (options.rounds, options.images, KNOWN)
-    say(sentence())
-    with tempfile.TemporaryDirectory() as folder, stream(Path(folder)) as here:
-        measured = measure(here, rounds, images, known, quick=options.quick)
+    encoders = [each for each in ENCODERS if each == "openclip" or not options.quick]
+    say(f"{sentence()}; {known} references")
+
+    @contextmanager
+    def begin(here: Stream) -> Iterator[dict[str, Connection]]:
+        with ExitStack() as stack:
+            yield {each: stack.enter_context(Process(serve, here, each, known, one_thread=True)) for each in encoders}
+
+    with tempfile.TemporaryDirectory() as folder, stream(Path(folder), begin) as (here, alone):
+        measured = measure(here, alone, rounds, images)
     print(json.dumps(result(measured)))
 
 

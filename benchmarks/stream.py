@@ -1,10 +1,11 @@
 """What `service` and `latency` run: a broker, Milvus, a set, the judge in this process, and `vigilens run`."""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import psutil
@@ -33,10 +34,12 @@ KNOWN = 1_000  # references in the one set
 PARTITIONS = 4
 IMAGES, VERDICTS, METRICS = "vigilens.images", "vigilens.verdicts", "vigilens.metrics"
 LIVE = "vigilens.live"  # for pictures that come while the service runs
+NO_BROKER = "127.0.0.1:9092"  # for settings of what asks none
 _TOGETHER = 64  # references that are made at a time
 _JOINED_S = 60.0
 _FAR = Thresholds(0.99, 0.999)  # of random vectors nothing comes near
 
+Begun = TypeVar("Begun")
 Tables = dict[str, dict[str, object]]
 
 
@@ -45,16 +48,14 @@ class Stream:
     """Where the pictures go through.
 
     Attributes:
-        bootstrap: of the broker.
+        bootstrap: of the broker; of none while it starts.
         uri: of Milvus.
-        folder: for logs and settings.
-        weights: of ViT-B-32.
+        folder: for logs, settings and weights.
     """
 
     bootstrap: str
     uri: str
     folder: Path
-    weights: Path
 
     def settings(self, encoder: str, name: str = "bench", more: Tables | None = None) -> Path:
         """A file NAME.toml with the settings for "words" or "openclip" and a group of that name; `more` goes on top."""
@@ -68,7 +69,7 @@ class Stream:
             "log": {"format": "json"},
         }
         if encoder == "openclip":
-            tables["encoder"] |= {"model": MODEL, "checkpoint": str(self.weights)}
+            tables["encoder"] |= {"model": MODEL, "checkpoint": str(self.folder / "weights.safetensors")}
         for table, values in (more or {}).items():
             tables[table] |= values
         file = self.folder / f"{name}.toml"
@@ -76,8 +77,10 @@ class Stream:
         return file
 
     def judge(self, encoder: str, count: int = KNOWN) -> tuple[Judge, Settings]:
-        """The service's own judge, in this process; a set of `count` references is made if it is not there."""
-        settings = load(self.settings(encoder))
+        """The service's own judge, in this process; what it needs is made: ViT-B-32's weights, `count` references."""
+        settings = load(self.settings(encoder, f"{encoder}-judge"))
+        if encoder == "openclip":
+            checkpoint(self.folder)
         made, store = wiring.encoder(settings), wiring.store(settings)
         name = f"known_{encoder}"
         if all(known.name != name for known in store.sets()):
@@ -124,16 +127,17 @@ class Stream:
 
 
 @contextmanager
-def stream(folder: Path) -> Iterator[Stream]:
-    """All that runs, with topics and random weights of ViT-B-32."""
+def stream(folder: Path, begin: Callable[[Stream], AbstractContextManager[Begun]]) -> Iterator[tuple[Stream, Begun]]:
+    """All that runs, with topics; `begin` is entered before the broker starts, so that both start side by side."""
     with ExitStack() as stack:
+        here = Stream(NO_BROKER, stack.enter_context(lite_server(folder / "sets.db")), folder)
+        begun = stack.enter_context(begin(here))
         cluster = stack.enter_context(kafka(folder / "kafka"))
-        uri = stack.enter_context(lite_server(folder / "sets.db"))
         admin = KafkaAdminClient(bootstrap_servers=cluster.bootstrap)
         topics = {name: {"num_partitions": PARTITIONS} for name in (IMAGES, LIVE, VERDICTS, METRICS)}
         admin.create_topics(topics, wait_for_metadata=True)
         admin.close()
-        yield Stream(cluster.bootstrap, uri, folder, checkpoint(folder))
+        yield replace(here, bootstrap=cluster.bootstrap), begun
 
 
 @contextmanager
