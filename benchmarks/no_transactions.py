@@ -10,7 +10,7 @@ from typing import Any
 
 from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
 
-from consumer import intake, service
+from consumer import member, service
 from consumer.connect import Connection
 from consumer.publish import Publisher, check
 from consumer.records import Record
@@ -37,7 +37,7 @@ class _Plain(Publisher):
 
 
 def _consumer(*what: Any) -> Any:
-    _consumers.append(intake.build_consumer(*what))
+    _consumers.append(member.build_consumer(*what))
     return _consumers[-1]
 
 

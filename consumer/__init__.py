@@ -2,6 +2,7 @@
 
 connect     how a Kafka client reaches the brokers
 topics      are the topics there, and fit for the sizes that we send
+member      the client with which we are in the consumer group
 intake      polls, and closes batches
 batch       events with the offsets and the membership under which they may be committed
 header_names  lets records with odd header names be read

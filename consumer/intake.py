@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka.coordinator.assignors.range import RangePartitionAssignor
+from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import (
     AuthorizationError,
     CommitFailedError,
@@ -22,11 +21,7 @@ from kafka.errors import (
 from kafka.structs import MemberState
 
 from consumer.batch import Batch, Event, Fenced
-from consumer.connect import Connection
 from consumer.events import read, size_of
-from consumer.header_names import forgive
-from consumer.mend import mend
-from consumer.receive import receive_more
 from reference_sets.patience import Away, Patience
 
 log = logging.getLogger("vigilens.intake")
@@ -37,9 +32,6 @@ _QUIET_S = 5.0  # without a record for so long, ask the brokers whether they are
 _RPC_MS = 5_000  # one look-up of offsets
 _JOIN_MS = 1_000  # one poll while the group is rebalanced
 _PAUSE_S = 0.2  # after a poll that failed at once
-# Bytes of one answer to a fetch, and an eighth of that from one partition: a record of 90 KB costs 0.19 ms of processor
-# time so, and 0.34 where answers have tens of MiB, each copied several times. A larger record comes by itself.
-_ANSWER = 8_388_608
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,43 +42,6 @@ class Limits:
     size: int
     wait_s: float
     max_attributes_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Membership:
-    """How we are a member of the group; times in seconds."""
-
-    group: str
-    start: str
-    session_timeout_s: float
-    max_poll_interval_s: float
-
-
-def build_consumer(connection: Connection, topic: str, membership: Membership, limits: Limits) -> KafkaConsumer:
-    """A consumer with the settings that exactly-once needs (docs/delivery.md)."""
-    forgive()
-    receive_more()
-    mend()
-    return KafkaConsumer(
-        topic,
-        **connection.options(),
-        group_id=membership.group,
-        enable_auto_commit=False,
-        # Also turns on stable offset fetch: a new owner waits until the old owner's transaction is settled.
-        isolation_level="read_committed",
-        # `Intake` says where a new group begins. This is for what is committed and not there any more: nothing that
-        # still is there may be skipped.
-        auto_offset_reset="earliest",
-        session_timeout_ms=int(membership.session_timeout_s * 1000),
-        heartbeat_interval_ms=int(min(3.0, membership.session_timeout_s / 4) * 1000),
-        max_poll_interval_ms=int(membership.max_poll_interval_s * 1000),
-        max_poll_records=limits.images,
-        fetch_max_bytes=min(limits.size, _ANSWER),
-        max_partition_fetch_bytes=_ANSWER // 8,
-        allow_auto_create_topics=False,
-        # Eager: all partitions are given up before new ones come, so that a generation names one state of the group.
-        partition_assignment_strategy=(RangePartitionAssignor,),
-    )
 
 
 class Intake:
@@ -123,14 +78,15 @@ class Intake:
         self._polled: deque[Any] = deque()
         self._next: dict[TopicPartition, int] = {}  # of each partition, the offset that no later poll may go below
         self._membership: Any = None
-        self._heard_at = time.monotonic()
+        self._heard_at = time.monotonic()  # or asked around
+        self._unread_since: float | None = None
 
     def take(self, wait_s: float, *, full: bool = False) -> Batch | None:
         """The next batch, or None if no event comes within `wait_s` seconds, or it is to be `full` and is not yet.
 
         Raises:
             Fenced: the group was rebalanced; nothing that was polled before may be committed.
-            Away: the group does not take us in.
+            Away: the group does not take us in, or gives us nothing of what is there.
         """
         if not self._full() and not self._poll(0.0 if self._polled else wait_s):
             return None
@@ -197,7 +153,7 @@ class Intake:
             if polled:
                 self._next[partition] = polled[-1].offset + 1
         if records:
-            self._heard_at = time.monotonic()
+            self._heard_at, self._unread_since = time.monotonic(), None
             self._on_wait(None)
         elif time.monotonic() - self._heard_at > _QUIET_S:
             self._ask_around()
@@ -269,14 +225,29 @@ class Intake:
         return first
 
     def _ask_around(self) -> None:
-        """Nothing came for a while: a quiet topic, or brokers that are away? The client does not say by itself."""
+        """Nothing came for a while: a quiet topic, or brokers that are away? The client does not say by itself.
+
+        Raises:
+            Away: there are events, and none of them came for longer than we may wait.
+        """
         self._heard_at = time.monotonic()
         try:
-            if assigned := self._consumer.assignment():
-                self._consumer.end_offsets(sorted(assigned), timeout_ms=_RPC_MS)
-            self._on_wait(None)
+            ends = self._consumer.end_offsets(sorted(self._consumer.assignment()), timeout_ms=_RPC_MS)
+            positions = {at: self._consumer.position(at, timeout_ms=_RPC_MS) for at in ends}
         except KafkaError as error:
             self._on_wait(f"kafka: {type(error).__name__}")
+            return
+        unread = [at for at, position in positions.items() if position is not None and position < ends[at]]
+        if not unread or self._full():
+            self._unread_since = None
+            self._on_wait(None)
+            return
+        # The client has stood still before, and said nothing (consumer/mend.py): a new process begins anew.
+        self._unread_since = self._unread_since or self._heard_at
+        names = ", ".join(str(at.partition) for at in unread)
+        self._on_wait(f"kafka: nothing comes of partition {names}, where events are")
+        if (waited := self._heard_at - self._unread_since) > self._give_up_s:
+            raise Away(f"nothing came of partition {names} for {waited:.0f} s, where events are")
 
 
 def _joined(membership: Any) -> bool:

@@ -13,8 +13,9 @@ from kafka.errors import AuthorizationError, KafkaError, UnsupportedVersionError
 from consumer import loop, topics
 from consumer.batch import Batch
 from consumer.connect import NO_FAST_CHECKSUMS, Connection, has_fast_checksums
-from consumer.intake import Intake, Limits, Membership, build_consumer
+from consumer.intake import Intake, Limits
 from consumer.lifecycle import CannotStart, Watchdog, slot
+from consumer.member import Membership, build_consumer
 from consumer.metrics import Metrics, serve
 from consumer.outlet import Names, Outlet
 from consumer.publish import Publisher, build_producer

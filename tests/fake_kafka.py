@@ -135,6 +135,9 @@ class FakeConsumer:
     def seek(self, at, offset):
         self.positions[at] = offset
 
+    def position(self, at, timeout_ms):  # noqa: ARG002
+        return self.positions[at]
+
     def beginning_offsets(self, partitions, timeout_ms):  # noqa: ARG002
         return dict.fromkeys(partitions, 0)
 

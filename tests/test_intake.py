@@ -231,6 +231,51 @@ def test_a_group_that_never_settles_ends_the_waiting():
         taken.take(0.0)
 
 
+@pytest.fixture
+def impatient(monkeypatch):
+    """Asks around after each poll that brings nothing."""
+    monkeypatch.setattr("consumer.intake._QUIET_S", -1.0)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_events_that_are_there_and_never_come_end_the_process_and_are_told_before():
+    said = []
+    taken = intake(Scripted([]), give_up_s=0.0)
+    taken._on_wait = said.append
+    assert taken.take(0.0) is None
+    assert said == ["kafka: nothing comes of partition 0, where events are"]
+    with pytest.raises(Away, match="nothing came of partition 0"):
+        taken.take(0.0)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_topic_that_is_read_to_its_end_is_waited_for():
+    consumer, said = Scripted([]), []
+    taken = intake(consumer, give_up_s=0.0)
+    taken._on_wait = said.append
+    consumer.positions[FIRST] = consumer.ends[FIRST]
+    assert [taken.take(0.0) for _ in range(3)] == [None] * 3
+    assert said == [None] * 3
+
+
+@pytest.mark.usefixtures("impatient")
+def test_events_that_come_late_are_no_reason_to_end():
+    taken = intake(Scripted([[], records(0, 4), [], records(4, 1)]), give_up_s=0.0)
+    assert taken.take(0.0) is None
+    assert offsets(taken.take(0.0)) == [0, 1, 2, 3]
+    assert taken.take(0.0) is None
+    assert offsets(taken.take(0.0)) == [4]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_is_not_asked_for_while_a_full_batch_waits_is_no_reason_to_end():
+    taken = intake(Scripted([records(0, 8)]), give_up_s=0.0)
+    assert offsets(taken.take(0.0)) == [0, 1, 2, 3]
+    for _ in range(3):
+        taken.stay()
+    assert offsets(taken.take(0.0)) == [4, 5, 6, 7]
+
+
 def test_staying_in_the_group_takes_nothing_and_lets_the_partitions_go_on():
     consumer = Scripted([])
     taken = intake(consumer)

@@ -8,7 +8,8 @@ from kafka.net.manager import KafkaConnectionManager
 
 from consumer import mend
 from consumer.connect import Connection
-from consumer.intake import Limits, Membership, build_consumer
+from consumer.intake import Limits
+from consumer.member import Membership, build_consumer
 
 RECORDS = 10  # in each of two partitions
 

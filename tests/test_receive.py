@@ -8,7 +8,8 @@ from kafka.net.transport import KafkaTCPTransport
 
 from consumer import receive
 from consumer.connect import Connection
-from consumer.intake import Limits, Membership, build_consumer
+from consumer.intake import Limits
+from consumer.member import Membership, build_consumer
 
 SENT = os.urandom(100_000)
 

@@ -80,7 +80,8 @@ def serve(settings: "Settings") -> None:
 
 def plan(settings: "Settings") -> "Plan":
     """What the service is to do, from the settings."""
-    from consumer.intake import Limits, Membership  # noqa: PLC0415
+    from consumer.intake import Limits  # noqa: PLC0415
+    from consumer.member import Membership  # noqa: PLC0415
     from consumer.service import Plan  # noqa: PLC0415
     from vigilens import wiring  # noqa: PLC0415
 
