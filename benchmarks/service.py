@@ -3,11 +3,11 @@
     python -m benchmarks.service [--images 1500] [--rounds 3] [--quick]
 
 Both ways use the same judge, set, Milvus (a `milvus-lite server`), number of workers and of batches under way. The
-topic is full before the service starts, and the broker runs on the same cores. The default encoder is also judged by a
-process for each core, with one worker each, in one Kafka group; they start before the pictures come.
-The last line is JSON: its key `kafka_over_in_process` is the ratio of images per second with ViT-B-32; `words_over_vit`
-that of the default encoder with its geometric check to ViT-B-32, both through Kafka, and `words_processes_over_vit`
-that of its process for each core.
+topic is full before the service starts, and the broker runs on the same cores. Then a process for each core, with one
+worker each, judges in one Kafka group; they start before the pictures come (not with --quick). The last line is JSON:
+its key `kafka_over_in_process` is the ratio of images per second with ViT-B-32, and `processes_over_in_process` that of
+a process for each core; `words_over_vit` is that of the default encoder with its geometric check to ViT-B-32, both
+through Kafka, and `words_processes_over_vit` that of its process for each core.
 """
 
 import argparse
@@ -39,6 +39,7 @@ DISTINCT = 50  # pictures; each is sent with another comment, so that none is an
 ENCODERS = ("openclip", "words")
 NAMES = {"openclip": "ViT-B-32", "words": "words with check"}
 WARM = 64  # pictures before those that count: a batch, of which each worker has parts
+LEAST = 256  # pictures for each core: in a group of processes, 128 are under way on each
 SILENCE_S = 120.0
 _TOGETHER_S = 0.03  # verdicts that come sooner after each other are of one batch
 
@@ -94,11 +95,16 @@ def rate(came: Sequence[float]) -> float:
     counting begins after the last verdict of a batch: else its images would count, and the time for them would not.
 
     Args:
-        came: when each verdict came, in seconds, ascending; of several batches.
+        came: when each verdict came, in seconds, ascending.
+
+    Raises:
+        SystemExit: they came all at once.
     """
     first = len(came) // 8
     while first < len(came) - 1 and came[first] - came[first - 1] < _TOGETHER_S:
         first += 1
+    if came[-1] - came[first - 1] < _TOGETHER_S:
+        raise SystemExit("all verdicts came at once, which gives no rate: take more pictures")
     return (len(came) - first) / (came[-1] - came[first - 1])
 
 
@@ -150,8 +156,10 @@ def _cpu_s(processes: Sequence[psutil.Process]) -> float:
     return sum(sum(process.cpu_times()[:2]) for process in processes)
 
 
-def measure(here: Stream, alone: Mapping[str, Connection], rounds: int, images: int) -> dict[str, Measured]:
-    """All ways of all encoders in turn, round after round; of one round, the two that are compared."""
+def measure(
+    here: Stream, alone: Mapping[str, Connection], rounds: int, images: int, *, quick: bool
+) -> dict[str, Measured]:
+    """All ways of all encoders in turn, round after round; if it is to be quick, the two that are compared."""
     files = list(islice(endless(jpegs(DISTINCT, 640, 480)), images))
     here.fill(files)
     say(f"{images} JPEGs of 640 x 480, {sum(map(len, files)) // images >> 10} KB each")
@@ -169,7 +177,7 @@ def measure(here: Stream, alone: Mapping[str, Connection], rounds: int, images: 
         if rounds > 1:
             settings = here.settings(encoder, f"{encoder}-{turn}-plain")
             found.plain.append(through_kafka(here, settings, images, found, program="benchmarks.no_transactions"))
-        if encoder == "words":
+        if not quick:
             found.processes.append(by_processes(here, encoder, _again(files, turn), turn))
         say(_line(encoder, found))
     return measured
@@ -200,6 +208,8 @@ def result(measured: dict[str, Measured]) -> dict[str, object]:
     told: dict[str, object] = {NAMES[encoder]: _told(found) for encoder, found in measured.items()}
     vit, words = measured["openclip"], measured.get("words")
     told["kafka_over_in_process"] = _ratio(vit.kafka, vit.in_process)
+    if vit.processes:
+        told["processes_over_in_process"] = _ratio(vit.processes, vit.in_process)
     if words:
         told["words_over_vit"] = _ratio(words.kafka, vit.kafka)
         told["words_processes_over_vit"] = _ratio(words.processes, vit.kafka)
@@ -234,6 +244,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="ViT-B-32 only, 192 images, 64 references, one round")
     options = parser.parse_args()
+    if options.images < (least := LEAST * cores()):
+        parser.error(f"--images must be {least} or more here: with less, all of them are under way at once")
     rounds, images, known = (1, 192, 64) if options.quick else (options.rounds, options.images, KNOWN)
     encoders = [each for each in ENCODERS if each == "openclip" or not options.quick]
     say(f"{sentence()}; {known} references")
@@ -244,7 +256,7 @@ def main() -> None:
             yield {each: stack.enter_context(Process(serve, here, each, known, one_thread=True)) for each in encoders}
 
     with tempfile.TemporaryDirectory() as folder, stream(Path(folder), begin) as (here, alone):
-        measured = measure(here, alone, rounds, images)
+        measured = measure(here, alone, rounds, images, quick=options.quick)
     print(json.dumps(result(measured)))
 
 
