@@ -121,6 +121,7 @@ class Intake:
             Away: no answer for longer than we may wait.
         """
         self._polled.clear()
+        self._unread_since = None
         for partition in sorted(self._consumer.assignment()):
             try:
                 offset = self._patience.call(partial(self._committed, partition), _is_away, "kafka")
@@ -235,15 +236,17 @@ class Intake:
             ends = self._consumer.end_offsets(sorted(self._consumer.assignment()), timeout_ms=_RPC_MS)
             positions = {at: self._consumer.position(at, timeout_ms=_RPC_MS) for at in ends}
         except KafkaError as error:
+            self._unread_since = None
             self._on_wait(f"kafka: {type(error).__name__}")
             return
-        unread = [at for at, position in positions.items() if position is not None and position < ends[at]]
-        if not unread or self._full():
-            self._unread_since = None
+        # While a batch waits that is full, nothing is asked for.
+        behind = [at for at, position in positions.items() if position is not None and position < ends[at]]
+        unread = [] if self._full() else behind
+        if not unread or self._unread_since is None:
+            self._unread_since = self._heard_at if unread else None  # what is there may be on its way
             self._on_wait(None)
             return
         # The client has stood still before, and said nothing (consumer/mend.py): a new process begins anew.
-        self._unread_since = self._unread_since or self._heard_at
         names = ", ".join(str(at.partition) for at in unread)
         self._on_wait(f"kafka: nothing comes of partition {names}, where events are")
         if (waited := self._heard_at - self._unread_since) > self._give_up_s:
