@@ -33,8 +33,8 @@ def taken(consumer, kafka_cluster, topics):
             producer.produce(topics.images, b"%d" % number, partition=0)
         producer.flush()
         end()
-    patience, stopping = Patience(30.0), threading.Event()
-    made = Intake(consumer, start="earliest", limits=LIMITS, patience=patience, stopping=stopping, give_up_s=30.0)
+    patience, stopping = Patience(120.0), threading.Event()
+    made = Intake(consumer, start="earliest", limits=LIMITS, patience=patience, stopping=stopping, give_up_s=120.0)
     offsets: list[int] = []
     while len(offsets) < 2:
         offsets += [event.offset for event in next_batch(made).events]
