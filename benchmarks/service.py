@@ -240,11 +240,12 @@ def _ratio(these: Sequence[float], those: Sequence[float]) -> float:
 def main() -> None:
     """Measure both ways and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--images", type=int, default=1_500)
+    least = LEAST * cores()
+    parser.add_argument("--images", type=int, default=max(1_500, least), help="(%(default)s)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="ViT-B-32 only, 192 images, 64 references, one round")
     options = parser.parse_args()
-    if options.images < (least := LEAST * cores()):
+    if options.images < least:
         parser.error(f"--images must be {least} or more here: with less, all of them are under way at once")
     rounds, images, known = (1, 192, 64) if options.quick else (options.rounds, options.images, KNOWN)
     encoders = [each for each in ENCODERS if each == "openclip" or not options.quick]
