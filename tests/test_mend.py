@@ -1,10 +1,14 @@
 """Partitions are read on where the client by itself would never do so, and says nothing."""
 
+from functools import partial
+
 import pytest
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.consumer.fetcher import Fetcher
+from kafka.coordinator.consumer import ConsumerCoordinator
 from kafka.errors import KafkaTimeoutError, UnknownBrokerIdError
 from kafka.net.manager import KafkaConnectionManager
+from kafka.structs import MemberState
 
 from consumer import mend
 from consumer.connect import Connection
@@ -19,6 +23,7 @@ def as_it_is(monkeypatch):
     monkeypatch.setattr(Fetcher, "_send_list_offsets_requests", mend._look_up)
     monkeypatch.setattr(Fetcher, "fetched_records", mend._take)
     monkeypatch.setattr(KafkaConnectionManager, "send", mend._send)
+    monkeypatch.setattr(ConsumerCoordinator, "need_rejoin", mend._must_join)
 
 
 @pytest.fixture
@@ -130,10 +135,54 @@ def test_a_look_up_and_a_fetch_wait_until_the_leader_is_known(consumer, elsewher
     assert len(until(consumer, 2 * RECORDS)) == 2 * RECORDS
 
 
-def test_the_consumer_that_we_build_is_mended(kafka_cluster, topics):
+@pytest.fixture
+def leader(kafka_cluster, topics):
+    """Leads its group, and joins again in polls that end at once, because the topic has five partitions now, not three.
+
+    The other mends are made as well: it is the consumer that the service has.
+    """
+    leader = build(kafka_cluster, topics)
+    yield leader
+    leader.close(autocommit=False)
+
+
+def gain_partitions(leader, cluster, topics):
+    while leader.group_metadata().state != MemberState.STABLE:
+        leader.poll(1_000)
+    admin = KafkaAdminClient(bootstrap_servers=cluster.bootstrap)
+    admin.create_partitions({topics.images: 5})
+    admin.close()
+    coordinator = leader._coordinator
+    wait = partial(coordinator._net.run, coordinator._manager.wait_for)
+    while not mend._must_join(coordinator):
+        wait(coordinator._cluster.request_update(), 30_000)
+    leader.poll(0)
+    wait(coordinator._join_task, 30_000)
+
+
+def test_by_itself_a_leader_that_joins_in_several_polls_is_a_member_no_more(leader, kafka_cluster, topics, monkeypatch):
+    monkeypatch.setattr(ConsumerCoordinator, "need_rejoin", mend._must_join)
+    gain_partitions(leader, kafka_cluster, topics)
+    until(leader, 1, polls=20)
+    assert leader.group_metadata().state == MemberState.REBALANCING
+    assert len(leader.assignment()) == 3
+
+
+def test_a_leader_that_joins_in_several_polls_has_the_new_partitions(leader, kafka_cluster, topics):
+    gain_partitions(leader, kafka_cluster, topics)
+    until(leader, 1, polls=20)
+    assert leader.group_metadata().state == MemberState.STABLE
+    assert len(leader.assignment()) == 5
+
+
+def build(cluster, topics):
     membership = Membership(topics.group, "earliest", 10.0, 60.0)
-    limits = Limits(64, 1 << 20, 0.0, 1024)
-    build_consumer(Connection(kafka_cluster.bootstrap), topics.images, membership, limits).close(autocommit=False)
+    return build_consumer(Connection(cluster.bootstrap), topics.images, membership, Limits(64, 1 << 20, 0.0, 1024))
+
+
+def test_the_consumer_that_we_build_is_mended(kafka_cluster, topics):
+    build(kafka_cluster, topics).close(autocommit=False)
     assert Fetcher._send_list_offsets_requests is mend._look_up_at_the_leader
     assert Fetcher.fetched_records is mend._take_what_was_held_back
     assert KafkaConnectionManager.send is mend._send_or_fail
+    assert ConsumerCoordinator.need_rejoin is mend._must_join_until_joined
