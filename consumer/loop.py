@@ -17,7 +17,7 @@ from matcher.judge import Judged
 log = logging.getLogger("vigilens.loop")
 
 _IDLE_S = 0.25  # nothing under way: wait so long for an event, and no longer, so that a signal is seen
-_BUSY_S = 0.02  # something under way: look at it so often
+_BUSY_S = 0.1  # something under way: fetch so often what comes meanwhile; each time holds the workers up a little
 
 UnderWay = deque[tuple[Batch, "Future[Judged]"]]
 
@@ -75,6 +75,7 @@ def run(  # noqa: PLR0913 (its parts, by name)
                 # 2. Publish the oldest, if it is judged.
                 if under_way and wait([under_way[0][1]], timeout=_BUSY_S).done:
                     batch, judged = under_way[0]
+                    intake.stay()  # what is there now is fetched while we publish, and the next batch has it
                     outlet.publish(batch, judged.result())
                     under_way.popleft()
             # 3. Fenced: drop what is under way, settle what was begun, read again what is not committed.

@@ -42,6 +42,7 @@ class Encoder(Protocol):
         least_side: pictures may come reduced, to a shorter side of this many pixels or more, and have the same vector
             but for rounding; None: every pixel counts.
         together: pictures that it is quickest with at once; it takes any number.
+        least_together: so many are not spread over idle workers: 2 where two take little longer than one, else 1.
     """
 
     @property
@@ -66,6 +67,10 @@ class Encoder(Protocol):
 
     @property
     def together(self) -> int:
+        """See above."""
+
+    @property
+    def least_together(self) -> int:
         """See above."""
 
     def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:

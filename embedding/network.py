@@ -81,6 +81,9 @@ class Network:
             clock=CLOCKS[self._device],
         )
         self._see = way.see
+        # ViT-B-32 with AMX: 37 ms for one picture and 43 for two (docs/performance.md); in float32 the second takes as
+        # long as the first, where there is no AVX-512.
+        self.least_together = 1 if self._device == "cpu" and way.type is torch.float32 else 2
         self.dimension: int = self.encode([probe_picture()]).vectors.shape[1]
         type_ = str(way.type).removeprefix("torch.")
         self.fingerprint = fingerprint(name, {**depends_on, "dimension": self.dimension, "type": type_})

@@ -37,6 +37,7 @@ class Pdq:
     how = "float32"
     least_side = None  # a bit of the hash can tip with one grey level
     together = 8  # one after the other: few, so that the threads' shares are even
+    least_together = 1
     fingerprint = fingerprint(
         "pdq", {"algorithm": 1, "dimension": DIMENSION, "reduced_to": _WORKING_SIDE, "type": "float32"}
     )

@@ -64,7 +64,8 @@ class Counting:
     name, dimension, fingerprint, how, least_side = PDQ.name, PDQ.dimension, PDQ.fingerprint, PDQ.how, None
     together = 8
 
-    def __init__(self):
+    def __init__(self, least_together=1):
+        self.least_together = least_together
         self.given = []
 
     def encode(self, pictures, sizes=None):
@@ -116,15 +117,16 @@ def test_a_set_that_begins_to_check_while_a_batch_is_under_way_is_not_matched_wi
     assert judged.verdicts[0].matches[0].verified is True
 
 
-def test_a_batch_is_embedded_in_equal_parts_of_two_to_eight_as_many_for_each_worker(store):
-    watch, encoder = Watch(store, ["alone"], PDQ.fingerprint, 60), Counting()
+@pytest.mark.parametrize(("least", "two"), [(1, [1, 1]), (2, [2])])
+def test_a_batch_is_embedded_in_equal_parts_as_the_encoder_wants_them_and_as_many_for_each_worker(store, least, two):
+    watch, encoder = Watch(store, ["alone"], PDQ.fingerprint, 60), Counting(least)
     seen = {}
     for number in (1, 2, 3, 9, 16, 17):
         encoder.given.clear()
         judged = judge(store, watch, encoder).judge([image(detailed(400 + each)) for each in range(number)])
         assert len(judged.verdicts) == number
         seen[number] = sorted(encoder.given)
-    assert seen == {1: [1], 2: [2], 3: [1, 2], 9: [4, 5], 16: [8, 8], 17: [2, 5, 5, 5]}
+    assert seen == {1: [1], 2: two, 3: [1, 2], 9: [4, 5], 16: [8, 8], 17: [2, 5, 5, 5]}
 
 
 def test_an_exact_duplicate_is_embedded_once_and_has_a_verdict_of_its_own(store):

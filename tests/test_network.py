@@ -74,6 +74,11 @@ def test_a_transform_that_is_not_known_is_left_to_pillow_and_said(caplog):
     assert (by_pillow.least_side, ours.least_side) == (None, 2 * 16)
 
 
+@pytest.mark.parametrize(("precision", "least"), [("float32", 1), ("bfloat16", 2)])
+def test_only_where_a_second_picture_costs_little_two_are_kept_on_one_worker(precision, least):
+    assert network(Moments(), precision).least_together == least
+
+
 def test_vectors_are_those_of_the_transform_and_the_tower():
     picture = probe_picture()
     with torch.inference_mode():
