@@ -23,6 +23,7 @@ class MeanColours:
     """An encoder of 8 values: the mean colours of the halves, and two constants. Grey pictures are featureless."""
 
     name, dimension, fingerprint, how, least_side, together = "test", 8, FINGERPRINT, "float32", None, 8
+    least_together = 1
 
     def __init__(self, fail_at_call: int = 0):
         self.calls, self.pictures, self.fail_at_call = 0, 0, fail_at_call
