@@ -45,7 +45,7 @@ class Words:
     name = "words"
     least_side = None  # corners are as large as the pixels that they are seen in
     together = _TOGETHER
-    least_together = 1  # its time goes into finding corners: 23 ms for one picture and 44 for two, without AMX
+    least_together = 1  # 23 ms of a core for one picture and 44 for two, without AMX
 
     def __init__(self) -> None:
         torch.set_num_threads(1)  # batches run side by side, so each gets one thread

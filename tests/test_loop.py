@@ -201,7 +201,7 @@ def test_batches_are_published_oldest_first_however_long_each_is_judged(depth):
 def test_what_has_come_meanwhile_is_fetched_while_a_batch_is_published():
     seen, stopping = [], threading.Event()
 
-    class Intake:
+    class Endless:
         def take(self, _wait_s, **_full):
             seen.append("take")
             return "batch"
@@ -209,13 +209,13 @@ def test_what_has_come_meanwhile_is_fetched_while_a_batch_is_published():
         def stay(self):
             seen.append("stay")
 
-    class Outlet:
+    class Two:
         def publish(self, _batch, _judged):
             seen.append("publish")
             if seen.count("publish") == 2:
                 stopping.set()
 
-    loop.run(Intake(), lambda batch: batch, Outlet(), depth=2, stopping=stopping, idle=always)
+    loop.run(Endless(), lambda batch: batch, Two(), depth=2, stopping=stopping, idle=always)
     before = [seen[at - 1] for at, what in enumerate(seen) if what == "publish"]
     assert set(before) == {"stay"}
 

@@ -146,9 +146,14 @@ def leader(kafka_cluster, topics):
     leader.close(autocommit=False)
 
 
+def is_member(leader):
+    """After one poll."""
+    leader.poll(1_000)
+    return leader.group_metadata().state == MemberState.STABLE
+
+
 def gain_partitions(leader, cluster, topics):
-    while leader.group_metadata().state != MemberState.STABLE:
-        leader.poll(1_000)
+    assert any(is_member(leader) for _ in range(60))
     admin = KafkaAdminClient(bootstrap_servers=cluster.bootstrap)
     admin.create_partitions({topics.images: 5})
     admin.close()
