@@ -24,6 +24,7 @@ from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import numpy as np
 import psutil
 from confluent_kafka import Consumer
 
@@ -41,7 +42,7 @@ NAMES = {"openclip": "ViT-B-32", "words": "words with check"}
 WARM = 64  # pictures before those that count: a batch, of which each worker has parts
 LEAST = 256  # pictures for each core: in a group of processes, 128 are under way on each
 SILENCE_S = 120.0
-_TOGETHER_S = 0.03  # verdicts that come sooner after each other are of one batch
+_TOGETHER_S = 0.03  # verdicts that come sooner after each other are of one batch, where longer pauses are to be found
 
 
 @dataclass(slots=True)
@@ -91,8 +92,9 @@ def _judged(judge: Judge, files: Sequence[bytes], size: int, depth: int) -> list
 def rate(came: Sequence[float]) -> float:
     """Images per second, the first eighth left out: by then all batches that can be are under way.
 
-    A batch's verdicts come together, within milliseconds, and the batches of a full topic tenths of a second apart. So
-    counting begins after the last verdict of a batch: else its images would count, and the time for them would not.
+    A batch's verdicts come together, and the batches of a full topic tenths of a second apart, or milliseconds where
+    several processes publish. So counting begins after the last verdict of a batch: else its images would count, and
+    the time for them would not. The last quarter always counts.
 
     Args:
         came: when each verdict came, in seconds, ascending.
@@ -101,8 +103,8 @@ def rate(came: Sequence[float]) -> float:
         SystemExit: they came all at once.
     """
     first = len(came) // 8
-    while first < len(came) - 1 and came[first] - came[first - 1] < _TOGETHER_S:
-        first += 1
+    pauses = np.diff(came[first - 1 : len(came) * 3 // 4])
+    first += int(np.argmax(pauses >= min(_TOGETHER_S, pauses.max())))
     if came[-1] - came[first - 1] < _TOGETHER_S:
         raise SystemExit("all verdicts came at once, which gives no rate: take more pictures")
     return (len(came) - first) / (came[-1] - came[first - 1])
@@ -130,13 +132,13 @@ def through_kafka(
 def by_processes(here: Stream, encoder: str, files: Sequence[bytes], turn: int) -> float:
     """Images per second of a process for each core, in a group that has judged all that came before."""
     group = f"{encoder}-processes"
-    more: Tables = {"kafka": {"group": group, "images_topic": LIVE}, "batch": {"workers": 1}}
+    more: Tables = {"kafka": {"group": group, "images_topic": LIVE[encoder]}, "batch": {"workers": 1}}
     with reading(here.bootstrap) as reader, ExitStack() as stack:
         for number in range(cores()):
             stack.enter_context(here.service(here.settings(encoder, f"{group}-{turn}-{number}", more)))
         here.wait_for_members(group, cores())
         sender = stack.enter_context(ThreadPoolExecutor(1))
-        sent = sender.submit(here.fill, files, LIVE)
+        sent = sender.submit(here.fill, files, LIVE[encoder])
         came: list[float] = []
         while len(came) < len(files):
             came += _arrived(reader, here)

@@ -33,7 +33,8 @@ from vigilens import wiring
 KNOWN = 1_000  # references in the one set
 PARTITIONS = 4
 IMAGES, VERDICTS, METRICS = "vigilens.images", "vigilens.verdicts", "vigilens.metrics"
-LIVE = "vigilens.live"  # for pictures that come while the service runs
+# For pictures that come while a group with this encoder runs: what came for another would be judged before them.
+LIVE = {"openclip": "vigilens.live.openclip", "words": "vigilens.live.words"}
 NO_BROKER = "127.0.0.1:9092"  # for settings of what asks none
 _TOGETHER = 64  # references that are made at a time
 _JOINED_S = 60.0
@@ -134,7 +135,7 @@ def stream(folder: Path, begin: Callable[[Stream], AbstractContextManager[Begun]
         begun = stack.enter_context(begin(here))
         cluster = stack.enter_context(kafka(folder / "kafka"))
         admin = KafkaAdminClient(bootstrap_servers=cluster.bootstrap)
-        topics = {name: {"num_partitions": PARTITIONS} for name in (IMAGES, LIVE, VERDICTS, METRICS)}
+        topics = {name: {"num_partitions": PARTITIONS} for name in (IMAGES, *LIVE.values(), VERDICTS, METRICS)}
         admin.create_topics(topics, wait_for_metadata=True)
         admin.close()
         yield replace(here, bootstrap=cluster.bootstrap), begun
