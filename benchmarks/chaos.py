@@ -150,7 +150,7 @@ def _set_up(options: argparse.Namespace, folder: Path, house: ExitStack) -> Stag
     for name in (f"worker-{number}" for number in range(options.workers)):
         places = {"kafka.bootstrap_servers": cluster.bootstrap, "kafka.instance": name, "milvus.uri": server.uri}
         workers.append(Program(name, worker(options.without), environment({**SETTINGS, **places}), folder, leash))
-    watch = Watch(workers)
+    watch = Watch(workers, say)
     house.callback(watch.close)
     feed = Feed(cluster.bootstrap, IMAGES, list(events(options.seed, options.events, files)), options.seconds)
     house.callback(feed.cancel)

@@ -90,8 +90,8 @@ class Program:
         """SIGCONT."""
         self._signal(signal.SIGCONT)
 
-    def watch(self) -> None:
-        """Starts it again if it has ended by itself.
+    def watch(self) -> str:
+        """Starts it again if it has ended by itself; returns a sentence with its last words then, else nothing.
 
         Raises:
             ProgramFailed: it ends again and again right after its start.
@@ -99,12 +99,14 @@ class Program:
         with self._lock:
             code = None if self._process is None else self._process.poll()
             if code is None:
-                return
+                return ""
             self.ended[code] += 1
             self._young_ends = self._young_ends + 1 if time.monotonic() - self._started_at < YOUNG_S else 0
             if self._young_ends >= YOUNG_ENDS:
                 raise ProgramFailed(f"{self.name} ends right after its start ({code}):\n{tail(self.log)}")
+            last = tail(self.log, 1)
             self._start()
+        return f"{self.name} ended by itself with code {code}; its last words: {last}"
 
     def _start(self) -> None:
         self._process = self._leash.start(self._command, self.log, env=self._env, folder=self._folder)
@@ -117,10 +119,11 @@ class Program:
 
 
 class Watch:
-    """Starts programs again that end by themselves, in a thread of its own, like any supervisor."""
+    """Starts programs again that end by themselves, and says so, in a thread of its own, like any supervisor."""
 
-    def __init__(self, programs: Sequence[Program]) -> None:
+    def __init__(self, programs: Sequence[Program], say: Callable[[str], None]) -> None:
         self._programs = programs
+        self._say = say
         self._stop = threading.Event()
         self._error: ProgramFailed | None = None
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
@@ -130,7 +133,8 @@ class Watch:
         try:
             while not self._stop.wait(0.5):
                 for program in self._programs:
-                    program.watch()
+                    if happened := program.watch():
+                        self._say(happened)
         except ProgramFailed as error:
             self._error = error
 

@@ -1,6 +1,6 @@
 """How long a verdict takes: pictures arrive at random, at shares of what the service can do, and one by one.
 
-    python -m benchmarks.latency [--encoder openclip|words] [--seconds 30] [--quick]
+    python -m benchmarks.latency [--network ViT-B-32 | --words] [--seconds 30] [--quick]
 
 Arrivals are a Poisson process: the pauses between pictures are exponential. A verdict's time is from the moment at
 which its picture was due to be sent until a reader of committed records has the verdict, so a sender that is late
@@ -25,8 +25,9 @@ from confluent_kafka import Consumer, Producer
 from benchmarks.jpegs import endless, jpegs
 from benchmarks.machine import sentence
 from benchmarks.processes import Process
-from benchmarks.service import rate
-from benchmarks.stream import IMAGES, KNOWN, PARTITIONS, Stream, reading, stream
+from benchmarks.service import NETWORK, WORDS, rate
+from benchmarks.stream import IMAGES, KNOWN, NETWORK_HELP, PARTITIONS, Stream, reading, stream
+from benchmarks.weights import MODEL
 
 DISTINCT = 50  # pictures; each is sent with another comment, so that none is an exact duplicate
 LOADS = (0.25, 0.5, 0.75, 0.9)
@@ -93,12 +94,12 @@ def percentiles(taken: np.ndarray) -> dict[str, float]:
 
 def measure(here: Stream, options: argparse.Namespace) -> dict[str, object]:
     """Single pictures, and all loads."""
-    encoder, seconds, rng = options.encoder, options.seconds, np.random.default_rng(options.seed)
-    settings = here.settings(encoder, "latency")
+    seconds, rng = options.seconds, np.random.default_rng(options.seed)
+    settings = here.settings(options.encoder, "latency")
     with reading(here.bootstrap) as reader, here.service(settings):
         exchange = Exchange(here.bootstrap, reader, endless(jpegs(DISTINCT, 640, 480)))
         exchange.at(np.zeros(WARM))
-        told: dict[str, object] = {"encoder": encoder}
+        told: dict[str, object] = {"encoder": WORDS if options.words else options.network}
         pauses = [exchange.at(np.zeros(1)) for _ in range(SINGLES)]
         told["single"] = percentiles(np.concatenate(pauses))
         print(f"one picture on an idle topic: {told['single']}", flush=True)
@@ -114,12 +115,13 @@ def measure(here: Stream, options: argparse.Namespace) -> dict[str, object]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--encoder", choices=("openclip", "words"), default="openclip")
+    parser.add_argument("--network", default=MODEL, metavar="NAME", help=NETWORK_HELP)
+    parser.add_argument("--words", action="store_true", help="the encoder words instead of a network")
     parser.add_argument("--seconds", type=float, default=30.0, help="of each load [30]")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="3 seconds at half of the capacity, 64 references")
     options = parser.parse_args()
-    options.known, options.loads = KNOWN, LOADS
+    options.encoder, options.known, options.loads = WORDS if options.words else NETWORK, KNOWN, LOADS
     if options.quick:
         options.seconds, options.known, options.loads = 3.0, 64, LOADS[1:2]
     print(f"{sentence()}; seed {options.seed}", flush=True)
@@ -127,7 +129,7 @@ def main() -> None:
     def begin(here: Stream) -> Process:
         return Process(set_up, here, options.encoder, options.known, one_thread=True)
 
-    with tempfile.TemporaryDirectory() as folder, stream(Path(folder), begin) as (here, pipe):
+    with tempfile.TemporaryDirectory() as folder, stream(Path(folder), options.network, begin) as (here, pipe):
         pipe.recv()
         told = measure(here, options)
     print(json.dumps(told))

@@ -28,7 +28,7 @@ from matcher.judge import Image, Judge
 from reference_sets.lite_server import LiteServer
 from vigilens import wiring
 
-NAMES = {"openclip": "ViT-B-32", "words": "words, with check"}
+NAMES = {"network": "ViT-B-32", "words": "words, with check"}
 BATCH = 64
 # Kinds of torch's operators by their names; what is in none is the rest of encoding.
 KINDS = {

@@ -1,13 +1,13 @@
 """What Kafka and exactly-once cost: the same pictures judged in this process, and by `vigilens run` through a broker.
 
-    python -m benchmarks.service [--images 1500] [--rounds 3] [--quick]
+    python -m benchmarks.service [--network ViT-B-32] [--images 1500] [--rounds 3] [--quick]
 
 Both ways use the same judge, set, Milvus (a `milvus-lite server`), number of workers and of batches under way. The
 topic is full before the service starts, and the broker runs on the same cores. Then a process for each core, with one
 worker each, judges in one Kafka group; they start before the pictures come (not with --quick). The last line is JSON:
-its key `kafka_over_in_process` is the ratio of images per second with ViT-B-32, and `processes_over_in_process` that of
-a process for each core; `words_over_vit` is that of the default encoder with its geometric check to ViT-B-32, both
-through Kafka, and `words_processes_over_vit` that of its process for each core.
+its key `kafka_over_in_process` is the ratio of images per second with the network, and `processes_over_in_process` that
+of a process for each core; `words_over_network` is that of the default encoder with its geometric check to the network,
+both through Kafka, and `words_processes_over_network` that of its process for each core.
 """
 
 import argparse
@@ -31,14 +31,14 @@ from confluent_kafka import Consumer
 from benchmarks.jpegs import endless, jpegs
 from benchmarks.machine import sentence
 from benchmarks.processes import Process, answer
-from benchmarks.stream import KNOWN, LIVE, Stream, Tables, reading, stream
+from benchmarks.stream import KNOWN, LIVE, NETWORK_HELP, Stream, Tables, reading, stream
+from benchmarks.weights import MODEL
 from embedding.source import Inline
 from matcher.judge import Image, Judge, Judged
 from matcher.workers import cores
 
 DISTINCT = 50  # pictures; each is sent with another comment, so that none is an exact duplicate
-ENCODERS = ("openclip", "words")
-NAMES = {"openclip": "ViT-B-32", "words": "words with check"}
+NETWORK, WORDS = ENCODERS = ("network", "words")
 WARM = 64  # pictures before those that count: a batch, of which each worker has parts
 LEAST = 256  # pictures for each core: in a group of processes, 128 are under way on each
 SILENCE_S = 120.0
@@ -167,7 +167,7 @@ def measure(
     say(f"{images} JPEGs of 640 x 480, {sum(map(len, files)) // images >> 10} KB each")
     measured = {encoder: Measured() for encoder in alone}
     for encoder, pipe in alone.items():
-        say(f"{NAMES[encoder]}: {pipe.recv()}")
+        say(f"{_name(here.network, encoder)}: {pipe.recv()}")
     for turn, (encoder, found) in itertools.product(range(rounds), measured.items()):
         alone[encoder].send(("warm", _again(files, rounds + turn)[:WARM]))  # what is loaded late is loaded
         alone[encoder].recv()
@@ -181,7 +181,7 @@ def measure(
             found.plain.append(through_kafka(here, settings, images, found, program="benchmarks.no_transactions"))
         if not quick:
             found.processes.append(by_processes(here, encoder, _again(files, turn), turn))
-        say(_line(encoder, found))
+        say(_line(_name(here.network, encoder), found))
     return measured
 
 
@@ -195,26 +195,30 @@ def _again(files: Sequence[bytes], turn: int) -> list[bytes]:
     return list(islice(endless(files), (turn + 1) * len(files), (turn + 2) * len(files)))
 
 
-def _line(encoder: str, found: Measured) -> str:
+def _name(network: str, encoder: str) -> str:
+    return network if encoder == NETWORK else "words with check"
+
+
+def _line(name: str, found: Measured) -> str:
     ways = {
         "in process": found.in_process,
         "through Kafka": found.kafka,
         "without transactions": found.plain,
         "a process per core": found.processes,
     }
-    return f"{NAMES[encoder]}, images/s: " + ", ".join(f"{way} {each[-1]:.1f}" for way, each in ways.items() if each)
+    return f"{name}, images/s: " + ", ".join(f"{way} {each[-1]:.1f}" for way, each in ways.items() if each)
 
 
-def result(measured: dict[str, Measured]) -> dict[str, object]:
-    """Medians, and medians of the rounds' ratios."""
-    told: dict[str, object] = {NAMES[encoder]: _told(found) for encoder, found in measured.items()}
-    vit, words = measured["openclip"], measured.get("words")
-    told["kafka_over_in_process"] = _ratio(vit.kafka, vit.in_process)
-    if vit.processes:
-        told["processes_over_in_process"] = _ratio(vit.processes, vit.in_process)
+def result(name: str, measured: dict[str, Measured]) -> dict[str, object]:
+    """Medians, and medians of the rounds' ratios; `name` is the network's."""
+    told: dict[str, object] = {_name(name, encoder): _told(found) for encoder, found in measured.items()}
+    network, words = measured[NETWORK], measured.get(WORDS)
+    told["kafka_over_in_process"] = _ratio(network.kafka, network.in_process)
+    if network.processes:
+        told["processes_over_in_process"] = _ratio(network.processes, network.in_process)
     if words:
-        told["words_over_vit"] = _ratio(words.kafka, vit.kafka)
-        told["words_processes_over_vit"] = _ratio(words.processes, vit.kafka)
+        told["words_over_network"] = _ratio(words.kafka, network.kafka)
+        told["words_processes_over_network"] = _ratio(words.processes, network.kafka)
     return told
 
 
@@ -243,14 +247,15 @@ def main() -> None:
     """Measure both ways and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     least = LEAST * cores()
+    parser.add_argument("--network", default=MODEL, metavar="NAME", help=NETWORK_HELP)
     parser.add_argument("--images", type=int, default=max(1_500, least), help="(%(default)s)")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="ViT-B-32 only, 192 images, 64 references, one round")
+    parser.add_argument("--quick", action="store_true", help="the network only, 192 images, 64 references, one round")
     options = parser.parse_args()
     if options.images < least:
         parser.error(f"--images must be {least} or more here: with less, all of them are under way at once")
     rounds, images, known = (1, 192, 64) if options.quick else (options.rounds, options.images, KNOWN)
-    encoders = [each for each in ENCODERS if each == "openclip" or not options.quick]
+    encoders = ENCODERS[: 1 if options.quick else None]
     say(f"{sentence()}; {known} references")
 
     @contextmanager
@@ -258,9 +263,9 @@ def main() -> None:
         with ExitStack() as stack:
             yield {each: stack.enter_context(Process(serve, here, each, known, one_thread=True)) for each in encoders}
 
-    with tempfile.TemporaryDirectory() as folder, stream(Path(folder), begin) as (here, alone):
+    with tempfile.TemporaryDirectory() as folder, stream(Path(folder), options.network, begin) as (here, alone):
         measured = measure(here, alone, rounds, images, quick=options.quick)
-    print(json.dumps(result(measured)))
+    print(json.dumps(result(options.network, measured)))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from confluent_kafka import Consumer, ConsumerGroupState, Producer, TopicPartiti
 from confluent_kafka.admin import AdminClient
 from kafka import KafkaAdminClient
 
+from benchmarks import weights
 from benchmarks.processes import threads
-from benchmarks.weights import MODEL, checkpoint
 from config.load import load
 from config.settings import Settings
 from demo.broker import kafka
@@ -34,7 +34,8 @@ KNOWN = 1_000  # references in the one set
 PARTITIONS = 4
 IMAGES, VERDICTS, METRICS = "vigilens.images", "vigilens.verdicts", "vigilens.metrics"
 # For pictures that come while a group with this encoder runs: what came for another would be judged before them.
-LIVE = {"openclip": "vigilens.live.openclip", "words": "vigilens.live.words"}
+LIVE = {"network": "vigilens.live.network", "words": "vigilens.live.words"}
+NETWORK_HELP = "of OpenCLIP's or timm:NAME, with random weights (%(default)s)"
 NO_BROKER = "127.0.0.1:9092"  # for settings of what asks none
 _TOGETHER = 64  # references that are made at a time
 _JOINED_S = 60.0
@@ -52,25 +53,25 @@ class Stream:
         bootstrap: of the broker; of none while it starts.
         uri: of Milvus.
         folder: for logs, settings and weights.
+        network: what the encoder "network" is: OpenCLIP's name of a model, or "timm:" and timm's.
     """
 
     bootstrap: str
     uri: str
     folder: Path
+    network: str = weights.MODEL
 
     def settings(self, encoder: str, name: str = "bench", more: Tables | None = None) -> Path:
-        """A file NAME.toml with the settings for "words" or "openclip" and a group of that name; `more` goes on top."""
+        """A file NAME.toml with the settings for "words" or "network" and a group of that name; `more` goes on top."""
         tables: Tables = {
             "kafka": {"bootstrap_servers": self.bootstrap, "group": name},
             "batch": {},
             "milvus": {"uri": self.uri},
             "sets": {"use": [f"known_{encoder}"]},
-            "encoder": {"name": encoder},
+            "encoder": weights.settings(self.folder, self.network) if encoder == "network" else {"name": encoder},
             "http": {"port": 0},
             "log": {"format": "json"},
         }
-        if encoder == "openclip":
-            tables["encoder"] |= {"model": MODEL, "checkpoint": str(self.folder / "weights.safetensors")}
         for table, values in (more or {}).items():
             tables[table] |= values
         file = self.folder / f"{name}.toml"
@@ -78,10 +79,10 @@ class Stream:
         return file
 
     def judge(self, encoder: str, count: int = KNOWN) -> tuple[Judge, Settings]:
-        """The service's own judge, in this process; what it needs is made: ViT-B-32's weights, `count` references."""
+        """The service's own judge, in this process; what it needs is made: weights, `count` references."""
         settings = load(self.settings(encoder, f"{encoder}-judge"))
-        if encoder == "openclip":
-            checkpoint(self.folder)
+        if encoder == "network":
+            weights.checkpoint(self.folder, self.network)
         made, store = wiring.encoder(settings), wiring.store(settings)
         name = f"known_{encoder}"
         if all(known.name != name for known in store.sets()):
@@ -128,10 +129,12 @@ class Stream:
 
 
 @contextmanager
-def stream(folder: Path, begin: Callable[[Stream], AbstractContextManager[Begun]]) -> Iterator[tuple[Stream, Begun]]:
+def stream(
+    folder: Path, network: str, begin: Callable[[Stream], AbstractContextManager[Begun]]
+) -> Iterator[tuple[Stream, Begun]]:
     """All that runs, with topics; `begin` is entered before the broker starts, so that both start side by side."""
     with ExitStack() as stack:
-        here = Stream(NO_BROKER, stack.enter_context(lite_server(folder / "sets.db")), folder)
+        here = Stream(NO_BROKER, stack.enter_context(lite_server(folder / "sets.db")), folder, network)
         begun = stack.enter_context(begin(here))
         cluster = stack.enter_context(kafka(folder / "kafka"))
         admin = KafkaAdminClient(bootstrap_servers=cluster.bootstrap)

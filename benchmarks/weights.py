@@ -1,24 +1,42 @@
-"""ViT-B-32 with random weights, in OpenCLIP's own format: right for measuring time, and for nothing else."""
+"""A network with random weights in its library's own format: right for measuring time, and for nothing else."""
 
 import json
 from pathlib import Path
 
 MODEL = "ViT-B-32"
+_FILE = "weights.safetensors"
+_TIMM = "timm:"
 
 
-def checkpoint(folder: Path) -> Path:
-    """Write the weights and their configuration into `folder`; returns the file with the weights (350 MB)."""
-    import open_clip  # noqa: PLC0415 (5 to 12 s, and what calls this may be all that needs it)
-    import torch  # noqa: PLC0415 (as above)
+def checkpoint(folder: Path, network: str = MODEL) -> Path:
+    """Write the weights, and what OpenCLIP wants beside them, into `folder`; returns their file (ViT-B-32: 350 MB).
+
+    Args:
+        folder: which exists.
+        network: a model of OpenCLIP's by its name there, or "timm:" and timm's name of a model.
+    """
+    import torch  # noqa: PLC0415 (5 to 12 s with what is below, and what calls this may be all that needs it)
     from safetensors.torch import save_file  # noqa: PLC0415 (as above)
+
+    torch.manual_seed(0)
+    path = folder / _FILE
+    if network.startswith(_TIMM):
+        import timm  # noqa: PLC0415 (as above)
+
+        save_file(timm.create_model(network.removeprefix(_TIMM), num_classes=0).state_dict(), path)
+        return path
+    import open_clip  # noqa: PLC0415 (as above)
 
     from embedding.tower import CONFIG  # noqa: PLC0415 (as above)
 
-    torch.manual_seed(0)
-    model = open_clip.create_model(MODEL, load_weights=False)
-    weights = {name: value for name, value in model.state_dict().items() if name.startswith("visual.")}
-    path = folder / "weights.safetensors"
-    save_file(weights, path)
-    published = {"model_cfg": open_clip.get_model_config(MODEL), "preprocess_cfg": {}}
+    weights = open_clip.create_model(network, load_weights=False).state_dict()
+    save_file({name: value for name, value in weights.items() if name.startswith("visual.")}, path)
+    published = {"model_cfg": open_clip.get_model_config(network), "preprocess_cfg": {}}
     (folder / CONFIG).write_text(json.dumps(published), encoding="utf-8")
     return path
+
+
+def settings(folder: Path, network: str) -> dict[str, object]:
+    """The settings' table `encoder` for what `checkpoint` wrote into the folder."""
+    named = {"name": network} if network.startswith(_TIMM) else {"name": "openclip", "model": network}
+    return {**named, "checkpoint": str(folder / _FILE)}
