@@ -24,7 +24,7 @@ from confluent_kafka import Consumer, Producer
 
 from benchmarks.jpegs import endless, jpegs
 from benchmarks.machine import sentence
-from benchmarks.processes import Process
+from benchmarks.processes import Process, first_word
 from benchmarks.service import NETWORK, WORDS, rate
 from benchmarks.stream import IMAGES, KNOWN, NETWORK_HELP, PARTITIONS, Stream, reading, stream
 from benchmarks.weights import MODEL
@@ -130,7 +130,7 @@ def main() -> None:
         return Process(set_up, here, options.encoder, options.known, one_thread=True)
 
     with tempfile.TemporaryDirectory() as folder, stream(Path(folder), options.network, begin) as (here, pipe):
-        pipe.recv()
+        first_word(pipe)
         told = measure(here, options)
     print(json.dumps(told))
 

@@ -45,6 +45,18 @@ def answer(pipe: Connection, ways: dict[str, Callable[[Sequence[bytes]], Any]]) 
         pipe.send(ways[way](files))
 
 
+def first_word(pipe: Connection) -> Any:
+    """What such a process says first.
+
+    Raises:
+        SystemExit: it ended instead.
+    """
+    try:
+        return pipe.recv()
+    except EOFError:
+        raise SystemExit("a process of this benchmark ended before it was ready; what it says is above") from None
+
+
 @contextmanager
 def threads(*, one_thread: bool) -> Iterator[None]:
     """The environment of a process that is started in the block: one thread for each library, or its own number."""

@@ -30,7 +30,7 @@ from confluent_kafka import Consumer
 
 from benchmarks.jpegs import endless, jpegs
 from benchmarks.machine import sentence
-from benchmarks.processes import Process, answer
+from benchmarks.processes import Process, answer, first_word
 from benchmarks.stream import KNOWN, LIVE, NETWORK_HELP, Stream, Tables, reading, stream
 from benchmarks.weights import MODEL
 from embedding.source import Inline
@@ -167,7 +167,7 @@ def measure(
     say(f"{images} JPEGs of 640 x 480, {sum(map(len, files)) // images >> 10} KB each")
     measured = {encoder: Measured() for encoder in alone}
     for encoder, pipe in alone.items():
-        say(f"{_name(here.network, encoder)}: {pipe.recv()}")
+        say(f"{_name(here.network, encoder)}: {first_word(pipe)}")
     for turn, (encoder, found) in itertools.product(range(rounds), measured.items()):
         alone[encoder].send(("warm", _again(files, rounds + turn)[:WARM]))  # what is loaded late is loaded
         alone[encoder].recv()

@@ -14,6 +14,9 @@ def checkpoint(folder: Path, network: str = MODEL) -> Path:
     Args:
         folder: which exists.
         network: a model of OpenCLIP's by its name there, or "timm:" and timm's name of a model.
+
+    Raises:
+        SystemExit: there is no such model.
     """
     import torch  # noqa: PLC0415 (5 to 12 s with what is below, and what calls this may be all that needs it)
     from safetensors.torch import save_file  # noqa: PLC0415 (as above)
@@ -23,12 +26,17 @@ def checkpoint(folder: Path, network: str = MODEL) -> Path:
     if network.startswith(_TIMM):
         import timm  # noqa: PLC0415 (as above)
 
-        save_file(timm.create_model(network.removeprefix(_TIMM), num_classes=0).state_dict(), path)
+        name = network.removeprefix(_TIMM)
+        if not timm.is_model(name):
+            raise SystemExit(f"timm has no model {name!r}: --network takes timm: and one of timm.list_models()")
+        save_file(timm.create_model(name, num_classes=0).state_dict(), path)
         return path
     import open_clip  # noqa: PLC0415 (as above)
 
     from embedding.tower import CONFIG  # noqa: PLC0415 (as above)
 
+    if network not in open_clip.list_models():
+        raise SystemExit(f"OpenCLIP has no model {network!r}: --network takes one of open_clip.list_models()")
     weights = open_clip.create_model(network, load_weights=False).state_dict()
     save_file({name: value for name, value in weights.items() if name.startswith("visual.")}, path)
     published = {"model_cfg": open_clip.get_model_config(network), "preprocess_cfg": {}}

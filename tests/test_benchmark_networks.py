@@ -13,3 +13,11 @@ def test_the_settings_name_the_weights_that_were_made_and_the_service_takes_them
     encoder = choose(**settings(tmp_path, network))
     assert encoder.name == ("timm" if network.startswith("timm:") else "openclip")
     assert encoder.encode([probe_picture()]).vectors.shape == (1, encoder.dimension)
+
+
+@pytest.mark.parametrize(
+    ("network", "said"), [("timm:nothing", "timm has no model"), ("ViT-Z", "OpenCLIP has no model")]
+)
+def test_a_network_that_there_is_not_is_refused_by_a_sentence(tmp_path, network, said):
+    with pytest.raises(SystemExit, match=f"{said} .*: --network takes"):
+        checkpoint(tmp_path, network)
