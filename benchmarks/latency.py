@@ -25,9 +25,9 @@ from confluent_kafka import Consumer, Producer
 from benchmarks.jpegs import endless, jpegs
 from benchmarks.machine import sentence
 from benchmarks.processes import Process, first_word
-from benchmarks.service import NETWORK, WORDS, rate
-from benchmarks.stream import IMAGES, KNOWN, NETWORK_HELP, PARTITIONS, Stream, reading, stream
-from benchmarks.weights import MODEL
+from benchmarks.service import rate
+from benchmarks.stream import IMAGES, KNOWN, NETWORK, PARTITIONS, WORDS, Stream, reading, stream
+from benchmarks.weights import add_option
 
 DISTINCT = 50  # pictures; each is sent with another comment, so that none is an exact duplicate
 LOADS = (0.25, 0.5, 0.75, 0.9)
@@ -115,8 +115,9 @@ def measure(here: Stream, options: argparse.Namespace) -> dict[str, object]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--network", default=MODEL, metavar="NAME", help=NETWORK_HELP)
-    parser.add_argument("--words", action="store_true", help="the encoder words instead of a network")
+    which = parser.add_mutually_exclusive_group()
+    add_option(which)
+    which.add_argument("--words", action="store_true", help="the encoder words instead of a network")
     parser.add_argument("--seconds", type=float, default=30.0, help="of each load [30]")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="3 seconds at half of the capacity, 64 references")

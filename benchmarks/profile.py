@@ -20,7 +20,7 @@ import psutil
 
 from benchmarks.jpegs import endless, jpegs
 from benchmarks.machine import machine, sentence
-from benchmarks.stream import NO_BROKER, Stream
+from benchmarks.stream import NETWORK, NO_BROKER, WORDS, Stream
 from embedding.decode import Picture, decode
 from embedding.encoder import Encoder
 from embedding.source import Inline
@@ -28,7 +28,7 @@ from matcher.judge import Image, Judge
 from reference_sets.lite_server import LiteServer
 from vigilens import wiring
 
-NAMES = {"network": "ViT-B-32", "words": "words, with check"}
+NAMES = {NETWORK: "ViT-B-32", WORDS: "words, with check"}
 BATCH = 64
 # Kinds of torch's operators by their names; what is in none is the rest of encoding.
 KINDS = {

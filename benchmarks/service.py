@@ -31,14 +31,13 @@ from confluent_kafka import Consumer
 from benchmarks.jpegs import endless, jpegs
 from benchmarks.machine import sentence
 from benchmarks.processes import Process, answer, first_word
-from benchmarks.stream import KNOWN, LIVE, NETWORK_HELP, Stream, Tables, reading, stream
-from benchmarks.weights import MODEL
+from benchmarks.stream import ENCODERS, KNOWN, LIVE, NETWORK, WORDS, Stream, Tables, reading, stream
+from benchmarks.weights import add_option
 from embedding.source import Inline
 from matcher.judge import Image, Judge, Judged
 from matcher.workers import cores
 
 DISTINCT = 50  # pictures; each is sent with another comment, so that none is an exact duplicate
-NETWORK, WORDS = ENCODERS = ("network", "words")
 WARM = 64  # pictures before those that count: a batch, of which each worker has parts
 LEAST = 256  # pictures for each core: in a group of processes, 128 are under way on each
 SILENCE_S = 120.0
@@ -102,7 +101,7 @@ def rate(came: Sequence[float]) -> float:
     Raises:
         SystemExit: they came all at once.
     """
-    first = len(came) // 8
+    first = max(1, len(came) // 8)
     pauses = np.diff(came[first - 1 : len(came) * 3 // 4])
     first += int(np.argmax(pauses >= min(_TOGETHER_S, pauses.max())))
     if came[-1] - came[first - 1] < _TOGETHER_S:
@@ -247,7 +246,7 @@ def main() -> None:
     """Measure both ways and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     least = LEAST * cores()
-    parser.add_argument("--network", default=MODEL, metavar="NAME", help=NETWORK_HELP)
+    add_option(parser)
     parser.add_argument("--images", type=int, default=max(1_500, least), help="(%(default)s)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="the network only, 192 images, 64 references, one round")

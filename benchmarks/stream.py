@@ -30,12 +30,12 @@ from reference_sets.sight import see
 from training.pictures import picture
 from vigilens import wiring
 
+NETWORK, WORDS = ENCODERS = ("network", "words")
 KNOWN = 1_000  # references in the one set
 PARTITIONS = 4
 IMAGES, VERDICTS, METRICS = "vigilens.images", "vigilens.verdicts", "vigilens.metrics"
 # For pictures that come while a group with this encoder runs: what came for another would be judged before them.
-LIVE = {"network": "vigilens.live.network", "words": "vigilens.live.words"}
-NETWORK_HELP = "of OpenCLIP's or timm:NAME, with random weights (%(default)s)"
+LIVE = {NETWORK: "vigilens.live.network", WORDS: "vigilens.live.words"}
 NO_BROKER = "127.0.0.1:9092"  # for settings of what asks none
 _TOGETHER = 64  # references that are made at a time
 _JOINED_S = 60.0
@@ -53,7 +53,7 @@ class Stream:
         bootstrap: of the broker; of none while it starts.
         uri: of Milvus.
         folder: for logs, settings and weights.
-        network: what the encoder "network" is: OpenCLIP's name of a model, or "timm:" and timm's.
+        network: what the encoder NETWORK is: OpenCLIP's name of a model, or "timm:" and timm's.
     """
 
     bootstrap: str
@@ -62,13 +62,13 @@ class Stream:
     network: str = weights.MODEL
 
     def settings(self, encoder: str, name: str = "bench", more: Tables | None = None) -> Path:
-        """A file NAME.toml with the settings for "words" or "network" and a group of that name; `more` goes on top."""
+        """A file NAME.toml with the settings for NETWORK or WORDS and a group of that name; `more` goes on top."""
         tables: Tables = {
             "kafka": {"bootstrap_servers": self.bootstrap, "group": name},
             "batch": {},
             "milvus": {"uri": self.uri},
             "sets": {"use": [f"known_{encoder}"]},
-            "encoder": weights.settings(self.folder, self.network) if encoder == "network" else {"name": encoder},
+            "encoder": weights.settings(self.folder, self.network) if encoder == NETWORK else {"name": encoder},
             "http": {"port": 0},
             "log": {"format": "json"},
         }
@@ -81,7 +81,7 @@ class Stream:
     def judge(self, encoder: str, count: int = KNOWN) -> tuple[Judge, Settings]:
         """The service's own judge, in this process; what it needs is made: weights, `count` references."""
         settings = load(self.settings(encoder, f"{encoder}-judge"))
-        if encoder == "network":
+        if encoder == NETWORK:
             weights.checkpoint(self.folder, self.network)
         made, store = wiring.encoder(settings), wiring.store(settings)
         name = f"known_{encoder}"

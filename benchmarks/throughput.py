@@ -22,7 +22,7 @@ from typing import Any
 
 from benchmarks.jpegs import endless, jpegs
 from benchmarks.machine import Company, machine, sentence
-from benchmarks.processes import Process
+from benchmarks.processes import Process, first_word
 from benchmarks.throughput_ways import serve, soak
 from benchmarks.weights import checkpoint
 
@@ -65,7 +65,7 @@ def measure(weights: Path, rounds: int, *, quick: bool) -> tuple[dict[str, dict[
             kind: house.enter_context(Process(serve, kind, weights, one_thread=kind != "theirs"))
             for kind in ("theirs", *NAMES)
         }
-        how = {kind: pipe.recv() for kind, pipe in pipes.items()}
+        how = {kind: first_word(pipe) for kind, pipe in pipes.items()}
         for kind, text in how.items():
             say(f"{kind}: {text}")
         for size in list(SIZES)[: 1 if quick else None]:

@@ -1,11 +1,18 @@
 """A network with random weights in its library's own format: right for measuring time, and for nothing else."""
 
 import json
+from argparse import _ActionsContainer
 from pathlib import Path
 
 MODEL = "ViT-B-32"
 _FILE = "weights.safetensors"
 _TIMM = "timm:"
+
+
+def add_option(parser: _ActionsContainer) -> None:
+    """The option --network, for `checkpoint`; of a parser, or of a group of its options."""
+    what = "a model of OpenCLIP's by its name there, or timm:NAME; its weights are random (%(default)s)"
+    parser.add_argument("--network", default=MODEL, metavar="NAME", help=what)
 
 
 def checkpoint(folder: Path, network: str = MODEL) -> Path:
