@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# The service as an image, without demo and tests: `docker build -t vigilens .`
+# The service as an image, with demo and benchmarks and without tests: `docker build -t vigilens .`
 #
 # All packages are those of requirements.lock, version by version and checked against its hashes. PyTorch from PyPI
 # brings NVIDIA's libraries: 5 GB, of which the default encoder needs nothing. For a machine without a GPU take PyTorch's
@@ -22,12 +22,17 @@ RUN --mount=type=cache,target=/root/.cache/uv \
 
 COPY README.md LICENSE ./
 COPY config config
+COPY patience patience
 COPY embedding embedding
+COPY vectors vectors
 COPY reference_sets reference_sets
 COPY matcher matcher
 COPY consumer consumer
-COPY demo demo
 COPY vigilens vigilens
+COPY harness harness
+COPY demo demo
+COPY benchmarks benchmarks
+COPY training training
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv pip install --no-deps --build-constraint requirements.lock .
 

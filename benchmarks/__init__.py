@@ -2,7 +2,7 @@
 
 chaos   kills, stalls and restarts workers, brokers and Milvus, then counts lost and doubled verdicts
         chaos_events   what goes in: small real pictures and odd records, each with an id
-        chaos_stage    what runs: brokers, Milvus, and workers as processes of their own
+        chaos_setup    what runs: brokers, Milvus, and workers as processes of their own
         chaos_faults   what goes wrong: a plan drawn from a seed, and its execution
         chaos_progress how far the group has come meanwhile
         chaos_count    what came out: read by an independent client, counted by a pure function

@@ -26,10 +26,10 @@ from confluent_kafka.cimpl import NewTopic
 from benchmarks import chaos_count, chaos_faults
 from benchmarks.chaos_events import Feed, events, pictures
 from benchmarks.chaos_progress import Progress
-from benchmarks.chaos_stage import ROOT, Milvus, Program, Watch, environment, make_sets, worker
+from benchmarks.chaos_setup import ROOT, Milvus, Program, Watch, environment, make_sets, worker
 from benchmarks.sabotage import PRECAUTIONS
-from demo.broker import Cluster, kafka
-from demo.leash import Leash
+from harness.broker import Cluster, kafka
+from harness.processes import Leash
 
 IMAGES, VERDICTS, METRICS = TOPICS = ("chaos.images", "chaos.verdicts", "chaos.metrics")
 GROUP = "chaos"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-SESSION_S = 6.0  # of workers with the group coordinator, and of brokers with the controller (demo/broker.properties)
+SESSION_S = 6.0  # of workers with the group coordinator, and of brokers with the controller (harness/broker.properties)
 SHORT_STALL_S = (2.0, 5.0)  # longer than a producer waits for an acknowledgement, shorter than a session
 LONG_STALL_S = (SESSION_S + 1, SESSION_S + 4)  # the others have taken over by then
 DOWN_S = (0.0, 3.0)  # from a kill to the restart: from at once to long enough for others to notice

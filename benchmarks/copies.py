@@ -31,8 +31,8 @@ from benchmarks.copies_edits import EDITS, Edit, Picture
 from benchmarks.copies_finder import Answer, Cost, Finder, way
 from benchmarks.copies_pictures import FEWEST, TOGETHER, Shown, Split
 from benchmarks.copies_report import Measured, Strange, plot, refuse_format, show
-from embedding.choose import EncoderError
-from embedding.encoder import Pixels
+from embedding.encoder import EncoderError
+from embedding.picture import Pixels
 
 QUICK = 60  # pictures
 USUAL = ("words", "pdq")

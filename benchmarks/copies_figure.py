@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from demo.pictures import folder
-from embedding.keypoints import detect
-from matcher.verify import Alignment, check
+from embedding.local.keypoints import detect
+from matcher.check.weigh import Alignment, check
 
 LINES = 60  # of the pairs that agree; more would hide the pictures
 

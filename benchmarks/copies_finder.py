@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Self
 
 from embedding.choose import choose
-from embedding.encoder import Encoder, Pixels
-from embedding.keypoints import Keypoints, detect
+from embedding.encoder import Encoder
+from embedding.local.keypoints import Keypoints, detect
+from embedding.picture import Pixels
 from embedding.probe import probe_vector
 from matcher.evidence import Candidate
-from matcher.examine import Examiner, View, candidates
+from matcher.search import Examiner, View, candidates
 from reference_sets.defaults import defaults
 from reference_sets.model import CHECK, Kind, Mirrored, Reference, ReferenceSet, Seen, Thresholds, Verify
 from reference_sets.sight import see

@@ -17,10 +17,10 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.copies_edits import Edit, Picture
-from embedding.decode import decode
-from embedding.encoder import Pixels
-from embedding.source import Unreadable
-from reference_sets.gather import find
+from embedding.decode.decoder import decode
+from embedding.image import Unreadable
+from embedding.picture import Pixels
+from reference_sets.add import find
 
 FEWEST = 40  # pictures; with fewer a figure says nothing
 TOGETHER = 64  # pictures for one search, as a batch of the service

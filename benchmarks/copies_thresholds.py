@@ -27,8 +27,8 @@ from benchmarks.copies_edits import EDITS
 from benchmarks.copies_finder import Finder, Way, way
 from benchmarks.copies_pictures import FEWEST, TOGETHER, Split
 from benchmarks.copies_report import Strange, refuse_format
-from embedding.encoder_error import EncoderError
-from matcher.verify import evidence_of, score_of
+from embedding.encoder import EncoderError
+from matcher.check.weigh import evidence_of, score_of
 from reference_sets.model import Verify
 
 RATES = (1e-2, 1e-3, 1e-4, 1e-5)

@@ -10,10 +10,10 @@ from typing import Any
 
 from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
 
-from consumer import member, service
-from consumer.connect import Connection
-from consumer.publish import Publisher, check
+from consumer import clients, service
+from consumer.clients import Connection
 from consumer.records import Record
+from consumer.transaction import Publisher, check
 from vigilens.cli import main
 
 _consumers: list[Any] = []
@@ -36,8 +36,8 @@ class _Plain(Publisher):
         _consumers[-1].commit({at: OffsetAndMetadata(offset, "", -1) for at, offset in offsets.items()})
 
 
-def _consumer(*what: Any) -> Any:
-    _consumers.append(member.build_consumer(*what))
+def _consumer(*what: Any, **more: Any) -> Any:
+    _consumers.append(clients.build_consumer(*what, **more))
     return _consumers[-1]
 
 

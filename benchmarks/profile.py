@@ -21,11 +21,12 @@ import psutil
 from benchmarks.jpegs import endless, jpegs
 from benchmarks.machine import machine, sentence
 from benchmarks.stream import NETWORK, NO_BROKER, WORDS, Stream
-from embedding.decode import Picture, decode
+from embedding.decode.decoder import decode
 from embedding.encoder import Encoder
-from embedding.source import Inline
+from embedding.image import Inline
+from embedding.picture import Picture
 from matcher.judge import Image, Judge
-from reference_sets.lite_server import LiteServer
+from vectors.lite_server import LiteServer
 from vigilens import wiring
 
 NAMES = {NETWORK: "ViT-B-32", WORDS: "words, with check"}
@@ -94,7 +95,7 @@ def parts_of_encoding(encoder: Encoder, files: Sequence[bytes], milliseconds: fl
     if encoder.name != "words":
         parts = {kind: share * milliseconds for kind, share in shares(encode).items()}
         return parts | {_REST: milliseconds - sum(parts.values())}
-    from embedding.keypoints import detect  # noqa: PLC0415 (for this encoder only)
+    from embedding.local.keypoints import detect  # noqa: PLC0415 (for this encoder only)
 
     whole, corners = _cpu(encode), _cpu(lambda: [detect(each) for each in pixels])
     corners = milliseconds * min(1.0, corners / whole)

@@ -22,7 +22,7 @@ PRECAUTIONS = (
 
 def without_check_futures() -> None:
     """Nobody looks whether each record was acknowledged: flush and commit are taken at their word."""
-    from consumer import publish  # noqa: PLC0415 (heavy)
+    from consumer import transaction as publish  # noqa: PLC0415 (heavy)
 
     publish.check = lambda futures: None  # noqa: ARG005 (the signature stays)
 
@@ -63,7 +63,7 @@ def without_new_producer() -> None:
     """After an error the transaction is aborted and the producer used again, as the usual pattern has it."""
     from kafka.errors import KafkaError  # noqa: PLC0415 (heavy)
 
-    from consumer.publish import Publisher  # noqa: PLC0415 (heavy)
+    from consumer.transaction import Publisher  # noqa: PLC0415 (heavy)
 
     discard = Publisher.discard
 
@@ -106,7 +106,7 @@ SABOTAGE: dict[str, Callable[[], None]] = {
 def _publish_with(change: Callable[[Any, Mapping[Any, int], Any], tuple[Mapping[Any, int], Any]]) -> None:
     """Lets `change(consumer, offsets, membership)` say what is committed instead."""
     from consumer.intake import Intake  # noqa: PLC0415 (heavy)
-    from consumer.publish import Publisher  # noqa: PLC0415
+    from consumer.transaction import Publisher  # noqa: PLC0415
 
     consumers: list[Any] = []
     start, publish = Intake.__init__, Publisher.publish

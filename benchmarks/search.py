@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from benchmarks.machine import machine, sentence
 from benchmarks.search_places import SERVER, Lite, Place, Server
+from patience import Patience
 from reference_sets.model import Kind, Reference, ReferenceSet, Thresholds
-from reference_sets.patience import Patience
 from reference_sets.store import Store
 
 DIMENSION = 512

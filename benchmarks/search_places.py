@@ -7,8 +7,8 @@ from pathlib import Path
 
 import psutil
 
-from demo.leash import Leash
-from reference_sets.lite_server import LiteServer
+from harness.processes import Leash
+from vectors.lite_server import LiteServer
 
 ROOT = Path(__file__).resolve().parents[1]
 SERVER = ROOT / ".cache/milvus-server/bin/milvus-server"

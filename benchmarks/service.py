@@ -33,7 +33,7 @@ from benchmarks.machine import sentence
 from benchmarks.processes import Process, answer, first_word
 from benchmarks.stream import ENCODERS, KNOWN, LIVE, NETWORK, WORDS, Stream, Tables, reading, stream
 from benchmarks.weights import add_option
-from embedding.source import Inline
+from embedding.image import Inline
 from matcher.judge import Image, Judge, Judged
 from matcher.workers import cores
 

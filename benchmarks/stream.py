@@ -17,17 +17,17 @@ from benchmarks import weights
 from benchmarks.processes import threads
 from config.load import load
 from config.settings import Settings
-from demo.broker import kafka
-from demo.leash import Leash
-from demo.service import service, write_settings
 from embedding.encoder import Encoder
 from embedding.probe import probe_vector
+from harness.broker import kafka
+from harness.processes import Leash
+from harness.service import service, write_settings
 from matcher.judge import Judge
 from reference_sets.defaults import defaults
-from reference_sets.lite_server import lite_server
 from reference_sets.model import Kind, Reference, ReferenceSet, Thresholds, Verify
 from reference_sets.sight import see
 from training.pictures import picture
+from vectors.lite_server import lite_server
 from vigilens import wiring
 
 NETWORK, WORDS = ENCODERS = ("network", "words")

@@ -24,13 +24,14 @@ from benchmarks.jpegs import endless
 from benchmarks.processes import answer
 from benchmarks.weights import MODEL
 from embedding.choose import choose
-from embedding.decode import Picture, decode
+from embedding.decode.decoder import decode
 from embedding.encoder import Encoder
-from embedding.fetch import Fetcher, FetchRules
-from embedding.source import Inline
+from embedding.fetch.fetcher import Fetcher, FetchRules
+from embedding.image import Inline
+from embedding.picture import Picture
 from matcher.compose import Case, Image
 from matcher.embed import Clock, Embedder
-from matcher.examine import Needs
+from matcher.search import Needs
 from matcher.workers import Workers
 
 MAX_BYTES, MAX_PIXELS, RECENT_BYTES = 32 << 20, 64_000_000, 24 << 20

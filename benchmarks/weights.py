@@ -40,7 +40,7 @@ def checkpoint(folder: Path, network: str = MODEL) -> Path:
         return path
     import open_clip  # noqa: PLC0415 (as above)
 
-    from embedding.tower import CONFIG  # noqa: PLC0415 (as above)
+    from embedding.network.openclip_tower import CONFIG  # noqa: PLC0415 (as above)
 
     if network not in open_clip.list_models():
         raise SystemExit(f"OpenCLIP has no model {network!r}: --network takes one of open_clip.list_models()")

@@ -17,7 +17,7 @@ from kafka import TopicPartition
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, model_validator
 
 from consumer.batch import Event
-from embedding.source import File, Inline, Reason, Source, Unreadable, Url
+from embedding.image import File, Inline, Reason, Source, Unreadable, Url
 from matcher.judge import Image
 from matcher.verdict import Position
 

@@ -22,7 +22,7 @@ from kafka.structs import MemberState
 
 from consumer.batch import Batch, Event, Fenced
 from consumer.events import read, size_of
-from reference_sets.patience import Away, Patience
+from patience import Away, Patience
 
 log = logging.getLogger("vigilens.intake")
 
@@ -246,7 +246,7 @@ class Intake:
             self._unread_since = self._heard_at if unread else None  # what is there may be on its way
             self._on_wait(None)
             return
-        # The client has stood still before, and said nothing (consumer/mend.py): a new process begins anew.
+        # The client has stood still before, and said nothing (consumer/kafka_patches.py): a new process begins anew.
         names = ", ".join(str(at.partition) for at in unread)
         self._on_wait(f"kafka: nothing comes of partition {names}, where events are")
         if (waited := self._heard_at - self._unread_since) > self._give_up_s:

@@ -31,7 +31,7 @@ class Intake(Protocol):
 
 
 class Outlet(Protocol):
-    """Where judged batches go; see consumer/outlet.py."""
+    """Where judged batches go; see consumer/publish.py."""
 
     def publish(self, batch: Batch, judged: Judged) -> None: ...  # noqa: D102 (told there)
     def renew(self) -> None: ...  # noqa: D102 (told there)

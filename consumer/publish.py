@@ -1,183 +1,76 @@
-"""Verdicts, metrics and offsets in one transaction: all of them, or none.
-
-Each line of the recipe steps around a bug of the client that broke exactly-once when it was left out; docs/delivery.md
-tells which, with counts. The slow work is done before; here nothing but Kafka is waited for.
-"""
+"""The way out of a judged batch: its records, their transaction, then the port's numbers and the batch's line."""
 
 import logging
 import time
-import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import Any
+from dataclasses import dataclass
 
-from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
-from kafka.errors import AuthorizationError, KafkaError, MessageSizeTooLargeError, UnsupportedVersionError
+from consumer.batch import Batch
+from consumer.metrics import Metrics
+from consumer.records import BatchMetrics, metrics_of, metrics_record, verdict_record
+from consumer.transaction import Publisher
+from matcher.judge import Judged
 
-from consumer.batch import Fenced
-from consumer.connect import Connection
-from consumer.records import Record
-from reference_sets.patience import Patience
-
-log = logging.getLogger("vigilens.publish")
+log = logging.getLogger("vigilens.batch")
 
 
-class CannotPublish(Exception):  # noqa: N818 (named after the reaction: the process ends, the work is redone)
-    """Kafka refuses our records for good, or has refused them for longer than we may wait."""
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Who publishes, and where: one record per event in one topic, one per batch in the other."""
+
+    group: str
+    instance: str
+    verdicts_topic: str
+    metrics_topic: str
 
 
-def build_producer(connection: Connection, transactional_id: str, transaction_timeout_s: float) -> KafkaProducer:
-    """A transactional producer, not yet initialised."""
-    delivery_ms = int(transaction_timeout_s * 1000 / 2)
-    return KafkaProducer(
-        **connection.options(),
-        client_id=f"vigilens-{uuid.uuid4().hex[:8]}",
-        transactional_id=transactional_id,
-        transaction_timeout_ms=int(transaction_timeout_s * 1000),
-        # Shorter than the transaction, so that a record fails before the broker aborts, and flush always ends.
-        delivery_timeout_ms=delivery_ms,
-        request_timeout_ms=delivery_ms - 100,
-        max_block_ms=delivery_ms,
-        retry_backoff_ms=15,  # each retried step of a transaction sleeps so long; the default is 100
-        batch_size=262_144,
-        allow_auto_create_topics=False,
-    )
+class Outlet:
+    """Publishes judged batches."""
 
+    def __init__(self, publisher: Publisher, metrics: Metrics, names: Names) -> None:
+        self._publisher = publisher
+        self._metrics = metrics
+        self._names = names
 
-class Publisher:
-    """Publishes batches in transactions, and builds a new producer after any error: a used one is never trusted again.
+    def publish(self, batch: Batch, judged: Judged) -> None:
+        """Publish the batch's verdicts and metrics and commit its offsets.
 
-    Args:
-        build: makes a producer that is not yet initialised.
-        transaction_timeout_s: seconds after which the broker aborts by itself.
-        limit: `limit(seconds, what)` ends the process when its body takes longer.
-        patience: for building a producer while brokers are away.
-        give_up_s: seconds for which transaction after transaction may fail.
-    """
-
-    def __init__(
-        self,
-        build: Callable[[], Any],
-        *,
-        transaction_timeout_s: float,
-        limit: Callable[[float, str], AbstractContextManager[None]],
-        patience: Patience,
-        give_up_s: float,
-    ) -> None:
-        self._build = build
-        self._timeout_s = transaction_timeout_s
-        self._limit = limit
-        self._patience = patience
-        self._give_up_s = give_up_s
-        self._failing_since: float | None = None
-        self._failed_at = 0.0
-        self._producer: Any = None
+        Raises:
+            Fenced: it did not happen, or we cannot know.
+            CannotPublish: it never will.
+        """
+        started = time.perf_counter()
+        names = self._names
+        partitions = self._publisher.partitions(names.verdicts_topic)
+        source = f"urn:vigilens:{names.group}"
+        records = [
+            verdict_record(event, verdict, names.verdicts_topic, source, partitions)
+            for event, verdict in zip(batch.events, judged.verdicts, strict=True)
+        ]
+        added = metrics_of(batch, judged, names.group, names.instance)
+        records.append(metrics_record(added, names.metrics_topic))
+        self._publisher.publish(records, batch.next_offsets, batch.membership)
+        self._metrics.published(batch, judged, added)
+        self._metrics.wait("kafka", None)
+        log.info("batch", extra={"fields": _line(batch, judged, added, time.perf_counter() - started)})
 
     def renew(self) -> None:
-        """Make sure that there is a healthy producer. A new one settles what its predecessor left open.
-
-        Raises:
-            Away: no broker for longer than we may wait.
-            CannotPublish: we are not permitted.
-        """
-        if self._producer is None:
-            try:
-                self._producer = self._patience.call(self._start, _passes, "kafka")
-            except (AuthorizationError, UnsupportedVersionError) as error:
-                raise CannotPublish(f"Kafka refuses the transactional producer: {error!r}") from error
-
-    def partitions(self, topic: str) -> int:
-        """Number of partitions of `topic`.
-
-        Raises:
-            Fenced: no broker tells.
-        """
-        self.renew()
-        try:
-            return len(self._producer.partitions_for(topic))
-        except KafkaError as error:
-            self.discard()
-            raise Fenced(f"kafka does not tell the partitions of {topic}: {error!r}") from error
-
-    def publish(self, records: Iterable[Record], offsets: Mapping[TopicPartition, int], membership: Any) -> None:
-        """Publish `records` and commit `offsets` as one transaction.
-
-        Raises:
-            Fenced: it did not happen, or we cannot know; the committed offsets tell. Drop, and rewind.
-            CannotPublish: it will never happen.
-        """
-        self.renew()
-        try:
-            # A commit can block for ever: then end the process, a new one settles the outcome.
-            with self._limit(2 * self._timeout_s, "publishing a transaction"):
-                self._transaction(records, offsets, membership)
-        except KafkaError as error:
-            self.discard()
-            if isinstance(error, AuthorizationError | MessageSizeTooLargeError):
-                raise CannotPublish(f"Kafka refuses our records: {error!r}. `vigilens check` tells why") from error
-            if self._fails_too_long():
-                raise CannotPublish(
-                    f"no transaction went through for {self._give_up_s:.0f} s; last: {error!r}"
-                ) from error
-            raise Fenced(f"the transaction failed: {error!r}") from error
-        self._failing_since = None
-
-    def _fails_too_long(self) -> bool:
-        """Has no transaction gone through for `give_up_s`? Quiet times between two failures do not count."""
-        now = time.monotonic()
-        if self._failing_since is None or now - self._failed_at > self._give_up_s / 2:
-            self._failing_since = now
-        self._failed_at = now
-        return now - self._failing_since > self._give_up_s
-
-    def discard(self) -> None:
-        """Close the producer, if there is one."""
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            self._close(producer)
-
-    def _close(self, producer: Any) -> None:
-        try:
-            producer.close(timeout=self._timeout_s)  # longer than a delivery, so that it comes to its end
-        except KafkaError as error:
-            log.debug("closing a failed producer: %r", error)
-
-    def _start(self) -> Any:
-        producer = self._build()
-        try:
-            with self._limit(4 * self._timeout_s, "starting a producer"):
-                producer.init_transactions()
-        except KafkaError:
-            self._close(producer)
-            raise
-        return producer
-
-    def _transaction(self, records: Iterable[Record], offsets: Mapping[TopicPartition, int], membership: Any) -> None:
-        self._producer.begin_transaction()
-        futures = [
-            self._producer.send(
-                each.topic, value=each.value, key=each.key, headers=each.headers, partition=each.partition
-            )
-            for each in records
-        ]
-        self._producer.flush(timeout=self._timeout_s)
-        check(futures)
-        self._producer.send_offsets_to_transaction(
-            {at: OffsetAndMetadata(offset, "", -1) for at, offset in offsets.items()}, membership
-        )
-        self._producer.commit_transaction()
+        """Reading begins again: count that, and settle what was begun (see Publisher.renew)."""
+        self._metrics.rewound()
+        self._publisher.renew()
 
 
-def check(futures: Sequence[Any]) -> None:
-    """Every record was acknowledged. Without this look a commit succeeds although a record was lost.
-
-    Raises:
-        KafkaError: of the first record that was not.
-    """
-    for future in futures:
-        future.get(timeout=0)
-
-
-def _passes(error: Exception) -> bool:
-    """May another try go through?"""
-    return isinstance(error, KafkaError) and not isinstance(error, AuthorizationError | UnsupportedVersionError)
+def _line(batch: Batch, judged: Judged, added: BatchMetrics, publish_s: float) -> dict[str, object]:
+    """The canonical line of a batch."""
+    stages = {f"{stage}_ms": round(seconds * 1000, 1) for stage, seconds in judged.seconds.items()}
+    ages = [age for event in batch.events if (age := event.age_s(added.at.timestamp())) is not None]
+    return {
+        "images": added.verdicts,
+        **added.decisions,
+        "duplicates": judged.duplicates,
+        **stages,
+        "publish_ms": round(publish_s * 1000, 1),
+        "oldest_s": round(max(ages, default=0.0), 3),
+        "lag": sum(batch.lag.values()),
+        "sets": ",".join(f"{known.name}@{known.version}" for known in judged.look.sets),
+        "offsets": ",".join(f"{at.partition}:{offset}" for at, offset in sorted(batch.next_offsets.items())),
+    }

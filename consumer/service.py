@@ -8,19 +8,26 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
+from kafka import KafkaConsumer
 from kafka.errors import AuthorizationError, KafkaError, UnsupportedVersionError
 
 from consumer import loop, topics
 from consumer.batch import Batch
-from consumer.connect import NO_FAST_CHECKSUMS, Connection, has_fast_checksums
+from consumer.clients import (
+    NO_FAST_CHECKSUMS,
+    Connection,
+    GroupSettings,
+    build_consumer,
+    build_producer,
+    has_fast_checksums,
+)
 from consumer.intake import Intake, Limits
 from consumer.lifecycle import CannotStart, Watchdog, slot
-from consumer.member import Membership, build_consumer
 from consumer.metrics import Metrics, serve
-from consumer.outlet import Names, Outlet
-from consumer.publish import Publisher, build_producer
+from consumer.publish import Names, Outlet
+from consumer.transaction import Publisher
 from matcher.judge import Judge, Judged
-from reference_sets.patience import Patience
+from patience import Patience
 
 log = logging.getLogger("vigilens.service")
 
@@ -33,7 +40,7 @@ class Plan:
     """What the service is to do; times in seconds, see config/default.toml for each."""
 
     connection: Connection
-    membership: Membership
+    group: GroupSettings
     limits: Limits
     instance: str
     images_topic: str
@@ -64,7 +71,7 @@ def run(plan: Plan, start: Callable[[Patience], Judge], metrics: Metrics, stoppi
     started = time.monotonic()
     with ExitStack() as house:
         address = house.enter_context(serve(metrics, plan.http_host, plan.http_port))
-        instance = house.enter_context(slot(plan.membership.group, plan.instance))
+        instance = house.enter_context(slot(plan.group.name, plan.instance))
         log.info("starting", extra={"fields": {"instance": instance, "http": address}})
         if not has_fast_checksums():
             log.warning(NO_FAST_CHECKSUMS)
@@ -72,7 +79,7 @@ def run(plan: Plan, start: Callable[[Patience], Judge], metrics: Metrics, stoppi
         house.callback(judge.close)
         patience = Patience(plan.give_up_s, stopping, lambda why: metrics.wait("kafka", why))
         publisher = Publisher(
-            lambda: build_producer(plan.connection, f"{plan.membership.group}-{instance}", plan.transaction_timeout_s),
+            lambda: build_producer(plan.connection, f"{plan.group.name}-{instance}", plan.transaction_timeout_s),
             transaction_timeout_s=plan.transaction_timeout_s,
             limit=Watchdog().limit,
             patience=patience,
@@ -83,25 +90,25 @@ def run(plan: Plan, start: Callable[[Patience], Judge], metrics: Metrics, stoppi
         publisher.renew()  # before we join: what a killed process of our name left open is settled now
         intake = _intake(plan, metrics, patience, stopping)
         house.callback(intake.close)  # the last to come is the first to go: others have our partitions at once
-        names = Names(plan.membership.group, instance, plan.verdicts_topic, plan.metrics_topic)
+        names = Names(plan.group.name, instance, plan.verdicts_topic, plan.metrics_topic)
         outlet = Outlet(publisher, metrics, names)
         metrics.wait("start", None)
         house.callback(stopping.set)  # however the loop ends, judges that wait for Milvus end too
         seconds = round(time.monotonic() - started, 1)
-        log.info(
-            "ready", extra={"fields": {"topic": plan.images_topic, "group": plan.membership.group, "seconds": seconds}}
-        )
+        log.info("ready", extra={"fields": {"topic": plan.images_topic, "group": plan.group.name, "seconds": seconds}})
         loop.run(intake, partial(_judge, judge, plan), outlet, depth=plan.depth, stopping=stopping, idle=judge.idle)
     log.info("stopped", extra={"fields": {"instance": instance}})
 
 
 def _intake(plan: Plan, metrics: Metrics, patience: Patience, stopping: threading.Event) -> Intake:
-    consumer = patience.call(
-        lambda: build_consumer(plan.connection, plan.images_topic, plan.membership, plan.limits), _is_away, "kafka"
-    )
+    def build() -> KafkaConsumer:
+        limits = plan.limits
+        return build_consumer(plan.connection, plan.images_topic, plan.group, images=limits.images, size=limits.size)
+
+    consumer = patience.call(build, _is_away, "kafka")
     return Intake(
         consumer,
-        start=plan.membership.start,
+        start=plan.group.start,
         limits=plan.limits,
         patience=patience,
         stopping=stopping,

@@ -11,7 +11,7 @@ from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource
 from kafka.errors import KafkaError, for_code
 
-from consumer.connect import Connection
+from consumer.clients import Connection
 
 # Our producer's cap on one record (max_request_size). A verdict holds the event's key, id and attributes, each capped.
 RECORD_BYTES = 1_048_576

@@ -5,10 +5,10 @@ from html import escape
 
 from demo.pictures import SAMPLES
 from demo.summary import Came, Seen, came_to, nearest_set, shown_score, why_missed
-from demo.thumbs import face_of, pixels_of
+from demo.thumbnails import face_of, pixels_of
 from matcher.explain import Overlay
 from matcher.verdict import Near, SetMatch, SetSeen, Verdict
-from vigilens.overlay import Face, drawing
+from vigilens.pages.overlay import Face, drawing
 
 _TITLES = {each.label: each.title for each in SAMPLES}
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from demo.summary import Seen, nearest_set
-from demo.thumbs import pixels_of
+from demo.thumbnails import pixels_of
 from matcher.explain import Known, Overlay, kept, lay
 from reference_sets.store import Store
 

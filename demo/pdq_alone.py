@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from demo.pictures import Sample, load
 from demo.summary import HARMFUL, Seen
-from demo.thumbs import pixels_of
-from embedding.encoder import Pixels
+from demo.thumbnails import pixels_of
 from embedding.pdq import Pdq
+from embedding.picture import Pixels
 from reference_sets.defaults import PDQ_REVIEW
 
 

@@ -20,11 +20,11 @@ from demo.summary import (
     limits,
     outcomes,
 )
-from demo.thumbs import shared
+from demo.thumbnails import shared
 from matcher.explain import Overlay
 from matcher.verdict import SetMatch, SetSeen
-from vigilens import overlay
-from vigilens.overlay import Face
+from vigilens.pages import overlay
+from vigilens.pages.overlay import Face
 
 _CSS = Path(__file__).with_name("report.css")
 # The page may show pictures that it carries and use its own style; a script that slipped in would not run.

@@ -7,8 +7,8 @@ from config.settings import Settings
 from demo.pictures import DemoError, Role, Sample, of
 from embedding.encoder import Encoder
 from embedding.probe import probe_vector
+from reference_sets.add import Found, Limits, gather
 from reference_sets.defaults import defaults
-from reference_sets.gather import Found, Limits, gather
 from reference_sets.model import Kind, ReferenceSet
 from reference_sets.store import Store
 

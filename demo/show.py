@@ -4,12 +4,12 @@ import queue
 import time
 from collections.abc import Iterable
 
-from demo.live import View
+from demo.kafka_io import Arrived, Sender
 from demo.pictures import DemoError
-from demo.service import Service
 from demo.stream import Incoming
 from demo.summary import Seen
-from demo.wire import Arrived, Sender
+from demo.terminal import View
+from harness.service import Service
 
 QUIET_TIMEOUT_S = 60.0  # without any verdict while some are due
 

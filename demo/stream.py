@@ -15,10 +15,10 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 from PIL import Image, ImageOps
 
+from demo.bad_inputs import Odd, odd_values
 from demo.edits import BY_NAME, EDITS, LIGHT, Edit
-from demo.odd import Odd, odd_values
 from demo.pictures import Role, Sample, load, of
-from embedding.source import Reason
+from embedding.image import Reason
 
 LONGEST = 640  # pixels of the longer side of a picture in the stream
 FEWEST = 44  # pictures with which each edit and each part still occurs

@@ -11,17 +11,17 @@ from rich.console import Console
 from rich.markup import escape
 
 from demo import sets
-from demo.live import View, totals
+from demo.kafka_io import Sender, committed, metrics_sum, verdicts
 from demo.overlays import overlays
 from demo.pdq_alone import found_by_pdq
 from demo.pictures import SAMPLES, DemoError, Role, of
 from demo.report import Facts, report
+from demo.setup import Stage, fresh, set_up
 from demo.show import Show
-from demo.stage import Stage, fresh, set_up
 from demo.stream import reported, stream
 from demo.summary import sentences
-from demo.thumbs import reference_faces
-from demo.wire import Sender, committed, metrics_sum, verdicts
+from demo.terminal import View, totals
+from demo.thumbnails import reference_faces
 
 REPORTED = 3  # events that show the reported picture, once before and once after the set changes
 

@@ -2,10 +2,7 @@
 
 from pathlib import Path
 
-from embedding.encoder import Encoder
-from embedding.encoder_error import EncoderError
-
-__all__ = ["EncoderError", "choose"]
+from embedding.encoder import Encoder, EncoderError
 
 
 def choose(
@@ -24,7 +21,7 @@ def choose(
         EncoderError: its vectors would not be right; one sentence that names the mend.
     """
     if name == "words":
-        from embedding.words import Words  # noqa: PLC0415 (see above)
+        from embedding.network.words import Words  # noqa: PLC0415 (see above)
 
         return Words()
     if name == "pdq":
@@ -34,13 +31,13 @@ def choose(
     if name == "openclip":
         if not model or not checkpoint:
             raise EncoderError("openclip needs encoder.model and encoder.checkpoint: nothing is downloaded")
-        from embedding.openclip import OpenClip  # noqa: PLC0415 (see above)
+        from embedding.network.openclip import OpenClip  # noqa: PLC0415 (see above)
 
         return OpenClip(model, Path(checkpoint), device=device, precision=precision)
     if name.startswith("timm:"):
         if not checkpoint:
             raise EncoderError(f"{name} needs encoder.checkpoint: nothing is downloaded")
-        from embedding.backbone import Backbone  # noqa: PLC0415 (see above)
+        from embedding.network.timm import Backbone  # noqa: PLC0415 (see above)
 
         return Backbone(name.removeprefix("timm:"), Path(checkpoint), device=device, precision=precision)
     raise EncoderError(f'there is no encoder {name!r}: set encoder.name to "words", "pdq", "openclip" or "timm:NAME"')

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from embedding.keypoints import Keypoints
+from embedding.picture import Pixels, Size
 
-Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
-Size = tuple[int, int]  # height, width
+if TYPE_CHECKING:
+    from embedding.local.keypoints import Keypoints
+
+
+class EncoderError(Exception):
+    """The vectors would not be right. The text is one sentence that names the fix."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ import pdqhash
 from numpy.typing import NDArray
 from PIL import Image
 
-from embedding.encoder import Encoded, Pixels, Size, fingerprint
+from embedding.encoder import Encoded, fingerprint
+from embedding.picture import Pixels, Size
 
 DIMENSION = 256
 

@@ -12,7 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from embedding.encoder import Encoder, Pixels
+from embedding.encoder import Encoder
+
+# Two of PDQ's 256 bits may tip with another library or processor (1 - cos = 0.016). Half precision moves a network's
+from embedding.picture import Pixels
 
 # Two of PDQ's 256 bits may tip with another library or processor (1 - cos = 0.016). Half precision moves a network's
 # vector by 5e-5, another library's resize by 1e-5; another network by far more than 0.02.

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from embedding.encoder import Pixels
+from embedding.picture import Pixels
 
 WIDTH, HEIGHT = 256, 192
 BAND = 9  # half the width of the striped band

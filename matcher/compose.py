@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 from pydantic import JsonValue
 
-from embedding.source import Source, Unreadable
+from embedding.image import Source, Unreadable
 from matcher.decide import Match, decide, match
 from matcher.evidence import Candidate
-from matcher.examine import View
+from matcher.search import View
 from matcher.verdict import Evidence, ImageFacts, Near, Position, SetMatch, SetSeen, Timings, Verdict
 from reference_sets.model import Neighbour, ReferenceSet
 

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embedding.allocator import give_back
-from embedding.decode import Picture, decode
-from embedding.encoder import Encoder, Pixels, Size
-from embedding.fetch import Fetcher
-from embedding.keypoints import Keypoints, detect
-from embedding.source import Reason, Unreadable
+from embedding.decode.decoder import decode
+from embedding.encoder import Encoder
+from embedding.fetch.fetcher import Fetcher
+from embedding.image import Reason, Unreadable
+from embedding.local.keypoints import Keypoints, detect
+from embedding.picture import Picture, Pixels, Size
 from matcher.compose import Case
-from matcher.examine import Needs, View
-from matcher.recent import Embedded, Key, Recent
+from matcher.duplicates import Embedded, Key, Recent
+from matcher.search import Needs, View
 from matcher.verdict import ImageFacts
 
 if TYPE_CHECKING:

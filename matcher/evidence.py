@@ -11,7 +11,7 @@ Corners = tuple[Point, Point, Point, Point]
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """How a reference lies in the image, as `matcher.verify.Alignment` found it.
+    """How a reference lies in the image, as `matcher.check.weigh.Alignment` found it.
 
     Attributes:
         score: of the check, 0 to 1.

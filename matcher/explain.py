@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from embedding.encoder import Encoder, Pixels
-from embedding.features import unpack
-from embedding.keypoints import Keypoints, detect
-from matcher.align import Floats
+from embedding.encoder import Encoder
+from embedding.local.features import unpack
+from embedding.local.keypoints import Keypoints, detect
+from embedding.picture import Pixels
+from matcher.check.align import Floats
+from matcher.check.weigh import Alignment, check
 from matcher.decide import ROUNDING
 from matcher.evidence import Candidate, Corners
-from matcher.examine import Examiner, View, candidates
+from matcher.search import Examiner, View, candidates
 from matcher.verdict import Near, SetMatch, SetSeen, Verdict
-from matcher.verify import Alignment, check
 from reference_sets.model import Mirrored, Neighbour, ReferenceSet
 from reference_sets.store import Store
 

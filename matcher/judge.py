@@ -7,10 +7,10 @@ from functools import partial
 
 from matcher.compose import Case, Image, compose
 from matcher.embed import STAGES, Clock, Embedder
-from matcher.examine import Examiner, Found, Known, Needs, View, candidates
+from matcher.search import Examiner, Found, Known, Needs, View, candidates
 from matcher.verdict import Timings, Verdict
 from matcher.workers import Workers
-from reference_sets.look import Look, Watch
+from reference_sets.in_force import Look, Watch
 from reference_sets.store import UnknownSet
 
 __all__ = ["Image", "Judge", "Judged"]

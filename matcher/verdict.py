@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from embedding.source import Reason
+from embedding.image import Reason
 
 SCHEMA_VERSION: Literal["1.1"] = "1.1"
 SCHEMA_ID = f"https://vigilens.dev/schemas/verdict/{SCHEMA_VERSION}.json"

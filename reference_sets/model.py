@@ -114,7 +114,7 @@ class Seen:
 
     Attributes:
         vector: unit length.
-        features: the picture's keypoints as `embedding.features.pack` writes them; empty where no check uses them.
+        features: the picture's keypoints, see `embedding.local.features.pack`; empty where no check uses them.
     """
 
     vector: tuple[float, ...]

@@ -4,11 +4,12 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from reference_sets import client as milvus
-from reference_sets import lite, properties
-from reference_sets.errors import StoreError, UnknownSet
-from reference_sets.patience import Away, Patience
-from reference_sets.repair import make_ready
+from patience import Away, Patience
+from reference_sets import description as properties
+from vectors import connection as milvus
+from vectors import lite
+from vectors.errors import StoreError, UnknownSet
+from vectors.repair import make_ready
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient

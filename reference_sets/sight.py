@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embedding.encoder import Encoder, Pixels, Size
+from embedding.encoder import Encoder
+from embedding.picture import Pixels, Size
 from reference_sets.model import Mirrored, ReferenceSet, Seen, Verify
 
 if TYPE_CHECKING:
-    from embedding.keypoints import Keypoints
+    from embedding.local.keypoints import Keypoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +83,8 @@ def _looks(encoder: Encoder, pictures: Sequence[Pixels], sizes: Sequence[Size], 
 
 def _features(pixels: Pixels, keypoints: "Keypoints | None") -> tuple[bytes, bool]:
     """The keypoints, packed, and whether they are enough for a check."""
-    from embedding.features import pack  # noqa: PLC0415 (OpenCV)
-    from embedding.keypoints import MATCHABLE, detect  # noqa: PLC0415 (OpenCV)
+    from embedding.local.features import pack  # noqa: PLC0415 (OpenCV)
+    from embedding.local.keypoints import MATCHABLE, detect  # noqa: PLC0415 (OpenCV)
 
     found = detect(pixels) if keypoints is None else keypoints
     return pack(found), len(found) >= MATCHABLE

@@ -7,8 +7,7 @@ without our properties are somebody else's and are left alone. A stored mirror i
 What a version promises: content is written first, then the version is raised. So a reader that has seen version N finds
 all of N's content; while a change is under way it may already find some of N + 1's under the number N, and a kill
 between the two leaves at most one part of a batch under the old number. Thresholds and other properties change together
-with the version in one call. Writers do not lock each other out: two that change the thresholds of one set at the same
-moment may overwrite one another, so let one person or program own a set.
+with the version in one call. Writers do not lock each other out: let one person or program own a set.
 """
 
 import json
@@ -18,12 +17,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from reference_sets import properties, schema
-from reference_sets.errors import StoreError, UnknownSet
+from patience import Away, Patience
+from reference_sets import description as properties
+from reference_sets import rows as schema
 from reference_sets.model import Changes, Mirrored, Neighbour, Reference, ReferenceSet, Verify
-from reference_sets.patience import Away, Patience
-from reference_sets.repair import make_ready
 from reference_sets.session import Session
+from vectors.errors import StoreError, UnknownSet
+from vectors.repair import make_ready
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient

@@ -1,19 +1,15 @@
 """What all tests share: a real Kafka broker, fresh topics, and a seed that is printed."""
 
-import os
 import random
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import pytest
+from run import SEED, SEED_VARIABLE, Topics, missing
 
-from demo.broker import Cluster, NoKafka, kafka
+from harness.broker import Cluster, NoKafka, kafka
 
 pytest_plugins = ["service_fixtures"]
-
-SEED_VARIABLE = "TEST_SEED"
-SEED = int(os.environ.get(SEED_VARIABLE) or secrets.randbelow(1_000_000))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -23,13 +19,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header() -> str:
     return f"seed: {SEED} (repeat with {SEED_VARIABLE}={SEED})"
-
-
-def missing(what: str) -> None:
-    """A service cannot be had: that is a skip on a laptop and a failure in CI."""
-    if os.environ.get("CI"):
-        pytest.fail(f"{what} (CI is set, so this is a failure)")
-    pytest.skip(what)
 
 
 @pytest.fixture
@@ -52,16 +41,6 @@ def kafka_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]
             yield cluster
     except NoKafka as why:
         missing(str(why))
-
-
-@dataclass(frozen=True)
-class Topics:
-    """Three topics and a group that no other test uses."""
-
-    images: str
-    verdicts: str
-    metrics: str
-    group: str
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A checkpoint → the packaged weights of `embedding/words.py`, in half precision."""
+"""A checkpoint → the packaged weights of `embedding/network/words.py`, in half precision."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from training.learn import EXPORTED
 
-TARGET = Path(__file__).parents[1] / "embedding" / "words.safetensors"
+TARGET = Path(__file__).parents[1] / "embedding" / "network" / "words.safetensors"
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Learn the aggregation of `embedding/words.py` from shards of views.
+"""Learn the aggregation of `embedding/network/words.py` from shards of views.
 
 Each descriptor goes through two layers to LEARNED_WORDS soft visual words; they are summed over the picture, square
 rooted (so that repeated texture counts less), brought to unit length, and mapped to the vector. The loss is InfoNCE

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from embedding.keypoints import DESCRIPTOR_BYTES, MOST, detect
+from embedding.local.keypoints import DESCRIPTOR_BYTES, MOST, detect
 from training.edits import heavy, light
 from training.pictures import picture
 

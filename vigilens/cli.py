@@ -21,27 +21,28 @@ if TYPE_CHECKING:
 # Each command's module and its one line of help, so that `vigilens --help` imports none of them. A test compares the
 # line with the command's own.
 COMMANDS = {
-    "demo": ("vigilens.demo", "See it work: a real broker, sample pictures, a report."),
-    "check": ("vigilens.check", "Try settings, Kafka, topics, Milvus, encoder and sets."),
-    "sets": ("vigilens.sets", "Make, fill, show and change the sets of known pictures."),
-    "scan": ("vigilens.scan", "Judge local files, without Kafka."),
-    "run": ("vigilens.run", "Run the service: judge images from Kafka until stopped."),
-    "milvus": ("vigilens.milvus", "Serve a Milvus Lite file to several processes of this machine."),
-    "config": ("vigilens.settings_shown", "Print the settings in force, and where each comes from."),
+    "demo": ("vigilens.commands.demo", "See it work: a real broker, sample pictures, a report."),
+    "check": ("vigilens.commands.check", "Try settings, Kafka, topics, Milvus, encoder and sets."),
+    "sets": ("vigilens.commands.sets", "Make, fill, show and change the sets of known pictures."),
+    "scan": ("vigilens.commands.scan", "Judge local files, without Kafka."),
+    "run": ("vigilens.commands.run", "Run the service: judge images from Kafka until stopped."),
+    "milvus": ("vigilens.commands.milvus", "Serve a Milvus Lite file to several processes of this machine."),
+    "config": ("vigilens.commands.config", "Print the settings in force, and where each comes from."),
 }
 
 # Errors that are a sentence for the operator and no bug. By name: a class that was never imported was never raised.
 SAYABLE = (
     ("config.load", "SettingsError"),
-    ("embedding.encoder_error", "EncoderError"),
-    ("reference_sets.errors", "StoreError"),
-    ("reference_sets.patience", "Away"),
+    ("embedding.encoder", "EncoderError"),
+    ("vectors.errors", "StoreError"),
+    ("patience", "Away"),
     ("consumer.topics", "NoAnswer"),
     ("consumer.lifecycle", "CannotStart"),
-    ("consumer.publish", "CannotPublish"),
+    ("consumer.transaction", "CannotPublish"),
     ("kafka.errors", "KafkaError"),
-    ("demo.jars", "NoKafka"),
-    ("demo.broker", "KafkaFailed"),
+    ("harness.kafka_jars", "NoKafka"),
+    ("harness.broker", "KafkaFailed"),
+    ("harness.service", "ServiceFailed"),
     ("demo.pictures", "DemoError"),
 )
 

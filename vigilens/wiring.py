@@ -8,20 +8,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from config.settings import Settings
-    from consumer.connect import Connection
+    from consumer.clients import Connection
     from embedding.encoder import Encoder
-    from embedding.fetch import Fetcher
-    from matcher.examine import Examiner
+    from embedding.fetch.fetcher import Fetcher
     from matcher.judge import Judge
-    from reference_sets.look import Watch
+    from matcher.search import Examiner
+    from patience import Patience
+    from reference_sets.in_force import Watch
     from reference_sets.model import ReferenceSet
-    from reference_sets.patience import Patience
     from reference_sets.store import Store
 
 
 def connection(settings: "Settings") -> "Connection":
     """How to reach Kafka, and as whom."""
-    from consumer.connect import Connection
+    from consumer.clients import Connection
 
     kafka = settings.kafka
     return Connection(
@@ -71,7 +71,7 @@ def store(settings: "Settings", patience: "Patience | None" = None) -> "Store":
 
 def watch(settings: "Settings", store: "Store", encoder: "Encoder") -> "Watch":
     """The sets as a judge sees them: one moment's versions, thresholds and kinds."""
-    from reference_sets.look import Watch
+    from reference_sets.in_force import Watch
 
     return Watch(store, settings.sets.use, encoder.fingerprint, settings.sets.refresh_s)
 
@@ -83,7 +83,7 @@ def fetcher(settings: "Settings") -> "Fetcher":
         config.load.SettingsError: a host that is not one.
     """
     from config.load import SettingsError
-    from embedding.fetch import Fetcher, FetchRules
+    from embedding.fetch.fetcher import Fetcher, FetchRules
 
     images = settings.images
     rules = FetchRules(
@@ -123,7 +123,7 @@ def judge(settings: "Settings", encoder: "Encoder", store: "Store", watch: "Watc
 
 def examiner(settings: "Settings", store: "Store") -> "Examiner":
     """What searches the sets and checks what it finds."""
-    from matcher.examine import Examiner
+    from matcher.search import Examiner
 
     sets = settings.sets
     return Examiner(store, top_k=sets.top_k, shortlist=sets.shortlist, keep_bytes=sets.keep_bytes)
@@ -137,7 +137,7 @@ def prove(encoder: "Encoder", sets: "Iterable[ReferenceSet]") -> None:
     Raises:
         embedding.choose.EncoderError: naming the sets for which it does not.
     """
-    from embedding.choose import EncoderError
+    from embedding.encoder import EncoderError
     from embedding.probe import agrees_with, probe_vector
 
     vector = probe_vector(encoder)

@@ -1,0 +1,232 @@
+"""What runs in the chaos beside the brokers: workers and Milvus as processes of their own, and two small sets."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from harness.processes import Leash, tail
+from reference_sets.model import Kind, Reference, ReferenceSet, Thresholds
+from vectors.lite_server import LiteServer
+
+ROOT = Path(__file__).resolve().parents[1]
+STOP_S = 60.0  # a program that was told to stop and has not by then is stuck
+_VIGILENS = (sys.executable, "-m", "vigilens.cli")
+ENCODER = "pdq"  # what is tested is delivery: the quickest encoder gives the most transactions
+YOUNG_S = 5.0  # a program that ends by itself so soon after its start …
+YOUNG_ENDS = 8  # … so often in a row will never work
+
+
+class ProgramFailed(Exception):  # noqa: N818 (named after what happened)
+    """A program cannot work or does not stop; the message holds the end of its log."""
+
+
+class Program:
+    """One process of ours, with what can be done to it. Safe to use from several threads.
+
+    Attributes:
+        name: also of its log.
+        ended: exit code → how often it ended by itself, and was started again as a supervisor would.
+        slowest_stop_s: of all its orderly stops.
+    """
+
+    def __init__(self, name: str, command: Sequence[str], env: Mapping[str, str], folder: Path, leash: Leash) -> None:
+        self.name = name
+        self.log = folder / f"{name}.log"
+        self.ended: Counter[int] = Counter()
+        self.slowest_stop_s = 0.0
+        self._command = command
+        self._env = env
+        self._folder = folder
+        self._leash = leash
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started_at = 0.0
+        self._young_ends = 0
+
+    def start(self) -> None:
+        """Starts it; it is now wanted, and `watch` starts it again."""
+        with self._lock:
+            self._start()
+
+    def kill(self) -> None:
+        """SIGKILL; it is no longer wanted."""
+        with self._lock:
+            process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+
+    def stop(self) -> None:
+        """SIGTERM, and waits until it has finished what it took.
+
+        Raises:
+            ProgramFailed: it did not stop in time.
+        """
+        with self._lock:
+            process, self._process = self._process, None
+        if process is None:
+            return
+        begun = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise ProgramFailed(f"{self.name} did not stop within {STOP_S:.0f} s:\n{tail(self.log)}") from None
+        self.slowest_stop_s = max(self.slowest_stop_s, time.monotonic() - begun)
+
+    def pause(self) -> None:
+        """SIGSTOP: it answers nobody, and does not know it."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self._signal(signal.SIGCONT)
+
+    def watch(self) -> str:
+        """Starts it again if it has ended by itself; returns a sentence with its last words then, else nothing.
+
+        Raises:
+            ProgramFailed: it ends again and again right after its start.
+        """
+        with self._lock:
+            code = None if self._process is None else self._process.poll()
+            if code is None:
+                return ""
+            self.ended[code] += 1
+            self._young_ends = self._young_ends + 1 if time.monotonic() - self._started_at < YOUNG_S else 0
+            if self._young_ends >= YOUNG_ENDS:
+                raise ProgramFailed(f"{self.name} ends right after its start ({code}):\n{tail(self.log)}")
+            last = tail(self.log, 1)
+            self._start()
+        return f"{self.name} ended by itself with code {code}; its last words: {last}"
+
+    def _start(self) -> None:
+        self._process = self._leash.start(self._command, self.log, env=self._env, folder=self._folder)
+        self._started_at = time.monotonic()
+
+    def _signal(self, number: int) -> None:
+        with self._lock:
+            if self._process is not None and self._process.poll() is None:
+                self._process.send_signal(number)
+
+
+class Watch:
+    """Starts programs again that end by themselves, and says so, in a thread of its own, like any supervisor."""
+
+    def __init__(self, programs: Sequence[Program], say: Callable[[str], None]) -> None:
+        self._programs = programs
+        self._say = say
+        self._stop = threading.Event()
+        self._error: ProgramFailed | None = None
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.wait(0.5):
+                for program in self._programs:
+                    if happened := program.watch():
+                        self._say(happened)
+        except ProgramFailed as error:
+            self._error = error
+
+    def check(self) -> None:
+        """Raises what made a program fail for good."""
+        if self._error is not None:
+            raise self._error
+
+    def close(self) -> None:
+        """Watches no more."""
+        self._stop.set()
+        self._thread.join()
+
+
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a program: ours without settings of ours, and with `settings` ("kafka.group" → value)."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("VIGILENS_")}
+    ours = {f"VIGILENS_{key.upper().replace('.', '__')}": value for key, value in settings.items()}
+    ours |= {"VIGILENS_ENCODER__NAME": ENCODER}
+    return {**env, **ours, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+
+
+def worker(without: str | None) -> list[str]:
+    """The command of a worker; with one precaution left out if `without` names it."""
+    if without is None:
+        return [*_VIGILENS, "run"]
+    return [sys.executable, "-m", "benchmarks.sabotage", without, "run"]
+
+
+class Milvus:
+    """A Milvus server of the product's own kind, at an address that it keeps over restarts.
+
+    Attributes:
+        uri: for the store; set by the first start.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._data = folder / "sets.db"
+        self._server: LiteServer | None = None
+        self.uri = ""
+
+    def start(self) -> None:
+        """Starts it, and waits until it answers."""
+        port = int(self.uri.rpartition(":")[2]) if self.uri else 0
+        self._server = LiteServer(self._data, port)
+        self.uri = self._server.uri
+
+    def stop(self) -> None:
+        """Ends it as an operator would."""
+        if self._server is not None:
+            self._server.stop()
+
+    def kill(self) -> None:
+        """Ends it as a power cut would."""
+        if self._server is not None:
+            self._server.kill()
+
+    def pause(self) -> None:
+        """Stalls it."""
+        if self._server is not None:
+            os.kill(self._server.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Ends a stall."""
+        if self._server is not None:
+            os.kill(self._server.pid, signal.SIGCONT)
+
+
+def make_sets(uri: str, files: Sequence[bytes], say: Callable[[str], None]) -> None:
+    """Two sets of real pictures: the first tenth of `files` is harmful, the second tenth allowed."""
+    from embedding.choose import choose  # noqa: PLC0415 (heavy)
+    from embedding.decode.decoder import decode  # noqa: PLC0415
+    from embedding.picture import Picture  # noqa: PLC0415
+    from embedding.probe import probe_vector  # noqa: PLC0415
+    from reference_sets.store import Store  # noqa: PLC0415
+
+    encoder = choose(ENCODER)
+    tenth = max(1, len(files) // 10)
+    sets = {"known": (Kind.HARMFUL, files[:tenth]), "fine": (Kind.ALLOW, files[tenth : 2 * tenth])}
+    probe = tuple(map(float, probe_vector(encoder)))
+    with Store(uri) as store:
+        for name, (kind, pictures) in sets.items():
+            thresholds = Thresholds(0.758, 0.9)
+            store.create(
+                ReferenceSet(
+                    name, kind, "test", 50, thresholds, encoder.fingerprint, encoder.dimension, 1, probe, "chaos"
+                )
+            )
+            decoded = [decode(file, 10_000_000) for file in pictures]
+            pixels = [each.pixels for each in decoded if isinstance(each, Picture)]
+            vectors = encoder.encode(pixels).vectors
+            store.upsert(
+                name, [Reference(f"{name}-{n}", name, tuple(map(float, row))) for n, row in enumerate(vectors)]
+            )
+            say(f"set {name}: {len(vectors)} pictures")

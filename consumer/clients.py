@@ -1,0 +1,127 @@
+"""Kafka clients with the settings that exactly-once needs: how they reach the brokers, and in which group."""
+
+import importlib.util
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from kafka import KafkaConsumer, KafkaProducer
+from kafka.coordinator.assignors.range import RangePartitionAssignor
+
+from consumer import kafka_patches
+
+NO_FAST_CHECKSUMS = "without the C crc32c large records take 10 times as long: pip install 'kafka-python[crc32c]'"
+BOOTSTRAP_MS = 5_000  # one attempt to reach any of the brokers; who waits longer, tries again
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Addresses and credentials. Secrets are left out of its repr.
+
+    Attributes:
+        bootstrap_servers: host:port, comma-separated.
+        security_protocol: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.
+        sasl_mechanism: empty, PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.
+        ssl_cafile: PEM file; empty: the system's certificate authorities.
+    """
+
+    bootstrap_servers: str
+    security_protocol: str = "PLAINTEXT"
+    sasl_mechanism: str = ""
+    sasl_username: str = ""
+    sasl_password: str = field(default="", repr=False)
+    ssl_cafile: str = ""
+    ssl_certfile: str = ""
+    ssl_keyfile: str = ""
+    ssl_key_password: str = field(default="", repr=False)
+
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments that all clients of kafka-python take."""
+        return {
+            "bootstrap_timeout_ms": BOOTSTRAP_MS,
+            "bootstrap_servers": [each.strip() for each in self.bootstrap_servers.split(",") if each.strip()],
+            "security_protocol": self.security_protocol,
+            "sasl_mechanism": self.sasl_mechanism or None,
+            "sasl_plain_username": self.sasl_username or None,
+            "sasl_plain_password": self.sasl_password or None,
+            "ssl_cafile": self.ssl_cafile or None,
+            "ssl_certfile": self.ssl_certfile or None,
+            "ssl_keyfile": self.ssl_keyfile or None,
+            "ssl_password": self.ssl_key_password or None,
+        }
+
+
+def has_fast_checksums() -> bool:
+    """Whether the C library for checksums is there, which kafka-python then takes by itself."""
+    return importlib.util.find_spec("crc32c") is not None
+
+
+# Bytes of one answer to a fetch, and an eighth of that from one partition: a record of 90 KB costs 0.19 ms of processor
+# time so, and 0.34 where answers have tens of MiB, each copied several times. A larger record comes by itself.
+_ANSWER = 8_388_608
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSettings:
+    """How we are a member of the group; times in seconds."""
+
+    name: str
+    start: str
+    session_timeout_s: float
+    max_poll_interval_s: float
+
+
+def build_consumer(
+    connection: Connection, topic: str, group: GroupSettings, *, images: int, size: int
+) -> KafkaConsumer:
+    """A consumer with the settings that exactly-once needs (docs/delivery.md).
+
+    Args:
+        connection: how to reach the brokers.
+        topic: what to read.
+        group: as which member.
+        images: records of one poll, at most.
+        size: bytes of one answer to a fetch, at most.
+
+    Raises:
+        CannotStart: the installed version of the client was not tried.
+    """
+    kafka_patches.apply()
+    return KafkaConsumer(
+        topic,
+        **connection.options(),
+        group_id=group.name,
+        enable_auto_commit=False,
+        # Also turns on stable offset fetch: a new owner waits until the old owner's transaction is settled.
+        isolation_level="read_committed",
+        # `Intake` says where a new group begins. This is for what is committed and not there any more: nothing that
+        # still is there may be skipped.
+        auto_offset_reset="earliest",
+        session_timeout_ms=int(group.session_timeout_s * 1000),
+        heartbeat_interval_ms=int(min(3.0, group.session_timeout_s / 4) * 1000),
+        max_poll_interval_ms=int(group.max_poll_interval_s * 1000),
+        max_poll_records=images,
+        fetch_max_bytes=min(size, _ANSWER),
+        max_partition_fetch_bytes=_ANSWER // 8,
+        allow_auto_create_topics=False,
+        # Eager: all partitions are given up before new ones come, so that a generation names one state of the group.
+        partition_assignment_strategy=(RangePartitionAssignor,),
+    )
+
+
+def build_producer(connection: Connection, transactional_id: str, transaction_timeout_s: float) -> KafkaProducer:
+    """A transactional producer, not yet initialised."""
+    delivery_ms = int(transaction_timeout_s * 1000 / 2)
+    return KafkaProducer(
+        **connection.options(),
+        client_id=f"vigilens-{uuid.uuid4().hex[:8]}",
+        transactional_id=transactional_id,
+        transaction_timeout_ms=int(transaction_timeout_s * 1000),
+        # Shorter than the transaction, so that a record fails before the broker aborts, and flush always ends.
+        delivery_timeout_ms=delivery_ms,
+        request_timeout_ms=delivery_ms - 100,
+        max_block_ms=delivery_ms,
+        retry_backoff_ms=15,  # each retried step of a transaction sleeps so long; the default is 100
+        batch_size=262_144,
+        allow_auto_create_topics=False,
+    )

@@ -1,0 +1,137 @@
+"""What stands on the stage of the demo: broker, topics, Milvus, sets and service, started in order."""
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.markup import escape
+
+from config.load import PREFIX, load
+from config.settings import Settings
+from consumer import topics as kafka_topics
+from consumer.clients import Connection
+from demo import sets
+from demo.kafka_io import Topics
+from demo.pictures import DemoError
+from embedding.encoder import Encoder
+from harness.broker import Cluster, kafka
+from harness.processes import Leash
+from harness.service import Service, service, write_settings
+from reference_sets.store import Store
+from vectors.lite_server import lite_server
+from vigilens import wiring
+
+PARTITIONS = 4
+MAX_BYTES, MAX_ATTRIBUTES_BYTES = 20_971_520, 16_384  # [images] of default.toml
+OURS = ".vigilens-demo"  # marks the folder that the next run may remove
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """All that runs.
+
+    Attributes:
+        work: folder of this run.
+        ready_s: seconds from the service's start until it was ready.
+    """
+
+    work: Path
+    bootstrap: str
+    topics: Topics
+    encoder: Encoder
+    store: Store
+    settings: Settings
+    service: Service
+    ready_s: float
+
+
+def fresh(folder: Path) -> Path:
+    """An empty folder `run` below the visitor's. Only what an earlier demo wrote is removed.
+
+    Raises:
+        DemoError: somebody else's files are there.
+    """
+    work = folder.resolve() / "run"
+    if work.exists():
+        if not (work / OURS).exists():
+            raise DemoError(f"{work} was not written by the demo; choose another --folder")
+        shutil.rmtree(work)
+    (work / "inbox").mkdir(parents=True)
+    (work / OURS).touch()
+    return work
+
+
+def set_up(house: ExitStack, work: Path, say: Callable[[str], None]) -> Stage:
+    """Broker and Milvus at the same time; then topics, sets and service, of which each needs those before it.
+
+    Args:
+        house: what is started enters it; so it is stopped in reverse.
+        work: an empty folder, see `fresh`.
+        say: is told each step, with rich's markup.
+    """
+    with ThreadPoolExecutor(1) as aside:
+        milvus = aside.submit(house.enter_context, lite_server(work / "sets.db"))
+        cluster = house.enter_context(kafka(work, say=lambda text: say(escape(text))))
+    topics, uri = house.enter_context(_topics(cluster)), milvus.result()
+    say(f"Kafka answers at {cluster.bootstrap}")
+    settings = _settings(work, cluster.bootstrap, topics, uri)
+    encoder = wiring.encoder(settings)
+    store = house.enter_context(wiring.store(settings))
+    made = sets.make(store, encoder, settings)
+    say("Milvus Lite holds " + ", ".join(f"{each.name} ({each.kind})" for each in made))
+    running = house.enter_context(service(work, work / "vigilens.toml", house.enter_context(Leash())))
+    ready_s = running.wait_until_ready()
+    say(f"the service is ready, {ready_s:.1f} s after its start; its log is {running.log}")
+    return Stage(work, cluster.bootstrap, topics, encoder, store, settings, running, ready_s)
+
+
+@contextmanager
+def _topics(cluster: Cluster) -> Iterator[Topics]:
+    """The three topics, made as `vigilens check --create-topics` makes them.
+
+    On other people's brokers they get names of their own, and are removed at the end.
+    """
+    prefix = "vigilens" if cluster.nodes else f"vigilens-demo-{uuid.uuid4().hex[:8]}"
+    topics = Topics(f"{prefix}.images", f"{prefix}.verdicts", f"{prefix}.metrics")
+    names = [topics.images, topics.verdicts, topics.metrics]
+    with kafka_topics.admin(Connection(cluster.bootstrap)) as admin:
+        needs = kafka_topics.needs(topics.images, topics.verdicts, topics.metrics, MAX_BYTES, MAX_ATTRIBUTES_BYTES)
+        kafka_topics.create(admin, needs, PARTITIONS, -1)
+    try:
+        yield topics
+    finally:
+        if not cluster.nodes:
+            with kafka_topics.admin(Connection(cluster.bootstrap)) as admin:
+                admin.delete_topics(names)
+
+
+def _settings(work: Path, bootstrap: str, topics: Topics, uri: str) -> Settings:
+    """Writes the service's vigilens.toml and reads it, without what this shell may have set for another service."""
+    write_settings(
+        work / "vigilens.toml",
+        {
+            "kafka": {
+                "bootstrap_servers": bootstrap,
+                "group": topics.images.replace(".images", "-demo"),
+                "instance": "demo",
+                "images_topic": topics.images,
+                "verdicts_topic": topics.verdicts,
+                "metrics_topic": topics.metrics,
+            },
+            "images": {"roots": [str(work / "inbox")]},
+            "milvus": {"uri": uri},
+            "sets": {"use": [plan.name for plan in sets.ALL]},
+            "http": {"port": 0},
+            "log": {"format": "json"},
+        },
+    )
+    put_aside = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(PREFIX)}
+    try:
+        return load(work / "vigilens.toml")
+    finally:
+        os.environ.update(put_aside)

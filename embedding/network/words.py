@@ -1,0 +1,126 @@
+"""The encoder "words": visual words of local features, summed up in one vector. It needs no weights of anybody.
+
+keypoints   corners and their descriptors of 256 bits (embedding/local/keypoints.py)
+words       each descriptor → how much it is of each of 2,048 learned visual words
+sum         over the picture, square root (a wall of equal bricks is one observation, not a hundred), unit length
+out         → 512 values, unit length
+
+The network (words.safetensors) was learned from procedural pictures and edits of them, without any photograph, so that
+a picture's edits come near to it and other pictures do not, be they in the same frame: `training/` has the recipe. Its
+vectors make a shortlist; what is a copy is told by the geometric check (matcher/check/weigh.py).
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load
+from torch import Tensor
+from torch.nn.functional import linear, normalize, pad
+
+from embedding.encoder import Encoded, fingerprint
+from embedding.local.keypoints import DESCRIPTOR_BYTES, MATCHABLE, MOST, Keypoints, detect
+from embedding.picture import Pixels, Size
+
+WEIGHTS = "words.safetensors"
+ALGORITHM = 1  # of keypoints and sum: counts up when the same picture would get another vector
+ROOT_FLOOR = 1e-4  # below the square root, whose slope at 0 could not be learned
+
+Layer = Callable[[Tensor], Tensor]  # rows (n, in) to (n, out), none below 0
+
+_TOGETHER = 8  # pictures that go through the network at once: fewer read its weights more often, more need more memory
+# The network is given a multiple of so many rows: for each number of rows oneDNN makes a kernel, and it keeps 1,024 of
+# them, which took 100 MB.
+_ROWS = 256
+
+
+class Words:
+    """The encoder "words". Safe to call from several threads.
+
+    A picture with fewer than MATCHABLE keypoints is featureless: plain surfaces, skies, a word on white.
+    """
+
+    name = "words"
+    least_side = None  # corners are as large as the pixels that they are seen in
+    together = _TOGETHER
+    least_together = 1  # 23 ms of a core for one picture and 44 for two, without AMX
+
+    def __init__(self) -> None:
+        torch.set_num_threads(1)  # batches run side by side, so each gets one thread
+        content = files("embedding.network").joinpath(WEIGHTS).read_bytes()
+        weights = {name: value.float() for name, value in load(content).items()}
+        # The sum is long and its terms are positive, so rounding averages out: 1 - cos is 1e-5 (test_words.py).
+        self._type = torch.bfloat16 if torch.cpu.get_capabilities().get("amx_bf16") else torch.float32
+        layers = [_layer(weights, name, self._type) for name in ("hidden", "words")]
+        prepacked = [_prepacked(*layer) for layer in layers]
+        self._layers = [fast or _plain(*layer) for fast, layer in zip(prepacked, layers, strict=True)]
+        self._out = _layer(weights, "out", torch.float32)
+        self.how = str(self._type).removeprefix("torch.") + (", prepacked" if all(prepacked) else "")
+        self.dimension = len(weights["out.bias"])
+        digest = hashlib.sha256(content).hexdigest()
+        self.fingerprint = fingerprint(
+            "words", {"algorithm": ALGORITHM, "weights": digest, "dimension": self.dimension, "type": "float32"}
+        )
+
+    def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:  # noqa: ARG002 (none is reduced)
+        """Vectors and keypoints of n pictures, n ≥ 1, in their order; zeros where there are too few keypoints."""
+        keypoints = [detect(pixels) for pixels in pictures]
+        featureless = np.array([len(found) < MATCHABLE for found in keypoints])
+        vectors = self.vectors(keypoints)
+        vectors[featureless] = 0
+        return Encoded(vectors, featureless, keypoints)
+
+    @torch.inference_mode()
+    def vectors(self, keypoints: Sequence[Keypoints]) -> NDArray[np.float32]:
+        """Vectors (n, dimension) of unit length; without keypoints an arbitrary one."""
+        parts = (keypoints[start : start + _TOGETHER] for start in range(0, len(keypoints), _TOGETHER))
+        sums = torch.cat([self._sums(part) for part in parts])
+        roots = normalize(torch.sqrt(sums + ROOT_FLOOR), dim=1)
+        return normalize(linear(roots, *self._out), dim=1).numpy()
+
+    def _sums(self, keypoints: Sequence[Keypoints]) -> Tensor:
+        """(pictures, words) float32."""
+        counts = [len(found) for found in keypoints]
+        empty = np.zeros((-sum(counts) % _ROWS, DESCRIPTOR_BYTES), np.uint8)
+        bits = np.unpackbits(np.concatenate([*(found.descriptors for found in keypoints), empty]), axis=1).view(np.int8)
+        bits <<= 1
+        bits -= 1
+        rows = torch.from_numpy(bits).to(self._type)
+        for layer in self._layers:
+            rows = layer(rows)
+        # As a product: adding up bfloat16 row by row takes twice as long.
+        whose = torch.eye(len(keypoints), dtype=self._type).repeat_interleave(torch.tensor(counts), 1)
+        whose = pad(whose, (0, len(empty)))
+        return (whose @ rows).float()
+
+
+def _layer(weights: dict[str, Tensor], name: str, type_: torch.dtype) -> tuple[Tensor, Tensor]:
+    return weights[f"{name}.weight"].to(type_), weights[f"{name}.bias"].to(type_)
+
+
+def _plain(weight: Tensor, bias: Tensor) -> Layer:
+    return lambda rows: linear(rows, weight, bias).relu_()
+
+
+def _prepacked(weight: Tensor, bias: Tensor) -> Layer | None:
+    """The layer with its weights in the order in which oneDNN reads them: 1.4 times as fast in bfloat16.
+
+    These operators are PyTorch's own and may change: None where they are missing, or say something else.
+    """
+    try:
+        ours = torch.ops.mkldnn._reorder_linear_weight(weight, _TOGETHER * MOST)  # noqa: SLF001 (checked below)
+        fused = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 (checked below)
+
+        def layer(rows: Tensor) -> Tensor:
+            found: Tensor = fused(rows, ours, bias, "relu", [], "")
+            return found
+
+        signs = torch.eye(64, weight.shape[1], dtype=weight.dtype).mul_(2).sub_(1)
+        expected = _plain(weight, bias)(signs)
+        same = torch.allclose(layer(signs), expected, rtol=0.02, atol=0.01 * float(expected.abs().max()))
+    except (AttributeError, RuntimeError, TypeError):
+        return None
+    return layer if same else None

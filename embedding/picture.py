@@ -1,0 +1,27 @@
+"""A decoded picture (plain values)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
+Size = tuple[int, int]  # height, width
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What a viewer would see.
+
+    Attributes:
+        pixels: (height, width, 3) uint8 sRGB, C-contiguous; upright, transparency over white. Where `least_side` asked
+            for it, reduced to 1/8, 1/4 or 1/2 of the size, rounded up.
+        size: height and width of the picture, which are those of the pixels unless it was reduced.
+        format: JPEG, PNG, WEBP, GIF, BMP, TIFF or AVIF.
+        frames: frames of the file, at least 1; counting ends at `frames.MOST_FRAMES`.
+    """
+
+    pixels: Pixels
+    size: Size
+    format: str
+    frames: int

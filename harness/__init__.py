@@ -1,0 +1,7 @@
+"""Real services on this machine, for demo, tests and benchmarks.
+
+broker      Apache Kafka: one node, or three
+kafka_jars  a Java runtime and Kafka's jars from packages
+processes   child processes that end with this one
+service     `vigilens run` in a process of its own
+"""

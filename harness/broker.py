@@ -1,0 +1,278 @@
+"""Real Apache Kafka on this machine for the demo and the tests: one KRaft node, or three with replication 3.
+
+    with kafka(folder) as cluster:
+        ... cluster.bootstrap ...
+
+The nodes listen on 127.0.0.1 only, keep everything in `folder`, and die with this process.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+import uuid
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from random import SystemRandom
+
+from harness.kafka_jars import NoKafka, class_path, java
+from harness.processes import Leash, tail
+
+BOOTSTRAP_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
+START_TIMEOUT_S = 90.0  # 2 s for one node, 5 s for three; much more on a busy machine
+STOP_TIMEOUT_S = 30.0
+ATTEMPTS = 3  # between choosing a port and listening on it, another program can take it
+JVM = ("-Xms64m", "-Xmx400m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true")
+
+_COMMON = Path(__file__).with_name("broker.properties")
+_LOG4J = Path(__file__).with_name("broker-log4j2.properties")
+
+__all__ = ["Cluster", "KafkaFailed", "NoKafka", "Node", "kafka"]
+
+
+class KafkaFailed(Exception):  # noqa: N818 (named after what happened)
+    """A node ended or did not answer in time; the message holds the end of its log."""
+
+
+class Node:
+    """One broker and controller.
+
+    Attributes:
+        id: 1, 2, …
+        address: "127.0.0.1:port" for clients.
+        log: file with its output.
+    """
+
+    def __init__(self, id_: int, address: str, log: Path, command: list[str | Path], leash: Leash) -> None:
+        self.id = id_
+        self.address = address
+        self.log = log
+        self._command = command
+        self._leash = leash
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id; None while it does not run."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    def start(self) -> None:
+        """Starts the process and returns at once; `Cluster.wait` waits until it answers."""
+        if self.pid is None:
+            self._process = self._leash.start(self._command, self.log)
+
+    def stop(self) -> None:
+        """Ends it as an operator would (SIGTERM) and waits; kills it when that takes too long."""
+        if self._process is None:
+            return
+        self._signal(signal.SIGCONT)
+        self._signal(signal.SIGTERM)
+        try:
+            self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """Ends it as a power cut would (SIGKILL) and waits until it is gone."""
+        self._signal(signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait()
+
+    def pause(self) -> None:
+        """Stalls it (SIGSTOP): it keeps its connections and answers nothing."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Ends a stall (SIGCONT)."""
+        self._signal(signal.SIGCONT)
+
+    def check(self) -> None:
+        """Raises KafkaFailed when the process was started and has ended."""
+        if self._process is not None and self._process.poll() is not None:
+            raise KafkaFailed(f"Kafka node {self.id} ended ({self._process.returncode}):\n{tail(self.log)}")
+
+    def _signal(self, number: int) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(number)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Brokers that answer.
+
+    Attributes:
+        bootstrap: "host:port,…" for clients.
+        nodes: the embedded nodes; empty when the brokers are somebody else's.
+    """
+
+    bootstrap: str
+    nodes: tuple[Node, ...] = ()
+
+    def wait(self, timeout_s: float = START_TIMEOUT_S) -> None:
+        """Waits until every node is registered and every partition has all its replicas in sync.
+
+        Raises:
+            KafkaFailed: when a node has ended, or `timeout_s` seconds are over.
+        """
+        deadline = time.monotonic() + timeout_s
+        missing = "no answer yet"
+        while missing:
+            for node in self.nodes:
+                node.check()
+            if time.monotonic() > deadline:
+                logs = "\n".join(tail(node.log) for node in self.nodes)
+                raise KafkaFailed(f"Kafka at {self.bootstrap} is not whole after {timeout_s:.0f} s: {missing}\n{logs}")
+            time.sleep(0.1)
+            missing = self._missing()
+
+    def _missing(self) -> str:
+        """What still lacks, in words; empty when the cluster is whole."""
+        silent = [node.address for node in self.nodes if not _listens(node.address)]
+        if silent:
+            return f"{', '.join(silent)} does not listen"
+        from kafka import KafkaAdminClient  # noqa: PLC0415 (heavy)
+        from kafka.errors import KafkaError  # noqa: PLC0415
+
+        try:
+            admin = KafkaAdminClient(bootstrap_servers=self.bootstrap, request_timeout_ms=5_000)
+        except KafkaError as error:
+            return str(error)
+        with suppress(KafkaError):
+            try:
+                brokers = [one for one in admin.describe_cluster()["brokers"] if not one.get("is_fenced")]
+                topics = admin.describe_topics()
+            finally:
+                admin.close()
+            if len(brokers) < len(self.nodes):
+                return f"{len(brokers)} of {len(self.nodes)} nodes are registered"
+            partitions = [part for topic in topics for part in topic["partitions"]]
+            behind = sum(set(part["isr_nodes"]) != set(part["replica_nodes"]) for part in partitions)
+            return f"{behind} partitions lack a replica" if behind and self.nodes else ""
+        return "it listens and does not answer"
+
+
+@contextmanager
+def kafka(
+    folder: Path,
+    nodes: int = 1,
+    say: Callable[[str], None] = lambda _: None,
+    cache: Path | None = None,
+    more: str = "",
+) -> Iterator[Cluster]:
+    """A cluster for the time of the `with` block.
+
+    With KAFKA_BOOTSTRAP_SERVERS set and one node wanted, it is that cluster, and nothing is started.
+
+    Args:
+        folder: for data and logs; made if missing. Each call makes a fresh cluster in it.
+        nodes: 1, or 3 with replication 3 and min.insync.replicas 2.
+        say: is told what takes long.
+        cache: folder for Kafka's jars; None: `harness.kafka_jars.CACHE`.
+        more: lines of broker.properties that go before ours in effect; {client} and {controller} are the node's ports.
+
+    Raises:
+        NoKafka: Java or Kafka's jars cannot be had.
+        KafkaFailed: a node ended or did not answer.
+    """
+    elsewhere = os.environ.get(BOOTSTRAP_VARIABLE)
+    if elsewhere and nodes == 1 and not more:
+        cluster = Cluster(elsewhere)
+        cluster.wait()
+        yield cluster
+        return
+    jars = class_path(say, cache)
+    say(f"starting Apache Kafka ({nodes} {'node' if nodes == 1 else 'nodes'})")
+    with Leash() as leash:
+        cluster = _started(folder, nodes, jars, leash, more)
+        yield cluster
+        for node in cluster.nodes:
+            node.resume()
+        if nodes == 1:
+            cluster.nodes[0].stop()  # several would wait for one another's votes; the leash ends them
+
+
+def _started(folder: Path, nodes: int, jars: str, leash: Leash, more: str) -> Cluster:
+    for attempt in range(1, ATTEMPTS + 1):
+        cluster = _formatted(folder / f"kafka-{uuid.uuid4().hex[:8]}", nodes, jars, leash, more)
+        try:
+            for node in cluster.nodes:
+                node.start()
+            cluster.wait()
+        except KafkaFailed as error:
+            for node in cluster.nodes:
+                node.kill()
+            if "Address already in use" not in str(error) or attempt == ATTEMPTS:
+                raise
+        else:
+            return cluster
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _cluster_id(drawn: bytes) -> str:
+    """16 bytes as Kafka writes them; the first is kept low, since an id that begins with - is taken for an option."""
+    return urlsafe_b64encode(bytes([drawn[0] & 0x7F, *drawn[1:]])).decode().rstrip("=")
+
+
+def _formatted(folder: Path, nodes: int, jars: str, leash: Leash, more: str) -> Cluster:
+    """Writes each node's properties, formats its folder, and makes nodes that are not yet started."""
+    folder.mkdir(parents=True)
+    ports = free_ports(2 * nodes)
+    clients, controllers = ports[:nodes], ports[nodes:]
+    voters = ",".join(f"{number}@127.0.0.1:{port}" for number, port in enumerate(controllers, 1))
+    cluster_id = _cluster_id(uuid.uuid4().bytes)
+    launch: list[str | Path] = [java(), *JVM, f"-Dlog4j2.configurationFile={_LOG4J}", "-cp", jars]
+    made: list[Node] = []
+    formatting = []
+    for number, (client, controller) in enumerate(zip(clients, controllers, strict=True), 1):
+        properties = folder / f"node-{number}.properties"
+        own = _own(number, client, controller, voters, nodes, folder)
+        properties.write_text(_COMMON.read_text() + own + more.format(client=client, controller=controller))
+        log = folder / f"node-{number}.log"
+        format_it = [*launch, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", properties]
+        formatting.append((leash.start(format_it, log), log))
+        made.append(Node(number, f"127.0.0.1:{client}", log, [*launch, "kafka.Kafka", properties], leash))
+    for process, log in formatting:
+        if process.wait():
+            raise KafkaFailed(f"Kafka's folder could not be formatted:\n{tail(log)}")
+    return Cluster(",".join(node.address for node in made), tuple(made))
+
+
+def _own(number: int, client: int, controller: int, voters: str, nodes: int, folder: Path) -> str:  # noqa: PLR0913, PLR0917 (one line each)
+    """The lines of broker.properties that differ between nodes and between cluster sizes."""
+    enough = min(2, nodes)
+    lines = {
+        "node.id": number,
+        "listeners": f"PLAINTEXT://127.0.0.1:{client},CONTROLLER://127.0.0.1:{controller}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{client}",
+        "controller.quorum.voters": voters,
+        "log.dirs": folder / f"node-{number}",
+        "default.replication.factor": nodes,
+        "min.insync.replicas": enough,
+        "offsets.topic.replication.factor": nodes,
+        "transaction.state.log.replication.factor": nodes,
+        "transaction.state.log.min.isr": enough,
+    }
+    return "\n" + "\n".join(f"{key}={value}" for key, value in lines.items()) + "\n"
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports below those that the system gives to outgoing connections: one stays free while its node is down."""
+    chosen: list[int] = []
+    while len(chosen) < count:
+        port = SystemRandom().randrange(20_000, 30_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            if port not in chosen:
+                chosen.append(port)
+    return chosen
+
+
+def _listens(address: str) -> bool:
+    host, port = address.split(":")
+    with suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
+        return True
+    return False

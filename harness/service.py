@@ -1,0 +1,142 @@
+"""The service as an operator would run it: `vigilens run` with a vigilens.toml of its own, in a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from config.load import PREFIX
+from harness.processes import Leash, tail
+
+READY_TIMEOUT_S = 90.0  # 3 s on an idle machine: torch, pymilvus, the group's first rebalance
+STOP_TIMEOUT_S = 20.0
+
+
+class ServiceFailed(Exception):  # noqa: N818 (named after what happened)
+    """The service ended, is not ready in time, or does not stop; the message holds the end of its log."""
+
+
+class Service:
+    """A running `vigilens run`.
+
+    Attributes:
+        log: file with its output.
+        pid: of its process.
+        started_at: time.monotonic of the process's start.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.log = log
+        self.pid = process.pid
+        self.started_at = time.monotonic()
+        self._process = process
+
+    def check(self) -> None:
+        """Raises ServiceFailed when it has ended by itself."""
+        if self._process.poll() is not None:
+            raise ServiceFailed(f"The service ended with code {self._process.returncode}; {self.end_of_log()}")
+
+    def wait_until_ready(self) -> float:
+        """Waits until /ready says so; returns the seconds since its start.
+
+        Raises:
+            ServiceFailed: it has ended, or is not ready in time.
+        """
+        why = "it has not opened its port"
+        while time.monotonic() - self.started_at < READY_TIMEOUT_S:
+            self.check()
+            address = _address(self.log)
+            if address and not (why := _waiting_for(address)):
+                return time.monotonic() - self.started_at
+            time.sleep(0.05)
+        raise ServiceFailed(f"The service is not ready after {READY_TIMEOUT_S:.0f} s: {why}; {self.end_of_log()}")
+
+    def stop(self) -> float:
+        """SIGTERM, as an operator would; returns the seconds that it took to finish what it had taken.
+
+        Raises:
+            ServiceFailed: it does not stop, or not with code 0.
+        """
+        asked = time.monotonic()
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            code = self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            raise ServiceFailed(
+                f"The service did not stop within {STOP_TIMEOUT_S:.0f} s; {self.end_of_log()}"
+            ) from None
+        if code:
+            raise ServiceFailed(f"The service ended with code {code}; {self.end_of_log()}")
+        return time.monotonic() - asked
+
+    def abandon(self) -> None:
+        """Ends it whatever it says: something else has gone wrong already."""
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+
+    def end_of_log(self) -> str:
+        """The last lines of its log, and where the rest is."""
+        return f"its log {self.log} ends with\n{tail(self.log)}"
+
+
+@contextmanager
+def service(folder: Path, settings_file: Path, leash: Leash, program: str = "vigilens.cli") -> Iterator[Service]:
+    """Starts the service; stops it by SIGTERM when the body has not done so.
+
+    Args:
+        folder: its working directory; its log is service.log in it.
+        settings_file: its settings. Variables VIGILENS_… of this process are kept from it.
+        leash: kills it if this process dies.
+        program: module with the command line.
+    """
+    log = folder / "service.log"
+    command: list[str | Path] = [sys.executable, "-m", program, "--config", settings_file, "run"]
+    running = Service(leash.start(command, log, env=plain_environment(os.environ), folder=folder), log)
+    try:
+        yield running
+    except BaseException:
+        running.abandon()
+        raise
+    running.stop()
+
+
+def plain_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment without settings of Vigilens: the demo must be the same everywhere. Code is found as here."""
+    kept = {name: value for name, value in environment.items() if not name.startswith(PREFIX)}
+    root = str(Path(__file__).parents[1])
+    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, (root, kept.get("PYTHONPATH"))))}
+
+
+def write_settings(file: Path, tables: Mapping[str, Mapping[str, object]]) -> None:
+    """Writes a vigilens.toml. Strings, numbers, booleans and lists of strings in TOML look as they do in JSON."""
+    lines = ["# Written by `vigilens demo`."]
+    for table, keys in tables.items():
+        lines += ["", f"[{table}]", *(f"{key} = {json.dumps(value)}" for key, value in keys.items())]
+    file.write_text("\n".join(lines) + "\n")
+
+
+def _address(log: Path) -> str:
+    """Where /ready is: the first line of the log says it, since the port is any free one."""
+    for line in log.read_text(errors="replace").splitlines():
+        if line.startswith("{") and '"http"' in line:
+            return str(json.loads(line)["http"])
+    return ""
+
+
+def _waiting_for(address: str) -> str:
+    """What the service still waits for; empty when it is ready."""
+    try:
+        with urllib.request.urlopen(f"{address}/ready", timeout=2) as answer:  # noqa: S310 (our own loopback port)
+            return "" if answer.status == 200 else "it is not ready"  # noqa: PLR2004 (HTTP OK)
+    except OSError as error:  # also a time-out, while it imports what it needs
+        return str(getattr(error, "read", lambda: b"")().decode() or error)

@@ -1,0 +1,138 @@
+"""The affine map that lays a reference into a picture, if there is one. Pure, and nothing is drawn at random.
+
+match     nearest descriptors → pairs of points
+guess     a pair has a place, a turn and a scale, so each is a hypothesis by itself (Philbin et al., CVPR 2007)
+refine    the best by least squares over those that agree, with shrinking tolerance
+refuse    maps that no uploader makes: mirrored, on a line, stretched, tiny
+"""
+
+from dataclasses import dataclass
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from embedding.local.keypoints import DESCRIPTOR_BYTES, Keypoints
+
+Floats = NDArray[np.float32]
+Indices = NDArray[np.intp]
+
+_NEAR, _FAR, _RATIO = 40, 72, 0.85  # bits: a pair is near; or not far, and much nearer than the next best
+_LEAST_PAIRS = 4  # three always agree on an affine map
+_HYPOTHESES = 64
+_REFINED = 3
+# Distances in units of the picture's longest side, first wide, since one corner's turn and scale are coarse.
+_TOLERANCES = (0.06, 0.03, 0.016, 0.016)
+_SMALLEST, _LARGEST = 0.12, 8.0  # scale from reference to picture
+_STRETCHED = 2.6  # larger to smaller scale of the map
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Map:
+    """An affine map of reference points to picture points, p = r @ linear + shift, and the pairs that agree on it."""
+
+    linear: Floats
+    shift: Floats
+    pairs: Indices  # (m, 2): rows of picture and reference
+
+    def forth(self, points: Floats) -> Floats:
+        """Points (n, 2) of the reference, as they lie in the picture."""
+        return points @ self.linear + self.shift
+
+    def back(self, points: Floats) -> Floats:
+        """Points (n, 2) of the picture, as they lie in the reference."""
+        return ((points - self.shift) @ np.linalg.inv(self.linear)).astype(np.float32)
+
+
+def align(picture: Keypoints, reference: Keypoints) -> Map | None:
+    """The map that most pairs of corners agree on, at most 450 of them; None where there is none."""
+    pairs = _pairs(picture, reference)
+    if len(pairs) < _LEAST_PAIRS:
+        return None
+    there, here = picture.points[pairs[:, 0]], reference.points[pairs[:, 1]]
+    agreeing = _hypotheses(picture, reference, pairs)
+    best: Map | None = None
+    most = _LEAST_PAIRS - 1
+    for agree in agreeing:
+        refined = _refined(there, here, agree)
+        if refined is None:
+            continue
+        linear, shift, kept = refined
+        distinct = min(_distinct(there[kept]), _distinct(here[kept]))
+        if distinct > most:
+            best, most = Map(linear, shift, pairs[kept]), distinct
+    return best
+
+
+def _pairs(picture: Keypoints, reference: Keypoints) -> Indices:
+    """(m, 2): rows of picture and reference whose descriptors belong together, nearest first."""
+    faiss.omp_set_num_threads(1)  # of the calling thread: FAISS's own would wait for each other on busy cores
+    known = faiss.IndexBinaryFlat(8 * DESCRIPTOR_BYTES)
+    known.add(reference.descriptors)
+    distance, row = known.search(picture.descriptors, 2)
+    best, next_best = distance.T
+    # A reference of one corner has no second: FAISS says 2^31 - 1, which is far enough.
+    sure = (best < _NEAR) | ((best < _FAR) & (best < _RATIO * next_best))
+    chosen = np.flatnonzero(sure)
+    chosen = chosen[np.argsort(best[chosen], kind="stable")]
+    return np.stack([chosen, row[chosen, 0]], 1)
+
+
+def _hypotheses(picture: Keypoints, reference: Keypoints, pairs: Indices) -> list[NDArray[np.bool_]]:
+    """Which pairs agree with the best single ones, best first."""
+    there, here = picture.points[pairs[:, 0]], reference.points[pairs[:, 1]]
+    tried = pairs[:_HYPOTHESES]
+    turn = np.deg2rad(picture.angles[tried[:, 0]] - reference.angles[tried[:, 1]])
+    scale = picture.scales[tried[:, 0]] / reference.scales[tried[:, 1]]
+    cosine, sine = (scale * np.cos(turn))[:, None], (scale * np.sin(turn))[:, None]
+    number = len(tried)
+    right, down = here[:, 0] - here[:number, :1], here[:, 1] - here[:number, 1:]
+    off_x = cosine * right - sine * down + there[:number, :1] - there[:, 0]
+    off_y = sine * right + cosine * down + there[:number, 1:] - there[:, 1]
+    agree = off_x * off_x + off_y * off_y < _TOLERANCES[0] ** 2
+    votes = agree.sum(1)
+    best = np.argsort(-votes, kind="stable")[:_REFINED]
+    return [agree[index] for index in best if votes[index] >= _LEAST_PAIRS]
+
+
+def _refined(there: Floats, here: Floats, agree: NDArray[np.bool_]) -> tuple[Floats, Floats, NDArray[np.bool_]] | None:
+    """Least squares, then who agrees with it, then again; None where it does not hold or is degenerate."""
+    for tolerance in _TOLERANCES:
+        fitted = _fitted(there[agree], here[agree])
+        if fitted is None:
+            return None
+        linear, shift, smallest = fitted
+        off = here @ linear + shift - there
+        # In a strongly reduced reference everything is near: there the distance is held to its own size.
+        allowed = tolerance * min(1.0, 2 * smallest)
+        agree = (off * off).sum(1) < allowed * allowed
+        if agree.sum() < _LEAST_PAIRS:
+            return None
+    return linear, shift, agree
+
+
+def _fitted(there: Floats, here: Floats) -> tuple[Floats, Floats, float] | None:
+    """Affine least squares with its smaller scale; None for points on a line, and for maps that no uploader makes."""
+    mean_there, mean_here = there.mean(0), here.mean(0)
+    centred = here - mean_here
+    spread = centred.T @ centred
+    trace, determinant = spread[0, 0] + spread[1, 1], spread[0, 0] * spread[1, 1] - spread[0, 1] ** 2
+    if determinant <= 1e-3 * trace * trace:  # narrower than 1 : 30
+        return None
+    linear = np.linalg.solve(spread, centred.T @ (there - mean_there))
+    area = linear[0, 0] * linear[1, 1] - linear[0, 1] * linear[1, 0]
+    if area <= 0:  # mirrored: references are stored or queried mirrored for that
+        return None
+    # Singular values of a 2 x 2 matrix from its squared norm and determinant.
+    norm = float((linear * linear).sum())
+    root = np.sqrt(max(norm * norm - 4 * area * area, 0.0))
+    largest, smallest = np.sqrt((norm + root) / 2), np.sqrt(max((norm - root) / 2, 1e-12))
+    if smallest < _SMALLEST or largest > _LARGEST or largest > _STRETCHED * smallest:
+        return None
+    return linear.astype(np.float32), (mean_there - mean_here @ linear).astype(np.float32), float(smallest)
+
+
+def _distinct(points: Floats) -> int:
+    """Points that are not the same place on another level."""
+    places = np.floor(points * 80).astype(np.intp)
+    return len(np.unique(places[:, 0] * 1000 + places[:, 1]))

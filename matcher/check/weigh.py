@@ -1,0 +1,183 @@
+"""The geometric check: does a reference lie in a picture, where, and does anything speak against it? Pure.
+
+propose   which references may lie there at all (propose.py)
+align     where: the map from reference to picture (align.py)
+weigh     what speaks for the map, and what against it: places where both pictures have corners and none agree
+common    what the picture shares with several references that otherwise contradict it is a frame, and counts nothing
+
+Two memes with one caption, or two screenshots of one app, agree in dozens of corners. What tells them from copies is
+the rest of the overlap. So both pictures are cut into 8 x 8 cells, and of those cells of the overlap that have corners
+of both, the share that has agreeing ones is taken; the smaller share of the two sides counts.
+
+The work is bounded whatever the picture: a corner meets at most one corner of the picture for each of 16 parts of its
+descriptor, MOST_ALIGNED references are aligned, and each tries 64 maps on at most 450 pairs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from embedding.local.keypoints import Keypoints
+from matcher.check.align import Floats, Indices, Map, align
+from matcher.check.propose import promising
+from matcher.evidence import Corners
+
+# An alignment with this score ends the check: the references that are left have fewer proposals.
+CONCLUSIVE = 0.8
+
+_CELLS = 8  # per side
+_HALF = 6.0  # evidence that has the score 0.5
+_CONTRADICTED = 0.4  # an alignment with a smaller share is a frame at best
+# Of the reference's cells in the overlap, the share that must agree for more than a review. A caption on a plain ground
+# has 0.17 to 0.37 of a meme's, nothing else being there to contradict; copies have 0.4 and more, but for strong blur,
+# stretching and combinations. What has less stays at 7 / (7 + 6) = 0.54.
+_ANSWERED, _UNANSWERED_EVIDENCE = 0.4, 7.0
+_COMMON_RADIUS = 0.02  # of the picture's longest side
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Alignment:
+    """How a reference lies in a picture. Positions are fractions of width and height, from the upper left corner.
+
+    Attributes:
+        score: 0 to 1: c / (c + 6), c the number of agreeing cells times the share that they are, times `distinctive`.
+        inliers: pairs of corners that agree on the map.
+        share: of the cells of the overlap with corners of both, those with agreeing ones; the smaller of both sides.
+        distinctive: share of the inliers that are not common to references which contradict the picture elsewhere.
+        coverage: share of the reference's area that the picture shows.
+        region: the reference's corners in the picture, upper left first, clockwise; may lie outside.
+        back: the picture's corners in the reference.
+        pairs: float32 (inliers, 4): x and y in the picture, x and y in the reference.
+    """
+
+    score: float
+    inliers: int
+    share: float
+    distinctive: float
+    coverage: float
+    region: Corners
+    back: Corners
+    pairs: Floats
+
+
+def check(picture: Keypoints, references: Sequence[Keypoints]) -> list[Alignment | None]:
+    """How each reference lies in the picture, None where it does not. In the order of the references."""
+    found: list[Alignment | None] = [None] * len(references)
+    maps: dict[int, Map] = {}
+    for index in promising(picture, references):
+        reference = references[index]
+        aligned = align(picture, reference)
+        if aligned is None:
+            continue
+        maps[index] = aligned
+        weighed = found[index] = _weighed(picture, reference, aligned)
+        if weighed.score >= CONCLUSIVE:
+            break
+    return _without_common(picture, found, maps)
+
+
+def score_of(evidence: float) -> float:
+    """Evidence c, 0 to 64 (agreeing cells times the share that they are), as a score, 0 to less than 1."""
+    return evidence / (evidence + _HALF)
+
+
+def evidence_of(score: float) -> float:
+    """The evidence behind a score of 0 to less than 1."""
+    return _HALF * score / (1 - score)
+
+
+def _weighed(picture: Keypoints, reference: Keypoints, found: Map) -> Alignment:
+    """The alignment with all that speaks for and against it."""
+    in_picture = _cells(
+        picture, reference, found.back(picture.points), found.forth(reference.points), found.pairs[:, 0]
+    )
+    in_reference = _cells(
+        reference, picture, found.forth(reference.points), found.back(picture.points), found.pairs[:, 1]
+    )
+    agreeing = min(in_picture[0], in_reference[0])
+    share = min(in_picture[0] / max(in_picture[1], 1), in_reference[0] / max(in_reference[1], 1))
+    evidence = agreeing * share
+    if in_reference[0] < _ANSWERED * in_reference[2]:
+        evidence = min(evidence, _UNANSWERED_EVIDENCE)
+    frame, known = _frame(picture), _frame(reference)
+    corners = found.forth(known)
+    return Alignment(
+        score=score_of(evidence),
+        inliers=len(found.pairs),
+        share=share,
+        distinctive=1.0,
+        coverage=_coverage(corners, frame),
+        region=_fractions(corners, picture),
+        back=_fractions(found.back(frame), reference),
+        pairs=np.concatenate(
+            [
+                picture.points[found.pairs[:, 0]] / (picture.width, picture.height),
+                reference.points[found.pairs[:, 1]] / (reference.width, reference.height),
+            ],
+            1,
+        ).astype(np.float32),
+    )
+
+
+def _cells(
+    own: Keypoints, other: Keypoints, in_other: Floats, of_other: Floats, agreeing: Indices
+) -> tuple[int, int, int]:
+    """Of our cells in the overlap: those with agreeing corners, with corners of both pictures, and with any of ours.
+
+    Args:
+        own: whose cells.
+        other: the other picture.
+        in_other: our corners where they would lie in it.
+        of_other: its corners where they would lie with us.
+        agreeing: rows of our corners.
+    """
+    ours = _occupied(own, own.points[_inside(in_other, other)])
+    theirs = _occupied(own, of_other[_inside(of_other, own)])
+    both = ours & theirs
+    return int((both & _occupied(own, own.points[agreeing])).sum()), int(both.sum()), int(ours.sum())
+
+
+def _occupied(frame: Keypoints, points: Floats) -> NDArray[np.bool_]:
+    """Which of the frame's cells hold one of the points."""
+    cells = (points * (_CELLS / frame.width, _CELLS / frame.height)).astype(np.intp).clip(0, _CELLS - 1)
+    return np.bincount(cells[:, 1] * _CELLS + cells[:, 0], minlength=_CELLS * _CELLS) > 0
+
+
+def _inside(points: Floats, frame: Keypoints) -> NDArray[np.bool_]:
+    return np.asarray(((points >= 0) & (points < (frame.width, frame.height))).all(1))
+
+
+def _frame(of: Keypoints) -> Floats:
+    """Its corners, upper left first, clockwise."""
+    return np.array([(0, 0), (of.width, 0), (of.width, of.height), (0, of.height)], np.float32)
+
+
+def _coverage(corners: Floats, frame: Floats) -> float:
+    area = float(cv2.contourArea(corners))
+    seen, _ = cv2.intersectConvexConvex(corners, frame)
+    return min(1.0, float(seen) / area) if area > 0 else 0.0
+
+
+def _fractions(points: Floats, of: Keypoints) -> Corners:
+    first, second, third, fourth = ((float(x) / of.width, float(y) / of.height) for x, y in points)
+    return first, second, third, fourth
+
+
+def _without_common(picture: Keypoints, found: list[Alignment | None], maps: dict[int, Map]) -> list[Alignment | None]:
+    """The alignments, with what contradicted ones share counted as common."""
+    contradicted = {index for index in maps if (one := found[index]) is not None and one.share < _CONTRADICTED}
+    for index, aligned in maps.items():
+        others = [maps[other].pairs[:, 0] for other in contradicted if other != index]
+        one = found[index]
+        if one is None or not others:
+            continue
+        places = picture.points[np.unique(np.concatenate(others))]
+        own = picture.points[aligned.pairs[:, 0]]
+        near = ((own[:, None] - places[None]) ** 2).sum(2).min(1) < _COMMON_RADIUS**2
+        distinctive = 1.0 - float(near.mean())
+        score = score_of(evidence_of(one.score) * distinctive)
+        found[index] = replace(one, distinctive=distinctive, score=score)
+    return found

@@ -1,0 +1,212 @@
+"""The benchmark of edited copies: what it counts, what it edits, and one small run through the product."""
+
+import json
+from functools import cache
+
+import numpy as np
+import pytest
+from detailed import cropped, detailed
+from drawn import drawn
+from PIL import Image
+from run import SEED
+
+from benchmarks.copies import main, matcher
+from benchmarks.copies_count import Copy, Tally, figures, micro_average_precision, threshold
+from benchmarks.copies_edits import EDITS
+from benchmarks.copies_finder import NOTHING, Answer
+from benchmarks.copies_pictures import copies, divide, known, unrelated, usable
+from reference_sets.model import CHECK
+
+
+@cache
+def picture(seed):
+    return Image.fromarray(detailed(seed))
+
+
+def mosaic(seed):
+    """Full of corners, and made in no time."""
+    tiles = np.random.default_rng((79, seed)).integers(0, 256, (18, 24, 3), dtype=np.uint8)
+    return Image.fromarray(tiles).resize((288, 216), Image.Resampling.NEAREST)
+
+
+def ignored():
+    """Progress that nobody looks at."""
+
+
+# What is counted
+
+
+@pytest.mark.parametrize(
+    ("false_positives", "expected"),
+    [(0.005, 0.9), (0.2, 0.9), (0.4, 0.6), (0.6, 0.5)],
+)
+def test_the_threshold_is_the_score_that_the_chosen_share_of_unrelated_pictures_reaches(false_positives, expected):
+    assert threshold([0.1, 0.9, 0.5, 0.6, 0.2], false_positives) == expected
+
+
+def test_a_copy_counts_when_it_is_the_right_one_and_above_the_threshold():
+    answers = [Copy("crop", 0.8, True, 1), Copy("crop", 0.8, False, 3), Copy("crop", 0.5, True, 2)]
+    found = figures(Tally([*answers, Copy("turn", 0.9, True, None)], [0.5, 0.1]), 0.005)
+    assert found.threshold == 0.5
+    assert found.per_edit == {"crop": pytest.approx(1 / 3), "turn": 1}
+    assert found.recall == pytest.approx(2 / 3)
+    assert found.shortlist_per_edit == {"crop": 1, "turn": 0}
+    assert found.shortlist == 0.75
+
+
+def test_the_mean_of_the_precision_at_each_right_answer_is_the_average_precision():
+    # Best first: right, wrong, right; and a third right answer that nobody gave.
+    assert micro_average_precision([0.9, 0.7, 0.8], [True, True, False], 3) == pytest.approx((1 + 2 / 3) / 3)
+
+
+def test_of_equal_scores_the_wrong_answers_count_first():
+    assert micro_average_precision([0.5, 0.5], [True, False], 1) == 0.5
+
+
+def test_the_rank_is_the_place_of_the_reference_or_of_its_mirror_image():
+    answer = Answer(4, 0.5, (4, 2, 4, 7, 2))
+    assert [answer.rank(reference) for reference in (4, 2, 7, 9)] == [1, 2, 4, None]
+
+
+# What is edited
+
+
+@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.name)
+def test_an_edit_is_what_its_seed_says_and_leaves_the_picture_alone(edit):
+    original, other = picture(1), mosaic(SEED)
+    before = original.tobytes()
+    edited, again = (edit.apply(original, SEED, other) for _ in range(2))
+    assert edited.mode == "RGB"
+    assert edited.size == again.size
+    assert edited.tobytes() == again.tobytes()
+    assert edited.tobytes() != before
+    assert original.tobytes() == before
+
+
+@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.name)
+@pytest.mark.parametrize("size", [(64, 1024), (1024, 64), (64, 64)])
+def test_an_edit_takes_the_smallest_and_the_longest_pictures(edit, size):
+    original, other = mosaic(1).resize(size), mosaic(2).resize(size[::-1])
+    assert min(edit.apply(original, SEED, other).size) >= 8
+
+
+# What the folder gives
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """42 pictures in two folders, one of them twice, and files that are none."""
+    folder = tmp_path_factory.mktemp("pictures")
+    (folder / "more").mkdir()
+    for number in range(42):
+        mosaic(number).save(folder / ("more" if number % 2 else ".") / f"{number:02}.png")
+    mosaic(0).save(folder / "twice.png")
+    drawn(1).resize((2000, 50)).save(folder / "thin.png")
+    (folder / "notes.txt").write_text("no picture")
+    (folder / ".hidden.png").write_text("not looked at")
+    return folder
+
+
+def test_what_cannot_be_used_is_skipped_and_named(folder):
+    paths, skipped = usable(folder, SEED, 0, ignored)
+    assert len(paths) == 42
+    assert {one.path.name for one in skipped} - {"00.png"} <= {"twice.png", "thin.png", "notes.txt"}
+    assert len(skipped) == 3
+    assert all(one.why for one in skipped)
+
+
+def test_the_seed_decides_which_pictures_are_used(folder):
+    first, again, others = (usable(folder, seed, 20, ignored)[0] for seed in (SEED, SEED, SEED + 1))
+    assert first == again
+    assert first != others
+    assert len(first) == 20
+
+
+@pytest.mark.parametrize("hard", [False, True])
+def test_no_picture_is_known_and_unrelated_at_once(folder, hard):
+    split = divide(usable(folder, SEED, 0, ignored)[0], hard=hard)
+    inside = {*split.references, *split.crowd, *split.crowd_pasted}
+    assert len(split.references) == 21
+    assert split.strangers
+    assert not inside & {*split.strangers, *split.shown_pasted}
+    assert bool(split.crowd) == hard
+
+
+def test_hard_makes_every_edit_of_the_crowd_known(folder):
+    edits = EDITS[:3]
+    paths, _ = usable(folder, SEED, 0, ignored)
+    easy, hard = divide(paths, hard=False), divide(paths, hard=True)
+    assert sum(map(len, known(easy, edits))) == 21
+    assert sum(map(len, known(hard, edits))) == 21 + 3 * len(hard.crowd)
+    assert sum(len(shown.pictures) for shown in copies(hard, edits)) == 3 * 21
+    assert sum(len(shown.pictures) for shown in unrelated(hard, edits, 2)) == 3 * len(hard.strangers)
+
+
+# Through the product
+
+
+def test_the_matcher_finds_cropped_turned_and_mirrored_copies_and_scores_them_above_others():
+    match = matcher([picture(seed) for seed in range(9)])
+    crop = Image.fromarray(cropped(detailed(3), 0.1, 0.2, 0.8, 0.9))
+    turn = picture(5).transpose(Image.Transpose.ROTATE_90)
+    mirror = picture(7).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    index, score = match([crop, turn, mirror])
+    assert index.tolist() == [3, 5, 7]
+    assert match.ranks([3, 5, 7]) == [1, 1, 1]
+    _, other = match([picture(seed) for seed in range(30, 34)])
+    assert score.min() > CHECK.block
+    assert other.max() < CHECK.review
+    assert match.cost.pictures == 7
+    assert match.cost.encode_cpu_s > 0
+
+
+def test_a_picture_without_detail_has_no_answer_and_shifts_no_other():
+    plain = Image.new("RGB", (300, 200), "white")
+    match = matcher([plain, picture(1), picture(2)])
+    index, score = match([plain, picture(2)])
+    assert index.tolist() == [NOTHING, 2]
+    assert score[0] == NOTHING
+    assert match([plain])[0].tolist() == [NOTHING]
+    assert match.finder.featureless == 1
+
+
+def test_the_folder_of_a_set_is_gone_with_it():
+    match = matcher([picture(1)])
+    place = match.finder._folder
+    assert place.is_dir()
+    assert match.finder.disk_bytes > 0
+    match.finder.close()
+    assert not place.exists()
+
+
+def test_a_run_puts_the_ways_side_by_side_and_ends_with_one_line_of_json(folder, tmp_path, capsys):
+    ways = ["words", "pdq", "pdq+check"]
+    named = [word for way in ways for word in ("--encoder", way)]
+    edits = ["--edit", "recompressed", "--edit", "quarter turn"]
+    main([str(folder), *named, *edits, "--plot", str(tmp_path / "plot.svg")])
+    shown = capsys.readouterr()
+    result = json.loads(shown.out.splitlines()[-1])
+    assert list(result["encoders"]) == ways
+    words, pdq, checked = result["encoders"].values()
+    assert words["per_edit"] == {"recompressed": 1, "quarter turn": 1}
+    assert words["uap"] == 1
+    assert pdq["per_edit"]["quarter turn"] < 0.5 < checked["per_edit"]["quarter turn"]
+    assert words["bytes_per_reference"] > pdq["bytes_per_reference"] == 1024
+    assert "quarter turn" in shown.out
+    assert "notes.txt" in shown.err
+    assert "<svg" in (tmp_path / "plot.svg").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--limit", "39"], "at least 40"),
+        (["--plot", "plot.txt"], r"\.svg"),
+        (["--plot", "nowhere/plot.svg"], "no folder"),
+        (["--encoder", "sift"], "no encoder"),
+        (["--encoder", "openclip:ViT-B-32"], "checkpoint"),
+    ],
+)
+def test_what_cannot_be_measured_is_one_sentence_before_anything_is_measured(folder, arguments, sentence):
+    with pytest.raises(SystemExit, match=sentence):
+        main([str(folder), *arguments])

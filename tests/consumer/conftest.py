@@ -1,0 +1,26 @@
+"""The Kafka client as it comes, without our patches."""
+
+import pytest
+from kafka.consumer.fetcher import Fetcher
+from kafka.coordinator.consumer import ConsumerCoordinator
+from kafka.net.manager import KafkaConnectionManager
+from kafka.net.transport import KafkaTCPTransport
+from kafka.record.default_records import DefaultRecordBatch
+
+from consumer import kafka_patches
+
+
+@pytest.fixture
+def unpatched(monkeypatch):
+    """Until the test patches it. Whatever it was before comes back afterwards."""
+    monkeypatch.setattr(DefaultRecordBatch, "_read_msg", kafka_patches._read_strictly)
+    monkeypatch.setattr(KafkaTCPTransport, "__init__", kafka_patches._open)
+    monkeypatch.setattr(Fetcher, "_send_list_offsets_requests", kafka_patches._look_up)
+    monkeypatch.setattr(Fetcher, "fetched_records", kafka_patches._take)
+    monkeypatch.setattr(KafkaConnectionManager, "send", kafka_patches._send)
+    monkeypatch.setattr(ConsumerCoordinator, "need_rejoin", kafka_patches._must_join)
+
+
+@pytest.fixture
+def patched(unpatched):  # noqa: ARG001 (it undoes the patches afterwards)
+    kafka_patches.apply()

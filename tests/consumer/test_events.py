@@ -1,0 +1,175 @@
+import base64
+import json
+from types import SimpleNamespace
+
+import pytest
+from cloudevents.core.bindings.kafka import to_binary_event, to_structured_event
+from cloudevents.core.v1.event import CloudEvent
+
+from consumer.events import MAX_ID, read
+from embedding.image import File, Inline, Reason, Unreadable, Url
+
+PICTURE = b"\xff\xd8\xff\xe0 a picture"
+NAME = "images/2/7"
+
+
+def record(value, headers=(), key=b"key"):
+    return SimpleNamespace(
+        topic="images", partition=2, offset=7, key=key, value=value, headers=list(headers), timestamp=1_000
+    )
+
+
+def image(value, headers=(), key=b"key", max_attributes_bytes=1_000):
+    return read(record(value, headers, key), max_attributes_bytes).image
+
+
+def body(**members):
+    return json.dumps(members).encode()
+
+
+def cloud(**more):
+    return {"specversion": "1.0", "id": "event-1", "source": "/shop", "type": "image.uploaded", **more}
+
+
+def test_a_plain_value_is_the_image_and_the_position_names_the_event():
+    event = read(record(PICTURE), 1_000)
+    assert event.image.source == Inline(PICTURE)
+    assert (event.image.event_id, event.image.image_id) == (NAME, "key")
+    assert (event.partition.partition, event.offset, event.key) == (2, 7, b"key")
+
+
+@pytest.mark.parametrize("key", [None, b"", b"\xff\xfe", b"a\nb", b"k" * 2000])
+def test_a_key_that_is_no_readable_name_leaves_the_position_as_the_images_name(key):
+    assert image(PICTURE, key=key).image_id == NAME
+
+
+@pytest.mark.parametrize("value", [None, b""])
+def test_a_record_without_a_value_is_said_to_be_empty(value):
+    assert image(value).source.reason is Reason.EMPTY_VALUE
+
+
+@pytest.mark.parametrize(
+    ("member", "source"),
+    [
+        ({"data": base64.b64encode(PICTURE).decode()}, Inline(PICTURE)),
+        ({"path": "/srv/a.jpg"}, File("/srv/a.jpg")),
+        ({"url": "https://cdn.example/a.jpg"}, Url("https://cdn.example/a.jpg")),
+    ],
+)
+def test_a_json_object_names_one_source_and_carries_its_attributes(member, source):
+    taken = image(body(id="x1", attributes={"user": 7, "tags": ["a", None]}, **member))
+    assert taken.source == source
+    assert (taken.event_id, taken.image_id) == ("x1", "x1")
+    assert taken.attributes == {"user": 7, "tags": ["a", None]}
+
+
+def test_keys_that_we_do_not_read_do_no_harm():
+    assert image(body(id="x", path="a", trace="123")).source == File("a")
+
+
+def test_a_number_as_id_is_taken_as_text():
+    assert image(body(id=17, path="a")).image_id == "17"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"{",
+        b"{}",
+        b'{"id": "x"}',
+        body(id="x", path="a", url="https://b"),
+        body(id="", path="a"),
+        body(id=["x"], path="a"),
+        body(id=True, path="a"),
+        body(id="x" * (MAX_ID + 1), path="a"),
+        body(id="x", path="a", attributes=[1]),
+        body(id="x", path="a", attributes="no"),
+        body(id="x", path="a", attributes={"a": "b" * 2000}),
+        body(id="x", path=None),
+        b'{"id": "x", "path": "a", "attributes": ' + b'{"a":' * 5000 + b"1" + b"}" * 5000 + b"}",
+        b'{"id": "\\ud800", "path": "a"}',
+        b'{"id": "x", "path": "a", "attributes": {"a": "\\ud800"}}',
+        b'{"id": "x\xff", "path": "a"}',
+        b'{"id": ' + b"9" * 10_000 + b', "path": "a"}',
+        b'{"a": 1} trailing',
+    ],
+    ids=lambda value: repr(value[:40]),
+)
+def test_a_malformed_object_is_an_event_all_the_same_and_says_so(value):
+    taken = image(value)
+    assert isinstance(taken.source, Unreadable)
+    assert taken.source.reason is Reason.MALFORMED_EVENT
+    assert taken.source.detail
+    assert len(taken.source.detail) < 700
+
+
+@pytest.mark.parametrize("data", ["%%%", "abc", "aGVsbG8=\n!", "ä"])
+def test_bad_base64_is_said_to_be_that(data):
+    assert image(body(id="x", data=data)).source.reason is Reason.BAD_BASE64
+
+
+def test_numbers_that_json_cannot_write_back_do_not_break_the_verdict():
+    taken = image(b'{"id": "x", "path": "a", "attributes": {"a": NaN, "b": 1e999, "c": ' + b"9" * 100 + b"}}")
+    assert taken.source == File("a") or taken.source.reason is Reason.MALFORMED_EVENT
+
+
+@pytest.mark.parametrize("content_type", ["image/jpeg", None, "application/octet-stream"])
+def test_a_binary_cloudevent_with_a_picture(content_type):
+    attributes = cloud(
+        subject="picture-9", tenant="shop-4", **({"datacontenttype": content_type} if content_type else {})
+    )
+    message = to_binary_event(CloudEvent(attributes, PICTURE))
+    taken = image(message.value, message.headers.items())
+    assert taken.source == Inline(PICTURE)
+    assert (taken.event_id, taken.image_id) == ("event-1", "picture-9")
+    assert taken.attributes == {"tenant": "shop-4"}
+
+
+def test_a_binary_cloudevent_with_a_json_object():
+    message = to_binary_event(CloudEvent(cloud(datacontenttype="application/json"), {"id": "pic", "path": "a.png"}))
+    taken = image(message.value, message.headers.items())
+    assert taken.source == File("a.png")
+    assert (taken.event_id, taken.image_id) == ("event-1", "pic")
+
+
+@pytest.mark.parametrize("data", [PICTURE, {"id": "pic", "url": "https://cdn.example/1"}])
+def test_a_structured_cloudevent_with_a_picture_or_an_object(data):
+    message = to_structured_event(CloudEvent(cloud(subject="s"), data))
+    taken = image(message.value, message.headers.items())
+    assert taken.event_id == "event-1"
+    assert taken.source == (Inline(PICTURE) if isinstance(data, bytes) else Url("https://cdn.example/1"))
+    assert taken.image_id == ("s" if isinstance(data, bytes) else "pic")
+
+
+@pytest.mark.parametrize("missing", ["id", "source", "type", "specversion"])
+@pytest.mark.parametrize("structured", [True, False])
+def test_a_cloudevent_that_is_none_is_malformed_and_keeps_the_positions_name(missing, structured):
+    attributes = {key: value for key, value in cloud().items() if key != missing}
+    if structured:
+        taken = image(body(**attributes, data={"path": "a"}), [("content-type", b"application/cloudevents+json")])
+    else:
+        taken = image(PICTURE, [(f"ce_{key}", value.encode()) for key, value in attributes.items()])
+    assert taken.source.reason is Reason.MALFORMED_EVENT
+    assert taken.event_id == NAME
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("ce_specversion", b"0.3"), ("ce_id", b"1"), ("ce_source", b"/a"), ("ce_type", b"t")],
+        [("ce_specversion", b"\xff")],
+        [("ce_", b"")],
+        [("ce_specversion", b"1.0"), ("ce_id", b"x" * 5000), ("ce_source", b"/a"), ("ce_type", b"t")],
+        [("content-type", b"application/cloudevents-batch+json")],
+        [("content-type", b"application/cloudevents+json")],
+        [("content-type", b"application/json")],
+    ],
+)
+def test_odd_headers_never_raise(headers):
+    assert image(PICTURE, headers).source.reason is Reason.MALFORMED_EVENT
+
+
+@pytest.mark.parametrize("headers", [None, [("content-type", b"\xff\xfe")], [("x", None)], [("", b"")]])
+def test_headers_that_mean_nothing_to_us_leave_the_picture_a_picture(headers):
+    taken = read(SimpleNamespace(**{**vars(record(PICTURE)), "headers": headers}), 1_000).image
+    assert taken.source == Inline(PICTURE)

@@ -1,0 +1,272 @@
+import random
+import threading
+from contextlib import nullcontext
+from datetime import UTC, datetime
+
+import pytest
+from fake_kafka import FakeBroker, FakeConsumer, FakeProducer, NoProgressError
+
+from consumer import intake as intake_module
+from consumer import loop
+from consumer import transaction as publish
+from consumer.batch import Batch, Fenced
+from consumer.intake import Intake, Limits
+from consumer.metrics import Metrics
+from consumer.publish import Names, Outlet
+from consumer.transaction import Publisher
+from matcher.judge import Judged
+from matcher.verdict import Timings, Verdict
+from patience import Patience
+from reference_sets.in_force import Look
+
+RUNS = 40
+NOTHING_KNOWN = Look(sets=(), sizes=())
+TIMINGS = Timings(fetch_ms=0, decode_ms=0, encode_ms=0, search_ms=0, verify_ms=0)
+
+
+def allow(batch):
+    """A judge that knows nothing: one verdict for each event."""
+    verdicts = tuple(
+        Verdict(
+            event_id=event.image.event_id,
+            image_id=event.image.image_id,
+            decision="allow",
+            reason=None,
+            detail=None,
+            decided_by=None,
+            matches=(),
+            sets=(),
+            image=None,
+            encoder="none",
+            attributes={},
+            position=event.image.position,
+            timings=TIMINGS,
+            judged_at=datetime.now(UTC),
+        )
+        for event in batch.events
+    )
+    return Judged(verdicts, {}, NOTHING_KNOWN, 0)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """The model answers at once: look at what is under way, and ask again, after a millisecond."""
+    monkeypatch.setattr(loop, "_BUSY_S", 0.001)
+    monkeypatch.setattr("patience.FIRST_PAUSE_S", 0.001)
+
+
+def run_once(seed, *, trouble=0.03):
+    """One run of the real loop, intake and publisher on a fake Kafka until all is committed; the faults found."""
+    broker, stopping = FakeBroker(random.Random(seed), trouble=trouble), threading.Event()
+    patience = Patience(60.0, stopping)
+    publisher = Publisher(
+        lambda: FakeProducer(broker),
+        transaction_timeout_s=20.0,
+        limit=lambda _seconds, _what: nullcontext(),
+        patience=patience,
+        give_up_s=60.0,
+    )
+    intake = Intake(
+        FakeConsumer(broker, stopping),
+        start="earliest",
+        limits=Limits(images=16, size=10_000, wait_s=0.0, max_attributes_bytes=1000),
+        patience=patience,
+        stopping=stopping,
+        give_up_s=60.0,
+    )
+    outlet = Outlet(publisher, Metrics(), Names("g", "i", "verdicts", "metrics"))
+
+    def judge(batch):
+        assert broker.gate().wait(30)
+        return allow(batch)
+
+    publisher.renew()
+    now_and_then = random.Random(seed)
+    loop.run(intake, judge, outlet, depth=3, stopping=stopping, idle=lambda: now_and_then.random() < 0.75)
+    return broker
+
+
+def goes_wrong(first_seed):
+    """Does one of the runs have a fault, or no end?"""
+    return any(is_wrong(first_seed + number) for number in range(RUNS))
+
+
+def is_wrong(seed):
+    try:
+        return any(run_once(seed).faults().values())
+    except NoProgressError:
+        return True
+
+
+def test_every_event_gets_exactly_one_verdict_in_order_whatever_the_group_and_the_producer_do(seed):
+    for number in range(RUNS):
+        broker = run_once(seed + number)
+        assert not any(broker.faults().values()), f"seed {seed + number}: {broker.faults()}"
+
+
+def test_a_quiet_group_is_read_to_its_end_without_a_single_rewind():
+    broker = run_once(1, trouble=0.0)
+    assert broker.rebalances == 0
+    assert not any(broker.faults().values())
+
+
+def test_without_looking_at_the_futures_records_are_lost(seed, monkeypatch):
+    monkeypatch.setattr(publish, "check", lambda _futures: None)
+    assert goes_wrong(seed)
+
+
+def test_with_the_membership_of_publish_time_events_are_judged_twice(seed, monkeypatch):
+    monkeypatch.setattr(intake_module, "_same", lambda _before, _after: True)  # the change is not noticed …
+    monkeypatch.setattr(  # … and the generation is that of the moment
+        FakeProducer,
+        "send_offsets_to_transaction",
+        lambda self, offsets, _: self.offsets.update({at: each.offset for at, each in offsets.items()}),
+    )
+    assert goes_wrong(seed)
+
+
+def test_without_a_rewind_events_are_lost_or_judged_twice(seed, monkeypatch):
+    monkeypatch.setattr(Intake, "rewind", lambda _self: None)
+    assert goes_wrong(seed)
+
+
+def test_batches_that_are_kept_after_being_fenced_are_published_twice_or_for_ever_refused(seed, monkeypatch):
+    monkeypatch.setattr(loop, "drop", lambda _under_way: None)
+    assert goes_wrong(seed)
+
+
+def test_offsets_of_the_consumers_position_lose_what_is_under_way(seed, monkeypatch):
+    taken = {}
+
+    def newest(self):
+        for event in self.events:
+            taken[event.partition] = max(taken.get(event.partition, 0), event.offset + 20)
+        return {at: min(offset, 60) for at, offset in taken.items()}
+
+    monkeypatch.setattr(Batch, "next_offsets", property(newest))
+    assert goes_wrong(seed)
+
+
+def always():
+    return True
+
+
+@pytest.mark.parametrize("idle", [True, False])
+def test_a_batch_that_is_not_full_is_begun_only_when_the_workers_are_idle(idle):
+    asked, stopping = [], threading.Event()
+
+    class Asked:
+        def take(self, _wait_s, *, full):
+            asked.append(full)
+            stopping.set()
+
+    loop.run(Asked(), None, None, depth=1, stopping=stopping, idle=lambda: idle)
+    assert asked == [not idle]
+
+
+@pytest.mark.parametrize("depth", [1, 2, 5])
+def test_batches_are_published_oldest_first_however_long_each_is_judged(depth):
+    published, gates = [], {number: threading.Event() for number in range(1, 7)}
+    stopping, waiting = threading.Event(), list(gates)
+
+    class Numbers:
+        def take(self, _wait_s, **_full):
+            if waiting:
+                return waiting.pop(0)
+            stopping.set()
+            return None
+
+        def stay(self):
+            for gate in reversed(gates.values()):  # the youngest is done first
+                gate.set()
+
+        def rewind(self):
+            raise AssertionError("nothing was fenced")
+
+    class Keeps:
+        def publish(self, batch, judged):
+            assert batch == judged
+            published.append(batch)
+
+        def renew(self):
+            raise AssertionError("nothing was fenced")
+
+    def judge(number):
+        assert gates[number].wait(10)
+        return number
+
+    loop.run(Numbers(), judge, Keeps(), depth=depth, stopping=stopping, idle=always)
+    assert published == list(gates)
+
+
+def test_what_has_come_meanwhile_is_fetched_while_a_batch_is_published():
+    seen, stopping = [], threading.Event()
+
+    class Endless:
+        def take(self, _wait_s, **_full):
+            seen.append("take")
+            return "batch"
+
+        def stay(self):
+            seen.append("stay")
+
+    class Two:
+        def publish(self, _batch, _judged):
+            seen.append("publish")
+            if seen.count("publish") == 2:
+                stopping.set()
+
+    loop.run(Endless(), lambda batch: batch, Two(), depth=2, stopping=stopping, idle=always)
+    before = [seen[at - 1] for at, what in enumerate(seen) if what == "publish"]
+    assert set(before) == {"stay"}
+
+
+def test_dropped_batches_that_are_still_judged_count_so_that_memory_is_bounded():
+    gates, taken, stopping = [], [], threading.Event()
+
+    class Restless:
+        """The group is rebalanced after every batch, and no judge comes to its end."""
+
+        def take(self, _wait_s, **_full):
+            taken.append(threading.Event())
+            return taken[-1]
+
+        def stay(self):
+            if not gates:
+                gates.append("full")
+                raise Fenced("rebalanced")
+            stopping.set()
+            for each in taken:
+                each.set()
+
+        def rewind(self):
+            pass
+
+    class Nothing:
+        def publish(self, _batch, _judged):
+            pass
+
+        def renew(self):
+            pass
+
+    loop.run(Restless(), lambda batch: batch.wait(10), Nothing(), depth=2, stopping=stopping, idle=always)
+    assert len(taken) == 2  # not two more after the first two were dropped
+
+
+def test_a_judge_that_fails_ends_the_loop_and_nothing_of_its_batch_is_published():
+    class One:
+        def take(self, _wait_s, **_full):
+            return "batch"
+
+        def stay(self):
+            pass
+
+    class Nowhere:
+        def publish(self, _batch, _judged):
+            raise AssertionError("it was not judged")
+
+    def judge(_batch):
+        raise RuntimeError("milvus has gone")
+
+    with pytest.raises(RuntimeError, match="milvus has gone"):
+        loop.run(One(), judge, Nowhere(), depth=1, stopping=threading.Event(), idle=always)

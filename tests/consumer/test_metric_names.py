@@ -1,0 +1,58 @@
+from pathlib import Path
+
+import pytest
+
+from consumer import metric_names
+from consumer.lifecycle import CannotStart
+from consumer.metrics import Metrics, serve
+from consumer.records import BatchMetrics
+
+OPERATIONS = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+
+
+def shown_name(metric):
+    return metric.name + ("_total" if metric.kind == "counter" else "")
+
+
+def test_every_metric_is_in_the_docs_with_its_kind_labels_and_help():
+    for metric in metric_names.ALL:
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        line = f"| `{shown_name(metric)}` | {metric.kind} | {labels} | {metric.help} |".replace("|  |", "| |")
+        assert line in OPERATIONS, line
+
+
+def test_the_docs_name_no_metric_that_is_not_there():
+    named = {word for word in OPERATIONS.split("`") if word.startswith("vigilens_")}
+    assert named == {shown_name(metric) for metric in metric_names.ALL}
+
+
+def test_the_list_holds_all_metrics_and_the_port_shows_all_of_them():
+    declared = [each for each in vars(metric_names).values() if isinstance(each, metric_names.Metric)]
+    assert sorted(declared, key=id) == sorted(metric_names.ALL, key=id)
+    shown = {family.name for family in Metrics().registry.collect()}
+    assert shown == {metric.name for metric in metric_names.ALL}
+
+
+def test_every_key_of_a_metrics_record_is_in_the_docs():
+    section = OPERATIONS.partition("### The metrics topic")[2].partition("###")[0]
+    assert [key for key in BatchMetrics.model_fields if f"`{key}`" not in section] == []
+
+
+def test_waiting_for_one_thing_is_not_ended_by_another_and_each_is_told_once(caplog):
+    metrics = Metrics()
+    metrics.wait("start", None)
+    metrics.wait("milvus", "milvus: refused")
+    metrics.wait("kafka", "kafka: refused")
+    metrics.wait("kafka", None)
+    assert metrics.waiting == "milvus: refused"
+    told = [(each.message, each.fields["for"]) for each in caplog.records]
+    assert told == [("waiting", "milvus"), ("waiting", "kafka")]
+    metrics.wait("milvus", None)
+    assert metrics.waiting == ""
+
+
+def test_a_port_that_is_taken_is_one_sentence_with_the_mend():
+    with serve(Metrics(), "127.0.0.1", 0) as address:
+        port = int(address.rpartition(":")[2])
+        with pytest.raises(CannotStart, match=r"http\.port"), serve(Metrics(), "127.0.0.1", port):
+            pass

@@ -1,0 +1,153 @@
+"""The recipe of one transaction, step by step, where a step fails."""
+
+import contextlib
+
+import pytest
+from kafka import TopicPartition
+from kafka.errors import (
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    ProducerFencedError,
+    TopicAuthorizationFailedError,
+)
+
+from consumer.batch import Fenced
+from consumer.records import Record
+from consumer.transaction import CannotPublish, Publisher
+from patience import Away, Patience
+
+OFFSETS = {TopicPartition("images", 0): 5}
+RECORD = Record("verdicts", b"{}", None, [], 0)
+STEPS = ["begin", "send", "flush", "get", "offsets", "commit"]
+
+
+class Future:
+    def __init__(self, producer):
+        self.producer = producer
+
+    def get(self, timeout):  # noqa: ARG002 (kafka-python's signature)
+        self.producer.step("get")
+
+
+class Producer:
+    """Writes down its steps; one of them may fail."""
+
+    def __init__(self, steps, failing=None, error=None):
+        self.steps, self.failing, self.error = steps, failing, error
+
+    def step(self, name):
+        self.steps.append(name)
+        if name == self.failing:
+            raise self.error
+
+    def init_transactions(self):
+        self.step("init")
+
+    def begin_transaction(self):
+        self.step("begin")
+
+    def send(self, *_args, **_options):
+        self.step("send")
+        return Future(self)
+
+    def flush(self, timeout):  # noqa: ARG002
+        self.step("flush")
+
+    def send_offsets_to_transaction(self, offsets, membership):
+        assert membership == "membership"
+        assert {at: each.offset for at, each in offsets.items()} == OFFSETS
+        self.step("offsets")
+
+    def commit_transaction(self):
+        self.step("commit")
+
+    def close(self, timeout):  # noqa: ARG002
+        self.step("close")
+
+
+def publisher(producers, give_up_s=60.0, limits=None):
+    @contextlib.contextmanager
+    def limit(seconds, what):
+        if limits is not None:
+            limits.append((seconds, what))
+        yield
+
+    return Publisher(
+        lambda: producers.pop(0),
+        transaction_timeout_s=20.0,
+        limit=limit,
+        patience=Patience(0.3),
+        give_up_s=give_up_s,
+    )
+
+
+def test_the_steps_come_in_the_order_of_the_recipe_under_a_watchdog():
+    steps, limits = [], []
+    publisher([Producer(steps)], limits=limits).publish([RECORD], OFFSETS, "membership")
+    assert steps == ["init", *STEPS]
+    assert limits[-1] == (40.0, "publishing a transaction")
+
+
+@pytest.mark.parametrize("failing", STEPS)
+@pytest.mark.parametrize("error", [KafkaTimeoutError(), ProducerFencedError()], ids=lambda error: type(error).__name__)
+def test_after_any_error_nothing_more_is_asked_of_that_producer_but_to_close(failing, error):
+    steps, fresh = [], []
+    publishing = publisher([Producer(steps, failing, error), Producer(fresh)])
+    with pytest.raises(Fenced):
+        publishing.publish([RECORD], OFFSETS, "membership")
+    assert steps[-2:] == [failing, "close"]
+    publishing.publish([RECORD], OFFSETS, "membership")
+    assert fresh == ["init", *STEPS]
+
+
+@pytest.mark.parametrize("error", [MessageSizeTooLargeError(), TopicAuthorizationFailedError()])
+def test_what_kafka_refuses_for_good_is_not_tried_again(error):
+    with pytest.raises(CannotPublish, match="vigilens check"):
+        publisher([Producer([], "get", error)]).publish([RECORD], OFFSETS, "membership")
+
+
+def test_transactions_that_fail_for_too_long_end_the_process(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("consumer.transaction.time.monotonic", lambda: now[0])
+    publishing = publisher([Producer([], "commit", KafkaTimeoutError()) for _ in range(4)], give_up_s=60.0)
+    for now[0] in (100.0, 125.0, 150.0):
+        with pytest.raises(Fenced):
+            publishing.publish([RECORD], OFFSETS, "membership")
+    now[0] = 161.0
+    with pytest.raises(CannotPublish, match="no transaction went through for 60 s"):
+        publishing.publish([RECORD], OFFSETS, "membership")
+
+
+def test_quiet_hours_between_two_failures_do_not_count(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("consumer.transaction.time.monotonic", lambda: now[0])
+    publishing = publisher([Producer([], "commit", KafkaTimeoutError()) for _ in range(2)], give_up_s=60.0)
+    for now[0] in (100.0, 4000.0):
+        with pytest.raises(Fenced):
+            publishing.publish([RECORD], OFFSETS, "membership")
+
+
+def test_one_transaction_that_goes_through_ends_the_counting_of_failures(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("consumer.transaction.time.monotonic", lambda: now[0])
+    broken, working = Producer([], "commit", KafkaTimeoutError()), Producer([])
+    publishing = publisher([broken, working, Producer([], "commit", KafkaTimeoutError())])
+    with pytest.raises(Fenced):
+        publishing.publish([RECORD], OFFSETS, "membership")
+    publishing.publish([RECORD], OFFSETS, "membership")
+    working.failing, working.error, now[0] = "commit", KafkaTimeoutError(), 500.0
+    with pytest.raises(Fenced):
+        publishing.publish([RECORD], OFFSETS, "membership")
+
+
+def test_a_producer_that_cannot_be_had_is_waited_for_and_each_try_is_closed():
+    steps = []
+    with pytest.raises(Away, match="kafka stayed away"):
+        publisher([Producer(steps, "init", KafkaTimeoutError()) for _ in range(50)]).renew()
+    assert len(steps) > 2
+    assert steps == ["init", "close"] * (len(steps) // 2)
+
+
+def test_who_is_not_permitted_is_told_so_at_once():
+    with pytest.raises(CannotPublish, match="refuses the transactional producer"):
+        publisher([Producer([], "init", TopicAuthorizationFailedError())]).renew()

@@ -1,0 +1,82 @@
+"""Local features: spread, bounded, repeatable, and small when they are stored."""
+
+import numpy as np
+import pytest
+from detailed import chequered, detailed
+
+from embedding.local.features import FeaturesError, pack, unpack
+from embedding.local.keypoints import MATCHABLE, MOST, detect
+
+
+def test_the_same_pixels_give_the_same_keypoints():
+    assert pack(detect(detailed(1))) == pack(detect(detailed(1).copy()))
+
+
+def test_positions_are_in_the_picture_in_units_of_its_longest_side():
+    found = detect(detailed(2)[:240])
+    assert len(found) > MATCHABLE
+    assert (found.points >= 0).all()
+    assert (found.points < (found.width, found.height)).all()
+    assert max(found.width, found.height) == 1
+
+
+def test_a_busy_corner_does_not_take_the_keypoints_of_the_rest():
+    quiet = detailed(3).astype(np.float32) * 0.3 + 90
+    busy = quiet.copy()
+    busy[:120, :160] = np.random.default_rng(5).integers(0, 2, (120, 160, 1)) * 255.0
+    found = detect(busy.astype(np.uint8))
+    height, width = busy.shape[:2]
+    longest = max(height, width)
+    inside = (found.points * longest < (160, 120)).all(1).sum()
+    assert inside < 0.4 * len(found)
+
+
+def test_twice_the_size_is_the_same_to_the_keypoints():
+    small = detailed(4)
+    large = np.repeat(np.repeat(small, 2, 0), 2, 1)
+    first, second = detect(small), detect(large)
+    distance = np.abs(first.points[:, None] - second.points[None]).max(2).min(1)
+    assert (distance < 0.005).mean() > 0.8
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        np.full((300, 400, 3), 90, np.uint8),
+        np.zeros((1, 1, 3), np.uint8),
+        np.zeros((3, 9000, 3), np.uint8),
+        np.random.default_rng(0).normal(100, 2, (300, 400, 1)).clip(0, 255).astype(np.uint8).repeat(3, 2),
+    ],
+    ids=["one colour", "one pixel", "a line", "the noise of a sensor"],
+)
+def test_a_picture_without_corners_has_no_keypoints(pixels):
+    assert len(detect(pixels)) < MATCHABLE
+
+
+def test_thousands_of_repeated_corners_are_held_to_the_usual_number():
+    assert MATCHABLE < len(detect(chequered())) <= MOST
+
+
+def test_features_come_back_as_they_were_but_for_the_rounding_that_is_promised():
+    found = detect(detailed(6))
+    back = unpack(pack(found))
+    assert len(pack(found)) <= 20_000
+    assert (back.descriptors == found.descriptors).all()
+    np.testing.assert_allclose(back.points, found.points, atol=1 / 65_535)
+    np.testing.assert_allclose(back.scales, found.scales, rtol=0.012)
+    apart = np.abs(back.angles - found.angles)
+    assert np.minimum(apart, 360 - apart).max() <= 0.71
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        (lambda data: data[:-1], "damaged"),
+        (lambda data: data[:3], "no features"),
+        (lambda data: b"\x09" + data[1:], "version 9"),
+        (lambda data: data[:2] + b"\xff\xff" + data[4:], "damaged"),
+    ],
+)
+def test_features_that_cannot_be_read_say_why(damage, why):
+    with pytest.raises(FeaturesError, match=why):
+        unpack(damage(pack(detect(detailed(7)))))

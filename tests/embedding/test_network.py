@@ -1,0 +1,138 @@
+"""What `openclip` and `timm` share, on networks of one layer."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Normalize, Resize, ToTensor, functional
+
+from embedding.encoder import EncoderError
+from embedding.network import gpu
+from embedding.network.network import Network
+from embedding.network.preprocess import preparation
+from embedding.probe import probe_picture, probe_vector
+
+SEED = 20_29
+
+
+class Rounded(nn.Module):
+    """Overflows float16, and has a buffer that no state_dict holds, as position embeddings often are."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("places", torch.tensor([0.1, 0.2, 0.3]), persistent=False)
+
+    def forward(self, pictures):
+        return pictures.mean(dim=(2, 3)) * 1e6 * (1 + self.places)
+
+
+def prepared(picture):
+    return functional.to_tensor(picture.resize((8, 8)))
+
+
+USUAL = Compose(
+    [
+        Resize(16, InterpolationMode.BICUBIC),
+        CenterCrop((16, 16)),
+        ToTensor(),
+        Normalize((0.4, 0.5, 0.6), (0.2, 0.3, 0.4)),
+    ]
+)
+
+
+class Moments(nn.Module):
+    """Mean and spread of each channel, over the four quarters of the picture."""
+
+    def forward(self, pictures):
+        quarters = pictures.unflatten(3, (2, -1)).unflatten(2, (2, -1))
+        return torch.cat([quarters.mean((3, 5)).flatten(1), quarters.std((3, 5)).flatten(1)], dim=1)
+
+
+def network(tower, precision, transform=None):
+    transform = transform or Compose([prepared])
+    return Network("tiny", tower, transform, vit=None, aspect=None, depends_on={}, device="cpu", precision=precision)
+
+
+def test_back_from_a_type_that_is_not_right_every_number_is_as_before(monkeypatch):
+    monkeypatch.setattr("embedding.network.network.promising", lambda _device: [torch.float16])
+    fallen, right = network(Rounded(), "auto"), network(Rounded(), "float32")
+    assert fallen.fingerprint == right.fingerprint
+    assert np.array_equal(probe_vector(fallen), probe_vector(right))
+
+
+def test_a_network_that_does_not_pool_is_refused():
+    with pytest.raises(EncoderError, match="a map of features"):
+        network(nn.Identity(), "float32")
+
+
+def test_a_transform_that_is_not_known_is_left_to_pillow_and_said(caplog):
+    by_pillow, ours = network(Moments(), "float32"), network(Moments(), "float32", USUAL)
+    assert by_pillow.how == "float32 on the CPU, plain model, pictures resized by Pillow"
+    assert "Pillow" in caplog.text
+    assert ours.how == "float32 on the CPU, plain model"
+    assert (by_pillow.least_side, ours.least_side) == (None, 2 * 16)
+
+
+@pytest.mark.parametrize(("precision", "least"), [("float32", 1), ("bfloat16", 2)])
+def test_only_where_a_second_picture_costs_little_two_are_kept_on_one_worker(precision, least):
+    assert network(Moments(), precision).least_together == least
+
+
+def test_vectors_are_those_of_the_transform_and_the_tower():
+    picture = probe_picture()
+    with torch.inference_mode():
+        theirs = Moments()(USUAL(Image.fromarray(picture))[None])[0].numpy()
+    ours = probe_vector(network(Moments(), "float32", USUAL))
+    assert float(theirs @ ours) / np.linalg.norm(theirs) > 1 - 2e-6
+
+
+def test_a_reduced_picture_is_seen_in_the_shape_that_it_had():
+    encoder, picture = network(Moments(), "float32", USUAL), probe_picture().repeat(4, axis=0).repeat(4, axis=1)
+    whole = encoder.encode([picture]).vectors[0]
+    size = (picture.shape[0] - 4, picture.shape[1])  # 1/8 of it is rounded up
+    told, untold = (
+        encoder.encode([picture[::8, ::8]], [size]).vectors[0],
+        encoder.encode([picture[::8, ::8]]).vectors[0],
+    )
+    assert not np.array_equal(told, untold)
+    assert float(whole @ told) > 1 - 1e-2
+
+
+def test_any_number_of_pictures_is_taken():
+    encoder = network(Moments(), "float32", USUAL)
+    pictures = [probe_picture()[at:] for at in range(2 * encoder.together + 3)]
+    alone = np.concatenate([encoder.encode([each]).vectors for each in pictures])
+    sizes = [each.shape[:2] for each in pictures]
+    for together in (encoder.encode(pictures), encoder.encode(pictures, sizes)):
+        assert np.abs(together.vectors - alone).max() < 1e-6
+
+
+@pytest.mark.parametrize("shape", [(50, 70), (16, 16), (9, 40), (300, 301)])
+def test_the_resize_of_a_gpu_is_within_one_grey_level(shape):
+    pixels = np.random.default_rng(SEED).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    known = preparation(USUAL)
+    here, there = (each(pixels, shape).int() for each in (known, gpu.resizing_on("cpu", known)))
+    assert here.shape == there.shape == (3, 16, 16)
+    assert (here - there).abs().max() <= 1
+
+
+def test_the_resize_of_a_gpu_knows_reduced_pictures():
+    pixels = np.random.default_rng(SEED).integers(0, 256, (38, 45, 3), dtype=np.uint8)
+    known = preparation(USUAL)
+    here, there = (each(pixels, (297, 353)).int() for each in (known, gpu.resizing_on("cpu", known)))
+    assert (here - there).abs().max() <= 1
+
+
+@pytest.mark.parametrize(("count", "wanted"), [(1, 1), (2, 2), (3, 4), (5, 8), (33, 48), (48, 48)])
+def test_a_gpu_sees_few_shapes(count, wanted):
+    batch = torch.arange(count)[:, None, None, None].expand(count, 3, 2, 2)
+    filled = gpu.filled_up(batch, 48)
+    assert len(filled) == wanted
+    assert torch.equal(filled[:count], batch)
+    assert bool((filled[count:] == count - 1).all())
+
+
+def test_the_processor_has_no_streams():
+    with gpu.Streams("cpu")():
+        assert torch.equal(gpu.uploaded(torch.ones(2), "cpu"), torch.ones(2))

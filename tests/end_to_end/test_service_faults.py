@@ -1,0 +1,106 @@
+"""The service while something is away, and when it is stopped: nothing is lost, nothing is judged twice."""
+
+import signal
+
+import pytest
+from drawn import drawn
+from running_service import PATIENCE_S, Service, produce, read_committed, running
+from service_fixtures import KNOWN, event, settings, verdicts
+
+from vectors.lite_server import LiteServer
+
+
+def test_while_milvus_is_away_nothing_is_allowed_and_all_is_judged_when_it_is_back(
+    kafka_cluster, topics, milvus, tmp_path
+):
+    port = int(milvus.uri.rpartition(":")[2])
+    with running(settings(kafka_cluster, topics, milvus.uri)) as service:
+        assert service.get("/ready")[0] == 200
+        milvus.stop()
+        produce(kafka_cluster.bootstrap, topics.images, [event(f"e{number}", drawn(KNOWN)) for number in range(20)])
+        service.wait_until_ready_says(503)
+        assert "milvus" in service.get("/ready")[1]
+        assert service.get("/live")[0] == 200
+        assert read_committed(kafka_cluster.bootstrap, topics.verdicts, 0) == []
+        with LiteServer(tmp_path / "sets.db", port):
+            said = verdicts(kafka_cluster, topics, 20)
+            service.wait_until_ready_says(200)
+            assert service.end()[0] == 0
+    assert {each["decision"] for each in said.values()} == {"block"}
+
+
+def test_when_milvus_stays_away_the_process_ends_with_one_sentence_and_the_next_redoes_the_work(
+    kafka_cluster, topics, milvus, tmp_path
+):
+    port = int(milvus.uri.rpartition(":")[2])
+    short = settings(kafka_cluster, topics, milvus.uri, VIGILENS_WAITING__GIVE_UP_S="6.5")
+    with running(short) as service:
+        milvus.stop()
+        produce(kafka_cluster.bootstrap, topics.images, [event("e", drawn(KNOWN))])
+        assert service.process.wait(PATIENCE_S) == 1
+        _, log = service.end()
+    assert "milvus stayed away for 6.5 s" in log
+    assert "Traceback" not in log
+    with LiteServer(tmp_path / "sets.db", port), running(short):
+        assert verdicts(kafka_cluster, topics, 1)["e"]["decision"] == "block"
+
+
+def test_sigterm_while_milvus_is_away_ends_the_waiting_and_loses_nothing(kafka_cluster, topics, milvus, tmp_path):
+    port = int(milvus.uri.rpartition(":")[2])
+    with running(settings(kafka_cluster, topics, milvus.uri)) as service:
+        milvus.stop()
+        produce(kafka_cluster.bootstrap, topics.images, [event("e", drawn(KNOWN))])
+        service.wait_until_ready_says(503)
+        code, log = service.end(signal.SIGTERM)
+    assert code == 0
+    assert "Traceback" not in log
+    with LiteServer(tmp_path / "sets.db", port), running(settings(kafka_cluster, topics, milvus.uri)):
+        assert verdicts(kafka_cluster, topics, 1)["e"]["decision"] == "block"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
+def test_a_worker_that_is_stopped_amid_the_work_leaves_each_event_with_one_verdict(
+    kafka_cluster, topics, milvus, number
+):
+    sent = [event(f"e{each}", drawn(each)) for each in range(300)]
+    run = settings(kafka_cluster, topics, milvus.uri, VIGILENS_BATCH__IMAGES="8")
+    with running(run) as service:
+        produce(kafka_cluster.bootstrap, topics.images, sent)
+        service.until("batch")
+        code, log = service.end(number)
+    assert code == (-9 if number is signal.SIGKILL else 0), log
+    with running(run):
+        assert len(verdicts(kafka_cluster, topics, 300)) == 300
+
+
+def test_two_workers_share_the_topic(kafka_cluster, topics, milvus):
+    run = settings(kafka_cluster, topics, milvus.uri, VIGILENS_BATCH__IMAGES="4")
+    with running(run) as one, running(run) as other:
+        other.until("rewind")  # it has its share of the partitions
+        produce(kafka_cluster.bootstrap, topics.images, [event(f"e{each}", drawn(each)) for each in range(90)])
+        assert len(verdicts(kafka_cluster, topics, 90)) == 90
+        for service in (one, other):
+            code, log = service.end()
+            assert code == 0
+            assert '"images": ' in log
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"VIGILENS_KAFKA__IMAGES_TOPIC": "nowhere"}, "nowhere"),
+        ({"VIGILENS_SETS__USE": "nothing"}, "vigilens sets create nothing"),
+        ({"VIGILENS_BATCH__IMAGES": "none"}, "VIGILENS_BATCH__IMAGES"),
+        (
+            {"VIGILENS_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:9", "VIGILENS_WAITING__GIVE_UP_S": "2.5"},
+            "kafka stayed away",
+        ),
+    ],
+)
+def test_a_service_that_could_not_be_right_does_not_start_and_says_why(kafka_cluster, topics, milvus, wrong, sentence):
+    service = Service(settings(kafka_cluster, topics, milvus.uri) | wrong)
+    assert service.process.wait(PATIENCE_S) == 1
+    _, log = service.end()
+    service.process.stderr.close()
+    assert sentence in log
+    assert "Traceback" not in log

@@ -1,0 +1,98 @@
+"""The embedded broker: real Kafka answers, and nothing of it outlives its owner."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from harness import kafka_jars as jars
+from harness.broker import _cluster_id, kafka
+from harness.processes import Leash, tail
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_what_one_client_writes_another_reads(kafka_cluster, topics):
+    producer = Producer({"bootstrap.servers": kafka_cluster.bootstrap})
+    producer.produce(topics.images, b"a picture", key=b"k", partition=0)
+    assert producer.flush(10) == 0
+    reader = Consumer(
+        {"bootstrap.servers": kafka_cluster.bootstrap, "group.id": topics.group, "auto.offset.reset": "earliest"}
+    )
+    try:
+        reader.subscribe([topics.images])
+        record = reader.poll(20)
+    finally:
+        reader.close()
+    assert record is not None
+    assert (record.key(), record.value()) == (b"k", b"a picture")
+
+
+@pytest.mark.usefixtures("kafka_cluster")  # so that it is skipped where no broker can be had
+def test_a_stopped_node_comes_back_with_what_it_had(tmp_path, monkeypatch):
+    monkeypatch.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
+    with kafka(tmp_path) as cluster:
+        node = cluster.nodes[0]
+        producer = Producer({"bootstrap.servers": cluster.bootstrap, "allow.auto.create.topics": False})
+        admin = AdminClient({"bootstrap.servers": cluster.bootstrap})
+        admin.create_topics([NewTopic("kept", 1)])["kept"].result(10)
+        producer.produce("kept", b"before")
+        assert producer.flush(10) == 0
+        first = node.pid
+        node.stop()
+        assert node.pid is None
+        node.start()
+        cluster.wait()
+        assert node.pid != first
+        reader = Consumer({"bootstrap.servers": cluster.bootstrap, "group.id": "g", "auto.offset.reset": "earliest"})
+        try:
+            reader.subscribe(["kept"])
+            assert reader.poll(20).value() == b"before"
+        finally:
+            reader.close()
+
+
+def test_children_die_with_a_parent_that_is_killed(tmp_path):
+    parent = (
+        "import signal, sys; from pathlib import Path; from harness.processes import Leash\n"
+        "child = Leash().start(['sleep', '600'], Path(sys.argv[1]))\n"
+        "print(child.pid, flush=True); signal.pause()\n"
+    )
+    running = subprocess.Popen(
+        [sys.executable, "-c", parent, str(tmp_path / "log")], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    child = psutil.Process(int(running.stdout.readline()))
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    running.stdout.close()
+    psutil.wait_procs([child], timeout=10)
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_leaving_the_leash_ends_what_it_started_and_keeps_its_output(tmp_path):
+    log = tmp_path / "log"
+    with Leash() as leash:
+        child = leash.start(["sh", "-c", "echo hello; echo trouble >&2"], log)
+        assert child.wait(10) == 0
+        stalled = leash.start(["sleep", "600"], log)
+        os.kill(stalled.pid, signal.SIGSTOP)
+    assert stalled.poll() == -signal.SIGKILL
+    assert tail(log) == "hello\ntrouble"
+    assert tail(tmp_path / "no such file") == ""
+
+
+def test_without_a_network_and_a_cache_one_sentence_names_the_mend(tmp_path, monkeypatch):
+    monkeypatch.setattr(jars, "KAFKA", "org.example:there-is-no-such-thing:0.0.0")
+    with pytest.raises(jars.NoKafka, match="KAFKA_BOOTSTRAP_SERVERS"):
+        jars.class_path(cache=tmp_path)
+
+
+def test_no_clusters_id_is_taken_for_an_option():
+    ids = {_cluster_id(bytes([first]) * 16) for first in range(256)}
+    assert all(len(one) == 22 and not one.startswith("-") for one in ids)

@@ -1,0 +1,287 @@
+"""Why a picture matched, and where the reference lies: values, a sentence, a drawing, and `vigilens scan --explain`."""
+
+import functools
+import os
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from detailed import captioned, cropped, detailed
+from html_page import Page, joins
+from PIL import Image
+
+from config.load import load
+from embedding.choose import choose
+from embedding.image import File
+from embedding.probe import probe_vector
+from matcher.explain import Overlay, explain, why
+from matcher.judge import Image as Judged
+from reference_sets.add import Limits, find, gather
+from reference_sets.model import CHECK, Kind, Mirrored, ReferenceSet, Thresholds, Verify
+from reference_sets.store import Store
+from vigilens import wiring
+from vigilens.cli import main
+from vigilens.commands import scan
+from vigilens.pages.explained import files_of, page
+from vigilens.pages.overlay import Face, drawing
+
+SEEDS = range(201, 205)
+NASTY = '"><script>alert(1)</script><img src=https://evil.example/x onerror=alert(2)>'
+STORED, QUERIED, SIMILAR, EMPTY = "a_stored", "b_queried", "c_similar", "d_empty"
+
+
+def flipped(pixels):
+    return np.ascontiguousarray(pixels[:, ::-1])
+
+
+EDITS = {
+    "plain": lambda pixels: pixels,
+    "cropped": lambda pixels: cropped(pixels, 0.2, 0.1, 0.9, 0.8),
+    "captioned": lambda pixels: captioned(pixels, 1),
+    "mirrored": flipped,
+    "mirrored, cropped": lambda pixels: cropped(flipped(pixels), 0.0, 0.1, 0.7, 1.0),
+    "turned": lambda pixels: np.ascontiguousarray(np.rot90(pixels)),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """References, pictures to scan, and a database with sets of the former that differ in what they wish."""
+    place = tmp_path_factory.mktemp("explain")
+    for each in ("known", "inbox"):
+        (place / each).mkdir()
+    for seed in SEEDS:
+        Image.fromarray(detailed(seed)).save(place / "known" / f"case {seed}.png")
+    for name, edit in EDITS.items():
+        Image.fromarray(edit(detailed(203))).save(place / "inbox" / f"{name}.png")
+    Image.fromarray(detailed(999)).save(place / "inbox" / "stranger.png")
+    (place / "inbox" / "broken.jpg").write_bytes(b"no picture")
+    encoder = choose("words")
+    wishes = {
+        STORED: (Verify.REQUIRED, Mirrored.STORED),
+        QUERIED: (Verify.SUPPORTS, Mirrored.QUERIED),
+        SIMILAR: (Verify.OFF, Mirrored.OFF),
+        EMPTY: (Verify.REQUIRED, Mirrored.OFF),
+    }
+    with Store(str(place / "vigilens.db")) as store:
+        for name, (verify, mirrored) in wishes.items():
+            limits = Thresholds(0.0, 0.0) if verify is Verify.REQUIRED else Thresholds(0.98, 0.99)
+            probe = tuple(probe_vector(encoder).tolist())
+            given = (name, Kind.HARMFUL, "test", 50, limits, encoder.fingerprint, encoder.dimension, 1, probe)
+            store.create(ReferenceSet(*given, verify=verify, mirrored=mirrored))
+            if name != EMPTY:
+                gather(store, name, encoder, list(find([place / "known"])), limits=Limits(10**7, 10**7))
+    return place
+
+
+@pytest.fixture(scope="module")
+def parts(folder):
+    """The judge of a scan, on that database."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VIGILENS_MILVUS__URI", str(folder / "vigilens.db"))
+        patch.setenv("VIGILENS_ENCODER__NAME", "words")
+        settings = load(None)
+    with scan.judging(settings) as opened:
+        yield opened
+
+
+@functools.cache
+def looked_at(parts, file):
+    """Pixels, verdict, and the explanation of each set by its name."""
+    pixels = scan.pixels_of(parts.settings, File(str(file)))
+    (verdict,) = parts.judge.judge([Judged("event", "image", File(str(file)))]).verdicts
+    examiner = wiring.examiner(parts.settings, parts.store)
+    sets = explain(pixels, verdict, encoder=parts.encoder, examiner=examiner, store=parts.store)
+    return pixels, verdict, {one.seen.set: one for one in sets}
+
+
+def laid(corners, fractions):
+    """Where a quadrilateral's corners (upper left first, clockwise) put positions within it."""
+    upper_left, upper_right, _, lower_left = np.array(corners)
+    return upper_left + fractions[:, :1] * (upper_right - upper_left) + fractions[:, 1:] * (lower_left - upper_left)
+
+
+@pytest.mark.parametrize("name", [STORED, QUERIED])
+@pytest.mark.parametrize("edit", EDITS)
+def test_the_joined_corners_are_those_of_the_verdict_and_lie_where_its_region_says(folder, parts, edit, name):
+    _, verdict, sets = looked_at(parts, folder / "inbox" / f"{edit}.png")
+    evidence = next(match.evidence for match in verdict.matches if match.set == name)
+    overlay = sets[name].overlay
+    assert len(overlay.pairs) == evidence.inliers == sets[name].candidate.evidence.inliers
+    assert sets[name].candidate.evidence.score == evidence.score
+    assert evidence.mirrored == ("mirrored" in edit)
+    assert overlay.region == pytest.approx(np.array(evidence.region), abs=1e-4)
+    here, there = overlay.pairs[:, :2], overlay.pairs[:, 2:]
+    assert np.abs(laid(overlay.region, there) - here).max() < 0.05
+    assert np.abs(laid(overlay.back, here) - there).max() < 0.05
+
+
+def test_matches_come_first_and_each_set_is_explained(folder, parts):
+    _, verdict, sets = looked_at(parts, folder / "inbox" / "cropped.png")
+    assert list(sets)[: len(verdict.matches)] == [match.set for match in verdict.matches]
+    assert set(sets) == {STORED, QUERIED, SIMILAR, EMPTY}
+    assert all((one.match is not None) == (name in {STORED, QUERIED}) for name, one in sets.items())
+    assert sets[SIMILAR].known is None  # a set that does not check keeps no corners
+    assert len(sets[STORED].known.keypoints) > 100
+
+
+def test_the_sentence_says_what_decided(folder, parts):
+    _, verdict, sets = looked_at(parts, folder / "inbox" / "mirrored.png")
+    evidence = next(match.evidence for match in verdict.matches if match.set == STORED)
+    said = {name: why(one) for name, one in sets.items()}
+    assert said[STORED].startswith(f"block: {evidence.inliers} of the picture's {sets[STORED].corners} corners agree")
+    assert "mirror image" in said[STORED]
+    assert f"the check's score {evidence.score:.3f} reaches block's {CHECK.block:.3f}" in said[STORED]
+    assert "similarity" not in said[STORED]  # its threshold is 0: it only makes candidates
+    assert re.search(r"the similarity \d\.\d+ (reaches|is below) block's 0\.990$", said[QUERIED])
+    assert re.fullmatch(r"no match: the similarity -?\d\.\d+ is below review's 0\.980", said[SIMILAR])
+    assert said[EMPTY] == "no match: the set is empty"
+
+
+def test_a_set_that_did_not_match_says_why_not(folder, parts):
+    _, _, sets = looked_at(parts, folder / "inbox" / "stranger.png")
+    assert {one.match for one in sets.values()} == {None}
+    one = sets[STORED]
+    assert why(one).startswith("no match: ")
+    unchecked = replace(one, candidate=one.candidate._replace(checked=False, evidence=None))
+    assert "too few corners" in why(unchecked)
+    assert "no place of the picture agrees" in why(replace(one, candidate=one.candidate._replace(evidence=None)))
+    assert "the set has changed" in why(replace(one, candidate=None))
+
+
+def test_a_frame_and_a_veto_are_told(folder, parts):
+    _, _, sets = looked_at(parts, folder / "inbox" / "cropped.png")
+    one = sets[STORED]
+    framed = one.candidate._replace(evidence=replace(one.candidate.evidence, distinctive=0.25))
+    assert "75% of them are a frame that other references have too" in why(replace(one, candidate=framed))
+    vetoed = one.match.model_copy(update={"vetoed_by": "cleared"})
+    assert why(replace(one, match=vetoed)).startswith("block, taken back by cleared: ")
+
+
+# --- the drawing and the page ---
+
+
+def test_each_pair_is_a_line_and_the_region_one_polygon_within_the_picture():
+    pairs = np.array([(0.1, 0.3, 0.5, 0.5), (0.9, 0.7, 0.0, 1.0)], np.float32)
+    outside = ((-1.0, -1.0), (0.5, -1.0), (0.5, 2.0), (-1.0, 2.0))
+    drawn = Page(drawing(Face(400, 200, "data:,"), Face(300, 300), Overlay(outside, outside, pairs), "cat & dog"))
+    (lines,) = drawn.of("path", "pairs")
+    assert joins(lines) == [(49, 196, 755, 245), (441, 294, 510, 490)]
+    (region,) = drawn.of("polygon")
+    points = {tuple(map(float, each)) for each in re.findall(r"(\S+) (\S+)", region["points"])}
+    assert points == {(0, 122), (245, 122), (245, 368), (0, 368)}  # the left half of the incoming picture
+    assert drawn.of("svg")[0]["aria-label"] == "cat & dog"
+    without = Page(drawing(Face(400, 200, "data:,"), Face(300, 300), None, ""))
+    assert without.of("polygon") == without.of("path") == []
+
+
+def shown(parts, file, references=()):
+    pixels, verdict, sets = looked_at(parts, file)
+    return verdict, sets, page(verdict, pixels, tuple(sets.values()), dict(references))
+
+
+@pytest.mark.parametrize("edit", ["captioned", "mirrored"])
+def test_the_page_draws_one_region_per_verified_match_and_as_many_lines_as_inliers(folder, parts, edit):
+    verdict, sets, text = shown(parts, folder / "inbox" / f"{edit}.png")
+    drawn = Page(text)
+    verified = [match for match in verdict.matches if match.verified]
+    assert len(verified) == 2
+    assert len(drawn.of("polygon", "region")) == len(verified)
+    assert [len(joins(path)) for path in drawn.of("path", "pairs")] == [each.evidence.inliers for each in verified]
+    # No picture of the reference is at hand: its corners are drawn in its frame.
+    dots = [path["d"].count("M") for path in drawn.of("path", "dots")]
+    assert dots == [len(sets[name].known.keypoints) for name in (STORED, QUERIED)]
+    assert len(drawn.of("section")) == len(sets) == 4
+
+
+def test_the_page_fetches_nothing_runs_nothing_and_obeys_no_stranger(folder, parts):
+    pixels, verdict, sets = looked_at(parts, folder / "inbox" / "cropped.png")
+    hostile = verdict.model_copy(update={"image_id": NASTY, "decided_by": NASTY})
+    near = sets[STORED].near.model_copy(update={"label": NASTY})
+    text = page(hostile, pixels, [replace(sets[STORED], near=near), sets[EMPTY]], {})
+    drawn = Page(text)
+    assert {tag for tag, _ in drawn.tags}.isdisjoint({"script", "link", "iframe", "img"})
+    for tag, given in drawn.tags:
+        assert not [name for name in given if name.startswith("on")], tag
+        for name in ("src", "href"):
+            assert given.get(name, "data:image/webp;base64,").startswith(("data:image/webp;base64,", "#")), tag
+    assert NASTY in "".join(drawn.words)
+    assert "url(" not in text
+
+
+def test_references_are_found_by_their_content_whatever_their_names(folder, tmp_path):
+    os.mkfifo(tmp_path / "a pipe")
+    below = tmp_path / "below"
+    below.mkdir()
+    (below / "other name").write_bytes((folder / "known" / "case 203.png").read_bytes())
+    (below / "another").write_bytes(b"something else")
+    with Store(str(folder / "vigilens.db")) as store:
+        (id_,) = store.labelled(STORED, "case 203.png")
+    same = id_[:-1] + "0"  # the same picture with another label
+    assert files_of(tmp_path, [id_, same, "imported-7"]) == dict.fromkeys((id_, same), below / "other name")
+
+
+# --- the command ---
+
+
+@pytest.fixture
+def scanned(folder, tmp_path, monkeypatch):
+    """Runs `vigilens scan --explain`; returns the result and the page."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("VIGILENS_ENCODER__NAME", "words")
+
+    def run(*words, to=tmp_path / "why.html"):
+        result = CliRunner().invoke(main, ["scan", "--explain", str(to), *map(str, words)])
+        return result, to.read_text() if to.exists() else ""
+
+    return run
+
+
+def test_scan_explains_one_picture_with_the_references_own_pictures(scanned):
+    result, text = scanned("--references", "known", "--json", "inbox/cropped.png")
+    assert result.exception is None, result.output
+    assert '"decision":"block"' in result.stdout
+    drawn = Page(text)
+    assert len(drawn.of("polygon", "region")) == 2
+    assert drawn.of("path", "dots") == []
+    assert len(drawn.of("image")) == 2 * 3  # the picture and the reference, in all sets but the empty one
+    assert "block, by" in "".join(drawn.words)
+
+
+def test_scan_explains_a_picture_that_matches_nothing_and_one_that_is_none(scanned):
+    _, text = scanned("inbox/stranger.png")
+    assert "best candidate, no match" in text
+    assert Page(text).of("polygon", "region") == [] or "is below review" in text
+    result, text = scanned("inbox/broken.jpg")
+    assert (result.exit_code, Page(text).of("section")) == (0, [])
+    assert "unknown_format" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "to", "said"),
+    [
+        (["inbox"], "why.html", "for one picture, and 8 are named"),
+        (["inbox/plain.png"], "copy.jpg", "name it something.html"),
+        (["inbox/plain.png"], "nowhere/why.html", "there is no folder"),
+    ],
+)
+def test_what_cannot_be_explained_is_wrong_usage(scanned, tmp_path, words, to, said):
+    result, text = scanned(*words, to=tmp_path / to)
+    assert (result.exit_code, text) == (2, "")
+    assert said in result.output
+
+
+def test_references_without_a_page_are_wrong_usage(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert CliRunner().invoke(main, ["scan", "--references", "known", "inbox/plain.png"]).exit_code == 2
+
+
+def test_the_lines_of_a_scan_have_the_checks_score_beside_its_threshold(scanned):
+    result, _ = scanned("--csv", "inbox/captioned.png")
+    heading, line = (row.split(",") for row in result.stdout.splitlines())
+    row = dict(zip(heading, line, strict=True))
+    assert float(row["check"]) >= float(row["check_threshold"]) == CHECK.block
+    result, _ = scanned("--csv", "inbox/stranger.png")
+    assert result.stdout.splitlines()[1].startswith("allow,")

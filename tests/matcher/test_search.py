@@ -1,0 +1,172 @@
+"""Search and check together, on a real Milvus Lite file: what a set finds as it wishes."""
+
+import numpy as np
+import pytest
+from detailed import cropped, detailed
+
+from embedding.choose import choose
+from embedding.local.features import pack
+from embedding.local.keypoints import MOST, detect
+from embedding.probe import probe_vector
+from matcher.decide import match
+from matcher.keypoint_cache import Shelf
+from matcher.search import Examiner, Needs, View, candidates
+from reference_sets.model import Kind, Mirrored, Neighbour, Reference, ReferenceSet, Seen, Thresholds, Verify
+from reference_sets.store import Store
+
+SEEDS = range(200, 212)
+
+
+@pytest.fixture(scope="module")
+def words():
+    return choose("words")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory, words):
+    """Sets of one dozen pictures each, that differ in what they wish."""
+    with Store(str(tmp_path_factory.mktemp("examine") / "sets.db")) as opened:
+        for mirrored in (Mirrored.STORED, Mirrored.QUERIED, Mirrored.OFF):
+            described = ReferenceSet(
+                f"mirrored_{mirrored.value}",
+                Kind.HARMFUL,
+                "test",
+                50,
+                Thresholds(-1.0, -1.0),
+                words.fingerprint,
+                words.dimension,
+                1,
+                tuple(probe_vector(words).tolist()),
+                verify=Verify.REQUIRED,
+                mirrored=mirrored,
+            )
+            opened.create(described)
+            opened.upsert(described.name, [reference(words, seed, mirrored) for seed in SEEDS])
+        yield opened
+
+
+def flipped(pixels):
+    return np.ascontiguousarray(pixels[:, ::-1])
+
+
+def reference(words, seed, mirrored):
+    seen = words.encode([detailed(seed), flipped(detailed(seed))])
+    vectors = [tuple(vector.tolist()) for vector in seen.vectors]
+    mirror = Seen(vectors[1], pack(seen.keypoints[1])) if mirrored is Mirrored.STORED else None
+    return Reference(f"id-{seed}", f"label {seed}", vectors[0], pack(seen.keypoints[0]), mirror)
+
+
+def view(words, pixels):
+    encoded = words.encode([pixels])
+    return View(encoded.vectors[0], encoded.keypoints[0])
+
+
+def examined(store, words, name, pixels):
+    """The candidates of one picture, its mirror image made if the set asks for it."""
+    examiner = Examiner(store, top_k=5, shortlist=20, keep_bytes=1 << 24)
+    known = store.describe(name)
+    views = [view(words, pixels)]
+    mirrors = [view(words, flipped(pixels)) if Needs.of([known]).mirror else None]
+    found = examiner.search(known, views, mirrors)
+    return known, candidates(views[0], mirrors[0], found[0], examiner.read(known, found))
+
+
+def test_an_edited_copy_is_verified_and_the_strangers_are_not(store, words):
+    query = cropped(detailed(203), 0.2, 0.0, 1.0, 0.8)
+    known, checked = examined(store, words, "mirrored_off", query)
+    assert checked[0].neighbour.id == "id-203"
+    assert checked[0].score > known.check.block
+    assert all(one.checked and one.score < known.check.review for one in checked[1:])
+    assert match(known, checked).verified is True
+
+
+def test_an_unrelated_picture_matches_nothing_where_the_check_is_required(store, words):
+    known, checked = examined(store, words, "mirrored_off", detailed(999))
+    assert len(checked) == len(SEEDS)
+    assert match(known, checked) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "found"), [("mirrored_stored", True), ("mirrored_queried", True), ("mirrored_off", False)]
+)
+def test_a_mirrored_copy_is_found_where_the_set_wishes_it(store, words, name, found):
+    original = detailed(205)
+    known, checked = examined(store, words, name, flipped(cropped(original, 0.0, 0.0, 0.6, 1.0)))
+    reached = match(known, checked)
+    assert (reached is not None) == found
+    if not found:
+        return
+    best = checked[0]
+    assert (best.neighbour.id, best.neighbour.mirrored, best.evidence.mirrored) == ("id-205", True, True)
+    assert best.evidence.coverage == pytest.approx(0.6, abs=0.05)
+    # The reference's left edge is at the right edge of what the image shows.
+    upper_left, upper_right, *_ = best.evidence.region
+    assert upper_left == pytest.approx((1.0, 0.0), abs=0.03)
+    assert upper_right == pytest.approx((1.0 - 1 / 0.6, 0.0), abs=0.06)
+
+
+def test_each_reference_is_one_candidate_though_its_mirror_image_was_found_too(store, words):
+    _, checked = examined(store, words, "mirrored_stored", detailed(206))
+    ids = [one.neighbour.id for one in checked]
+    assert len(ids) == len(set(ids))
+
+
+def test_a_reference_that_is_gone_before_its_features_are_read_is_not_checked_and_not_lost(store, words):
+    known = store.describe("mirrored_off")
+    examiner = Examiner(store, top_k=5, shortlist=20, keep_bytes=1 << 24)
+    views = [view(words, detailed(207))]
+    gone = Neighbour("id-gone", "gone", 0.99)
+    found = ([gone], [])
+    checked = candidates(views[0], None, found, examiner.read(known, [found]))
+    assert [(one.neighbour, one.checked, one.evidence) for one in checked] == [(gone, False, None)]
+
+
+class Counting:
+    """A store that hands out one picture's features and counts the rows that it was asked for."""
+
+    def __init__(self):
+        self.features_of = pack(detect(detailed(208)))
+        self.asked = []
+
+    def features(self, _name, neighbours):
+        self.asked += [one.id for one in neighbours]
+        return {(one.id, one.mirrored): self.features_of for one in neighbours}
+
+
+def near(*numbers):
+    return [Neighbour(f"id-{number}", "", 0.5) for number in numbers]
+
+
+def test_keypoints_that_were_used_lately_are_not_read_again_until_the_set_changes(store):
+    known = store.describe("mirrored_off")
+    counting = Counting()
+    shelf = Shelf(counting, 1 << 24)
+    shelf.keypoints(known, near(1, 2))
+    shelf.keypoints(known, near(2, 3))
+    assert counting.asked == ["id-1", "id-2", "id-3"]
+    newer = store.change("mirrored_off", note="changed")
+    shelf.keypoints(newer, near(2))
+    assert counting.asked[3:] == ["id-2"]
+
+
+def test_the_shelf_keeps_within_its_bound_and_forgets_the_longest_unused_first(store):
+    known = store.describe("mirrored_off")
+    counting = Counting()
+    shelf = Shelf(counting, 3 * MOST * 50)
+    for number in (1, 2, 1, 3, 4):
+        shelf.keypoints(known, near(number))
+    asked = len(counting.asked)
+    shelf.keypoints(known, near(4))
+    assert len(counting.asked) == asked
+    shelf.keypoints(known, near(2))
+    assert counting.asked[-1] == "id-2"
+    assert shelf._bytes <= 3 * MOST * 50
+
+
+def test_without_room_everything_is_read_each_time_and_still_right(store):
+    counting = Counting()
+    shelf = Shelf(counting, 0)
+    known = store.describe("mirrored_off")
+    for _ in range(2):
+        assert len(shelf.keypoints(known, near(1))["id-1", False]) > 0
+    assert counting.asked == ["id-1", "id-1"]

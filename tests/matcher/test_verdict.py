@@ -1,0 +1,45 @@
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from embedding.image import Reason
+from matcher.verdict import SCHEMA_ID, SCHEMA_VERSION, Verdict, json_schema
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+EXAMPLE = json.loads((DOCS / "verdicts.md").read_text().partition("```json\n")[2].partition("```")[0])
+
+
+def test_the_published_schema_is_that_of_the_model():
+    published = json.loads((DOCS / "verdict.schema.json").read_text())
+    assert published == json_schema(), (
+        "the verdict's model changed: raise SCHEMA_VERSION if readers may notice, then write the schema again with "
+        "`python -m matcher.verdict > docs/verdict.schema.json`"
+    )
+
+
+def test_the_version_is_in_the_schemas_id_and_in_each_verdict():
+    assert SCHEMA_VERSION in SCHEMA_ID
+    assert json_schema()["$id"] == SCHEMA_ID
+    assert json_schema()["properties"]["schema_version"]["const"] == SCHEMA_VERSION
+
+
+def test_the_example_in_the_docs_is_a_verdict():
+    assert json.loads(Verdict.model_validate(EXAMPLE).model_dump_json()) == EXAMPLE
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"decision": "maybe"}, {"reason": "tired"}, {"extra": 1}, {"image_id": None}, {"schema_version": "2.0"}],
+    ids=str,
+)
+def test_what_is_not_in_the_contract_is_refused(change):
+    with pytest.raises(ValidationError):
+        Verdict.model_validate(EXAMPLE | change)
+
+
+def test_every_reason_is_in_the_docs():
+    text = (DOCS / "verdicts.md").read_text()
+    assert [reason.value for reason in Reason if f"| `{reason.value}` |" not in text] == []

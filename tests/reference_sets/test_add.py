@@ -1,0 +1,256 @@
+"""Pictures of files and folders → references: which files, under which label, once, and what is refused."""
+
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from milvus_fixtures import FINGERPRINT, make_set
+from PIL import Image
+
+from embedding.encoder import Encoded
+from embedding.local.features import pack
+from embedding.local.keypoints import MATCHABLE, detect
+from embedding.picture import Pixels, Size
+from reference_sets.add import Found, Gathered, Limits, find, gather, key
+from reference_sets.model import Mirrored, Seen, Verify
+from reference_sets.store import Store
+
+LIMITS = Limits(max_bytes=100_000, max_pixels=1_000_000)
+
+
+class MeanColours:
+    """An encoder of 8 values: the mean colours of the halves, and two constants. Grey pictures are featureless."""
+
+    name, dimension, fingerprint, how, least_side, together = "test", 8, FINGERPRINT, "float32", None, 8
+    least_together = 1
+
+    def __init__(self, fail_at_call: int = 0):
+        self.calls, self.pictures, self.fail_at_call = 0, 0, fail_at_call
+
+    def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:  # noqa: ARG002 (none is reduced)
+        self.calls += 1
+        self.pictures += len(pictures)
+        if self.calls == self.fail_at_call:
+            raise KeyboardInterrupt
+        means = [[*p[:, : p.shape[1] // 2].mean((0, 1)), *p[:, p.shape[1] // 2 :].mean((0, 1)), 1, 2] for p in pictures]
+        vectors = np.asarray(means, dtype=np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        return Encoded(vectors, np.array([bool((p == p[0, 0]).all()) for p in pictures]))
+
+
+def cornered(seed: int) -> np.ndarray:
+    """Pixels with many corners."""
+    blocks = np.random.default_rng(seed).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    return blocks.repeat(16, axis=0).repeat(16, axis=1)
+
+
+def png(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def picture(number: int) -> bytes:
+    """A PNG that differs with its number."""
+    pixels = np.zeros((16, 16, 3), dtype=np.uint8)
+    pixels[:, :8] = (number % 256, number // 256 % 256, 7)
+    pixels[:, 8:] = (9, 200, 255 - number % 256)
+    return png(pixels)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(str(tmp_path / "sets.db")) as opened:
+        opened.create(make_set("alpha"))
+        yield opened
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    (folder / "below").mkdir(parents=True)
+    return folder
+
+
+def add(store: Store, paths: list[Path], encoder: MeanColours | None = None, label: str = "") -> Gathered:
+    return gather(store, "alpha", encoder or MeanColours(), list(find(paths, label)), limits=LIMITS)
+
+
+def test_files_below_folders_come_in_order_with_their_path_as_label_and_loops_end(folder: Path):
+    for name in ("b.png", "a.png", "below/c.png", ".hidden.png"):
+        (folder / name).write_bytes(picture(1))
+    (folder / "below" / "up").symlink_to(folder)
+    found = list(find([folder, folder / "b.png"]))
+    assert [one.label for one in found] == ["a.png", "b.png", "below/c.png", "b.png"]
+    assert {one.label for one in find([folder], "case 1")} == {"case 1"}
+
+
+def test_a_name_that_is_no_unicode_or_too_long_still_makes_a_label(folder: Path):
+    assert [one.label for one in find([Path("\udcff.png")])] == ["\ufffd.png"]
+    deep = folder.joinpath(*["ü" * 100] * 8)
+    deep.mkdir(parents=True)
+    (deep / "end").touch()
+    (found,) = find([folder])
+    assert len(found.label.encode()) <= 1024
+    assert found.label.startswith("…")
+    assert found.label.endswith("end")
+
+
+def test_the_same_picture_twice_is_one_row_and_is_not_even_decoded_again(store: Store, folder: Path):
+    for number in range(5):
+        (folder / f"{number}.png").write_bytes(picture(number))
+    assert (first := add(store, [folder])).added == 5
+    assert (first.known, first.refused) == (0, ())
+    version = store.describe("alpha").version
+    encoder = MeanColours()
+    again = add(store, [folder, folder], encoder)
+    assert (again.files, again.added, again.known) == (10, 0, 10)
+    assert encoder.pictures == 0
+    assert (store.count("alpha"), store.describe("alpha").version) == (5, version)
+
+
+def test_the_key_is_of_content_and_label(store: Store, folder: Path):
+    for name in ("one.png", "two.png"):
+        (folder / name).write_bytes(picture(1))
+    assert add(store, [folder]).added == 2
+    assert add(store, [folder], label="case").added == 1
+    assert {one.id for one in store.references("alpha")} == {
+        key(picture(1), label) for label in ("one.png", "two.png", "case")
+    }
+
+
+def test_files_that_are_no_reference_are_named_with_the_reason_and_the_rest_is_added(store: Store, folder: Path):
+    (folder / "good.png").write_bytes(picture(1))
+    (folder / "notes.txt").write_text("no picture")
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "cut.png").write_bytes(picture(2)[:-40])
+    (folder / "large.png").write_bytes(bytes(100_001))
+    (folder / "grey.png").write_bytes(png(np.full((32, 32, 3), 128, np.uint8)))
+    (folder / "gone.png").symlink_to(folder / "nowhere")
+    gathered = add(store, [folder])
+    assert gathered.added == 1
+    assert {one.path.name: one.why.reason.value for one in gathered.refused} == {
+        "cut.png": "corrupt",
+        "empty.png": "empty_value",
+        "gone.png": "not_found",
+        "grey.png": "featureless",
+        "large.png": "too_many_bytes",
+        "notes.txt": "unknown_format",
+    }
+
+
+def test_a_pipe_is_refused_instead_of_waited_for(store: Store, folder: Path):
+    import os  # noqa: PLC0415 (one test)
+
+    os.mkfifo(folder / "pipe.png")
+    (refused,) = add(store, [folder]).refused
+    assert refused.why.detail == "not a regular file"
+
+
+def test_an_interrupted_run_keeps_its_batches_and_the_next_one_does_the_rest(store: Store, folder: Path):
+    for number in range(150):
+        (folder / f"{number:03}.png").write_bytes(picture(number))
+    with pytest.raises(KeyboardInterrupt):
+        add(store, [folder], MeanColours(fail_at_call=3))
+    assert store.count("alpha") == 128
+    again = add(store, [folder])
+    assert (again.added, again.known, store.count("alpha")) == (22, 128, 150)
+
+
+def test_progress_adds_up_to_the_files(store: Store, folder: Path):
+    for number in range(300):
+        (folder / f"{number}.png").write_bytes(picture(number % 280))
+    (folder / "bad.png").write_text("no")
+    files = list(find([folder], "one label for all"))
+    steps: list[int] = []
+    gather(store, "alpha", MeanColours(), files, limits=LIMITS, progress=steps.append)
+    assert sum(steps) == len(files) == 301
+
+
+def test_a_file_that_vanishes_between_two_looks_is_refused(store: Store, folder: Path):
+    gathered = gather(store, "alpha", MeanColours(), [Found(folder / "gone.png", "x")], limits=LIMITS)
+    assert gathered.refused[0].why.reason.value == "not_found"
+
+
+def test_references_keep_keypoints_and_mirror_images_where_the_set_wants_them(store: Store, folder: Path):
+    pixels = cornered(1)
+    back = np.ascontiguousarray(pixels[:, ::-1])
+    (folder / "one.png").write_bytes(png(pixels))
+    vectors = [tuple(MeanColours().encode([each]).vectors[0].tolist()) for each in (pixels, back)]
+    features = [pack(detect(each)) for each in (pixels, back)]
+    wishes = [(Verify.OFF, Mirrored.QUERIED), (Verify.SUPPORTS, Mirrored.OFF), (Verify.OFF, Mirrored.STORED)]
+    for verify, mirrored in [*wishes, (Verify.REQUIRED, Mirrored.STORED)]:
+        name = f"{verify}_{mirrored}"
+        store.create(make_set(name, verify=verify, mirrored=mirrored))
+        gathered = gather(store, name, MeanColours(), list(find([folder])), limits=LIMITS)
+        assert (gathered.added, gathered.uncheckable) == (1, 0)
+        (known,) = store.references(name)
+        kept = [b"", b""] if verify is Verify.OFF else features
+        mirror = Seen(vectors[1], kept[1]) if mirrored is Mirrored.STORED else None
+        assert (known.vector, known.features, known.mirror) == (vectors[0], kept[0], mirror)
+
+
+def test_keypoints_that_the_encoder_has_found_are_not_looked_for_again(store: Store, folder: Path):
+    class OnKeypoints(MeanColours):
+        def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:  # noqa: ARG002 (none is reduced)
+            encoded = super().encode(pictures)
+            return Encoded(encoded.vectors, encoded.featureless, [detect(cornered(9)) for _ in pictures])
+
+    (folder / "flat.png").write_bytes(picture(1))
+    store.change("alpha", verify=Verify.REQUIRED)
+    assert add(store, [folder], OnKeypoints()).uncheckable == 0
+    (known,) = store.references("alpha")
+    assert known.features == pack(detect(cornered(9)))
+
+
+def test_a_picture_with_too_few_keypoints_for_the_check_is_added_and_counted(store: Store, folder: Path):
+    assert len(detect(np.asarray(Image.open(io.BytesIO(picture(1)))))) < MATCHABLE
+    for number in range(3):
+        (folder / f"{number}.png").write_bytes(picture(number))
+    (folder / "corners.png").write_bytes(png(cornered(2)))
+    store.change("alpha", verify=Verify.SUPPORTS, mirrored=Mirrored.STORED)
+    gathered = add(store, [folder])
+    assert (gathered.added, gathered.uncheckable) == (4, 3)
+    assert all(known.features for known in store.references("alpha"))
+
+
+def test_a_picture_whose_mirror_image_is_featureless_is_featureless(store: Store, folder: Path):
+    class LookingLeft(MeanColours):
+        def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:  # noqa: ARG002 (none is reduced)
+            return Encoded(super().encode(pictures).vectors, np.array([each[0, 0, 1] == 200 for each in pictures]))
+
+    for number in range(3):
+        (folder / f"{number}.png").write_bytes(picture(number))
+    (folder / "corners.png").write_bytes(png(cornered(2)))
+    store.change("alpha", mirrored=Mirrored.STORED)
+    gathered = add(store, [folder], LookingLeft())
+    assert (gathered.added, [one.why.reason.value for one in gathered.refused]) == (1, ["featureless"] * 3)
+    assert [known.label for known in store.references("alpha")] == ["corners.png"]
+
+
+class Reducible(MeanColours):
+    """Could do with a shorter side of 32, and keeps the shapes that it is given, and the sizes before."""
+
+    least_side = 32
+
+    def __init__(self):
+        super().__init__()
+        self.given = []
+
+    def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:
+        self.given += [(each.shape[:2], size) for each, size in zip(pictures, sizes, strict=True)]
+        return super().encode(pictures, sizes)
+
+
+@pytest.mark.parametrize(
+    ("verify", "reduce", "shape"),
+    [(Verify.OFF, True, (48, 64)), (Verify.OFF, False, (192, 256)), (Verify.SUPPORTS, True, (192, 256))],
+)
+def test_jpegs_are_reduced_as_those_of_events_are(store, folder, verify, reduce, shape):
+    Image.fromarray(cornered(1)).save(folder / "one.jpg", quality=90)
+    store.create(make_set("beta", verify=verify))
+    encoder = Reducible()
+    gather(store, "beta", encoder, list(find([folder])), limits=Limits(100_000, 1_000_000, reduce=reduce))
+    assert encoder.given == [(shape, (192, 256))]

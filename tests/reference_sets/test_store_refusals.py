@@ -1,0 +1,93 @@
+"""What the store refuses before Milvus sees it: the checks are ours, so Milvus Lite in a file is enough to try them."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from milvus_fixtures import DIMENSION, make_set, mirrored, references, unit
+
+from reference_sets.model import Mirrored, Reference, Seen, Verify
+from reference_sets.rows import MAX_TEXT, rows_at_once
+from reference_sets.store import Store, StoreError
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with Store(str(tmp_path_factory.mktemp("milvus") / "sets.db")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def untouched(store: Store) -> str:
+    """An empty set that stays so."""
+    new = make_set()
+    store.create(new)
+    return new.name
+
+
+@pytest.mark.parametrize(
+    ("vector", "sentence"),
+    [
+        ([0.0] * DIMENSION, "unit length"),
+        ([float("nan")] * DIMENSION, "unit length"),
+        ([float("inf")] + [0.0] * (DIMENSION - 1), "unit length"),
+        ([2.0] + [0.0] * (DIMENSION - 1), "unit length"),
+        ([1.0], "has 1 values, the set's have 8"),
+    ],
+)
+def test_vectors_that_milvus_would_take_and_never_find_are_refused(store, untouched, vector, sentence):
+    with pytest.raises(StoreError, match=sentence):
+        store.upsert(untouched, [Reference("x", "", tuple(vector))])
+    with pytest.raises(StoreError, match="a query of the set"):
+        store.search(untouched, np.asarray([vector], dtype=np.float32), 1)
+    assert store.count(untouched) == 0
+    assert store.describe(untouched).version == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"id": "it's"}, "cannot be an id"),
+        ({"id": ""}, "cannot be an id"),
+        ({"id": "x" * 129}, "cannot be an id"),
+        ({"label": "ü" * 513}, "more than 1024 bytes"),
+        ({"id": "ref~m"}, "cannot be an id"),
+        ({"features": bytes(48_001)}, "48001 bytes, 48000 fit"),
+        ({"mirror": Seen((1.0,) + (0.0,) * (DIMENSION - 1))}, "leave out the mirror image"),
+    ],
+)
+def test_references_that_do_not_fit_are_refused_before_any_is_written(store, untouched, changes, sentence):
+    good, bad = references(unit(2, 15))
+    with pytest.raises(StoreError, match=sentence):
+        store.upsert(untouched, [good, replace(bad, **changes)])
+    assert store.count(untouched) == 0
+
+
+def test_a_set_that_needs_features_or_mirror_images_takes_no_reference_without(store: Store):
+    new = make_set(verify=Verify.REQUIRED, mirrored=Mirrored.STORED)
+    store.create(new)
+    good, other = mirrored(references(unit(2, 17)))
+    for bad, sentence in (
+        (replace(other, features=b""), "has no features, which the check of the set"),
+        (replace(other, mirror=replace(other.mirror, features=b"")), "has no features"),
+        (replace(other, mirror=replace(other.mirror, vector=(2.0,) * DIMENSION)), "unit length"),
+        (replace(other, mirror=None), f"has no mirror image, which the set {new.name} stores"),
+    ):
+        with pytest.raises(StoreError, match=sentence):
+            store.upsert(new.name, [good, bad])
+    assert store.count(new.name) == 0
+
+
+def test_a_message_holds_a_reference_with_its_mirror_image_and_not_more_than_a_server_takes():
+    for dimension in (8, 1024, 32_768):
+        rows = rows_at_once(dimension)
+        assert rows >= 2
+        assert rows % 2 == 0
+        assert rows * (MAX_TEXT + 4 * dimension) < 64 * 1024 * 1024
+
+
+@pytest.mark.parametrize("bad", ["", "1st", "with space", "dash-ed", "x" * 65, "ümlaut", "a/b"])
+def test_names_that_cannot_name_a_set_are_refused(store: Store, bad: str):
+    with pytest.raises(StoreError, match="cannot name a set"):
+        store.create(replace(make_set(), name=bad))

@@ -1,0 +1,139 @@
+"""The connection to Milvus: opened for a file or an address, and its errors sorted into "away" and "mend this"."""
+
+import logging
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from vectors.errors import StoreError, UnknownSet
+
+if TYPE_CHECKING:
+    from pymilvus import MilvusClient
+
+# gRPC's C core writes each refused connection to stderr; it reaches us as an exception too. Before grpc is imported.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
+SCHEMES = ("http", "https", "tcp")
+NOT_FOUND = 100  # Milvus error codes
+CONNECT_FAILED = 2
+NOT_AUTHENTICATED = 1800
+DATABASE_NOT_FOUND = 800
+# gRPC waits up to 120 s by default before it tries a server again that was away for long; and channels to one address
+# share that waiting, so that even the new channel with which pymilvus recovers would be refused without a try.
+CHANNEL = {
+    "grpc.initial_reconnect_backoff_ms": 100,
+    "grpc.max_reconnect_backoff_ms": 1000,
+    "grpc.use_local_subchannel_pool": 1,
+}
+
+
+def is_file(uri: str) -> bool:
+    """Whether the uri names a Milvus Lite file."""
+    return "://" not in uri
+
+
+def place(uri: str) -> str:
+    """The uri for messages: without a password that may stand in it."""
+    return uri if is_file(uri) else f"{urlsplit(uri).scheme}://{urlsplit(uri).netloc.rpartition('@')[2]}"
+
+
+def check_uri(uri: str) -> None:
+    """Raise StoreError if it is neither a path nor an address."""
+    if not is_file(uri) and (urlsplit(uri).scheme not in SCHEMES or not urlsplit(uri).hostname):
+        raise StoreError(f"milvus.uri is {place(uri)}; it must be a file's path or http(s)://host:port")
+
+
+def connect(address: str, token: str, database: str, timeout_s: float) -> "MilvusClient":
+    """A client of the server at `address`; it has answered one call.
+
+    Raises:
+        Exception: what pymilvus and gRPC raise; sort it with `is_away` and `sentence`.
+    """
+    from pymilvus import MilvusClient  # noqa: PLC0415 (1.5 s)
+
+    quieten()
+    loopback = urlsplit(address).hostname in {"127.0.0.1", "localhost", "::1"}
+    options = CHANNEL | ({"grpc.enable_http_proxy": 0} if loopback else {})
+    client = MilvusClient(
+        uri=address, token=token, db_name=database, timeout=timeout_s, dedicated=True, grpc_options=options
+    )
+    try:
+        client.list_collections(timeout=timeout_s)  # a wrong token or database shows at the first real call only
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def quieten() -> None:
+    """No tracebacks on stderr for each failed call, or one that Milvus Lite does not know: we raise what they say.
+
+    After the import of pymilvus, which sets its own levels.
+    """
+    for noisy in ("pymilvus", "milvus_lite", "grpc._server"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL + 1)
+
+
+def is_librarys(error: Exception) -> bool:
+    """Whether the error came from Milvus or the way to it, and is no bug of ours."""
+    import grpc  # type: ignore[import-untyped]  # noqa: PLC0415 (no stubs; late, with pymilvus)
+    from pymilvus.exceptions import MilvusException  # noqa: PLC0415
+
+    return isinstance(error, (MilvusException, grpc.RpcError)) or _is_reconnecting(error)
+
+
+def _is_reconnecting(error: Exception) -> bool:
+    """Another thread is replacing the channel that this call wanted to use."""
+    return isinstance(error, ValueError) and "closed channel" in str(error)
+
+
+def is_away(error: Exception) -> bool:
+    """Whether the server could not be reached or did not answer in time, so that trying again may help."""
+    import grpc  # noqa: PLC0415
+    from pymilvus.exceptions import MilvusException  # noqa: PLC0415
+
+    away = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}
+    if isinstance(error, grpc.RpcError):
+        return error.code() in away
+    if not isinstance(error, MilvusException):
+        return _is_reconnecting(error)
+    if error.code == CONNECT_FAILED:
+        return not isinstance(error.__cause__, grpc.RpcError) or error.__cause__.code() in away
+    return error.code in away or "Retry timeout" in error.message or "Retry run out" in error.message
+
+
+def sentence(error: Exception, where: str, name: str = "") -> StoreError:
+    """What a failed call means for the operator. Secrets are in none of the libraries' messages that we quote."""
+    code, cause, text = _code(error), error.__cause__, _text(error)
+    if name and code == NOT_FOUND:
+        return UnknownSet(name, where)
+    if code == NOT_AUTHENTICATED or "UNAUTHENTICATED" in (getattr(one, "name", "") for one in (code, _code(cause))):
+        return StoreError(f"Milvus at {where} refuses milvus.token; set the right VIGILENS_MILVUS__TOKEN")
+    if code == DATABASE_NOT_FOUND or re.search(r"database .*(not found|not exist)", text):
+        return StoreError(f"Milvus at {where} does not have the database that milvus.database names: {text}")
+    return StoreError(f"Milvus at {where} refused{f' for the set {name}' if name else ''}: {text}")
+
+
+def _code(error: BaseException | None) -> Any:
+    """Milvus's number or gRPC's status."""
+    code = getattr(error, "code", None)
+    return code() if callable(code) else code
+
+
+def why_away(error: Exception, where: str) -> str:
+    """One line for the log while Milvus is away."""
+    return f"Milvus at {where} does not answer ({_text(error)})"
+
+
+def _text(error: Any) -> str:
+    details = getattr(error, "details", None)  # of a gRPC error
+    text = getattr(error, "message", "") or (details() if callable(details) else "") or str(error)
+    return " ".join(str(text).split())[:300]
+
+
+def file_of(uri: str) -> Path:
+    """The path of a Milvus Lite file."""
+    return Path(uri).expanduser()

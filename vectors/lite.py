@@ -1,0 +1,86 @@
+"""Milvus Lite inside this process: one engine per file, however many stores use it, closed with the last one.
+
+pymilvus would start it by itself, but hides why it could not, never closes it before the process ends, and serves
+it with ten threads. Milvus Lite's engine takes no locks: two threads that write to a collection, or open the same one
+at the same moment, would each work on their own idea of it. One thread serves them in turn.
+"""
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vectors.errors import StoreError
+
+SERVING_THREADS = 1
+STOP_S = 5.0  # calls under way may end; then the file is closed
+
+
+@dataclass(slots=True)
+class Engine:
+    """An open file, and the port on loopback at which this process serves it."""
+
+    server: Any
+    database: Any
+    port: int
+    users: int = 0
+
+    @property
+    def uri(self) -> str:
+        """Address for a client of this machine."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def close(self) -> None:
+        """Stop serving, write what is open, release the file."""
+        self.server.stop(STOP_S).wait()
+        self.database.close()
+
+
+_open: dict[Path, Engine] = {}
+# Taken again by the thread that holds it: the garbage collector may close a forgotten store while one is opened.
+_lock = threading.RLock()
+
+
+def serve(path: Path, host: str = "127.0.0.1", port: int = 0) -> Engine:
+    """Open a file and serve it.
+
+    Raises:
+        StoreError: another process holds it, or it cannot be opened.
+    """
+    from milvus_lite.adapter.grpc.server import start_server_in_thread  # noqa: PLC0415 (0.5 s)
+    from milvus_lite.exceptions import DataDirLockedError  # noqa: PLC0415
+
+    from vectors.lite_patch import read_less  # noqa: PLC0415
+
+    if not path.absolute().parent.is_dir():
+        raise StoreError(f"{path}: the folder {path.absolute().parent} does not exist; make it or change milvus.uri")
+    read_less()
+    try:
+        return Engine(*start_server_in_thread(str(path), host=host, port=port, max_workers=SERVING_THREADS))
+    except DataDirLockedError as error:
+        raise StoreError(
+            f"{path} is in use by another process; for several at a time run `vigilens milvus` "
+            "and set milvus.uri to the address that it prints"
+        ) from error
+    except OSError as error:
+        raise StoreError(f"{path} cannot be opened as a Milvus Lite file: {error.strerror or error}") from error
+
+
+def borrow(path: Path) -> str:
+    """Address of the file's engine in this process, started when this is its first user."""
+    with _lock:
+        engine = _open.get(path.resolve())
+        if engine is None:
+            engine = _open[path.resolve()] = serve(path)
+        engine.users += 1
+        return engine.uri
+
+
+def give_back(path: Path) -> None:
+    """The counterpart of `borrow`. The last user closes the file."""
+    with _lock:
+        engine = _open[path.resolve()]
+        engine.users -= 1
+        if engine.users == 0:
+            del _open[path.resolve()]
+            engine.close()

@@ -1,0 +1,174 @@
+"""A Milvus Lite file served on loopback, so that several processes of one machine share it.
+
+`serving` does it in this process (`vigilens milvus`). `LiteServer` and `lite_server` start a process of their own for
+it (demo, tests, benchmarks), which ends with its parent, however that ends.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
+from pathlib import Path
+from typing import IO, Self
+
+from vectors.errors import StoreError
+
+PORT = 19530  # Milvus's own
+STOP_S = 30.0  # a server that does not stop within this time is killed; Milvus Lite loses no acknowledged row by that
+
+
+@contextmanager
+def serving(data: Path, port: int = PORT, host: str = "127.0.0.1", *, remote: bool = False) -> Iterator[str]:
+    """Serve the file from threads of this process; yields the address for `milvus.uri`.
+
+    Args:
+        data: the Milvus Lite file; it is made if it is not there.
+        port: 0 takes any free one.
+        host: address to listen on.
+        remote: permit an address that other machines reach. Milvus Lite asks nobody for a password.
+
+    Raises:
+        StoreError: the file is in use, the port is taken, or the address is not loopback and `remote` is not set.
+    """
+    if not remote and not is_loopback(host):
+        raise StoreError(
+            f"{host} can be reached from other machines, and Milvus Lite asks nobody for a password; "
+            "use 127.0.0.1, or say --allow-remote if a firewall stands before it"
+        )
+    port = _free(host, port)
+    from vectors import connection as client  # noqa: PLC0415 (pymilvus)
+    from vectors import lite  # noqa: PLC0415 (pymilvus)
+
+    engine = lite.serve(data, host, port)
+    client.quieten()
+    try:
+        yield f"http://{host}:{engine.port}"
+    finally:
+        engine.close()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _free(host: str, port: int) -> int:
+    """The port, if nobody listens there. gRPC would share a taken port without a word, and each get half the calls."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise StoreError(
+                f"{host}:{port} cannot be listened on ({error.strerror}); is a Milvus running there already? "
+                "Otherwise take another --port"
+            ) from error
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def until_told() -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set; the handlers from before come back at the end. Main thread only."""
+    told = threading.Event()
+    before = {number: signal.signal(number, lambda *_: told.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield told
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class LiteServer:
+    """A process that serves a Milvus Lite file on 127.0.0.1. It answers when the constructor returns.
+
+    Args:
+        data: the file.
+        port: 0 takes any free one.
+
+    Attributes:
+        uri: its address, for `milvus.uri`.
+        pid: of the process.
+
+    Raises:
+        StoreError: the file is in use or the port is taken.
+    """
+
+    def __init__(self, data: Path, port: int = 0) -> None:
+        data.absolute().parent.mkdir(parents=True, exist_ok=True)
+        # A session of its own: an interrupt from the keyboard goes to our parent, which stops us when it is done.
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "vectors.lite_server", str(data.absolute()), str(port)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            cwd=Path(__file__).parents[1],
+        )
+        self.pid = self._process.pid
+        assert self._process.stdout is not None  # noqa: S101 (it is a pipe; said for the type checker)
+        self.uri = self._process.stdout.readline().decode().strip()
+        if not self.uri:
+            _, said = self._process.communicate()
+            raise StoreError(said.decode(errors="replace").strip().rpartition("\n")[2] or "Milvus Lite did not start")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End it cleanly: calls under way end, the file is closed. Can be repeated."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
+        self._process.send_signal(how)
+        try:
+            self._process.communicate(timeout=STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
+
+
+@contextmanager
+def lite_server(data: Path, port: int = 0) -> Iterator[str]:
+    """A `LiteServer` for the length of a block; yields its address."""
+    with LiteServer(data, port) as server:
+        yield server.uri
+
+
+def main(data: str, port: str) -> int:
+    """Serve until SIGTERM, SIGINT, or the parent's end."""
+    with until_told() as told:
+        threading.Thread(target=_follow, args=(sys.stdin.buffer, told), daemon=True).start()
+        try:
+            with serving(Path(data), int(port)) as uri:
+                sys.stdout.write(f"{uri}\n")
+                sys.stdout.flush()
+                told.wait()
+        except StoreError as error:
+            sys.stderr.write(f"{error}\n")
+            return 1
+    return 0
+
+
+def _follow(parent: IO[bytes], told: threading.Event) -> None:
+    """The pipe from our parent ends when it does, be it by kill -9."""
+    os.read(parent.fileno(), 1)
+    told.set()
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,40 @@
+"""A collection made ready to be searched: indexed and loaded, whatever a kill left behind."""
+
+import logging
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pymilvus import MilvusClient
+
+log = logging.getLogger(__name__)
+
+
+def make_ready(client: "MilvusClient", name: str, timeout_s: float) -> None:
+    """Load a collection; build its index first where it is missing, and again where it is torn.
+
+    Two things can be left by a kill: a collection that was made but not indexed yet, and (Milvus Lite) an index file
+    cut off in the middle, with which loading fails for ever. Rows are stored apart from the index: none is lost.
+    """
+    from pymilvus.exceptions import MilvusException  # noqa: PLC0415 (1.5 s)
+
+    from vectors.connection import NOT_FOUND, is_away  # noqa: PLC0415
+
+    if not client.list_indexes(name, timeout=timeout_s):
+        _index(client, name, timeout_s)
+    try:
+        client.load_collection(name, timeout=timeout_s)
+    except MilvusException as error:
+        if is_away(error) or error.code == NOT_FOUND:
+            raise
+        log.warning("the index of the set %s is damaged and is built again; no row is lost (%s)", name, error.message)
+        client.release_collection(name, timeout=timeout_s)
+        client.drop_index(name, "vector", timeout=timeout_s)
+        _index(client, name, timeout_s)
+        client.load_collection(name, timeout=timeout_s)
+
+
+def _index(client: "MilvusClient", name: str, timeout_s: float) -> None:
+    """Exact search by cosine. Approximate indexes lose neighbours silently."""
+    params = client.prepare_index_params()
+    params.add_index("vector", index_type="FLAT", metric_type="COSINE")
+    client.create_index(name, params, timeout=timeout_s)

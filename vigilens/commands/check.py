@@ -1,0 +1,200 @@
+"""`vigilens check`: tries all that the service needs, one line each, and goes on after a failure."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+if TYPE_CHECKING:
+    from kafka import KafkaAdminClient
+
+    from config.settings import Settings
+    from embedding.encoder import Encoder
+    from reference_sets.store import Store
+
+# ruff: noqa: PLC0415 (each part is imported when it is tried: a missing one must not keep the others from being tried)
+
+Outcome = Literal["ok", "warning", "failed"]
+MARKS: dict[Outcome, str] = {"ok": "✓", "warning": "!", "failed": "✗"}
+COLOURS: dict[Outcome, str] = {"ok": "green", "warning": "yellow", "failed": "red"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What trying one part came to. Unless it is "ok", the sentence names the mend."""
+
+    part: str
+    outcome: Outcome
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"{click.style(MARKS[self.outcome], COLOURS[self.outcome])} {self.part:<9} {self.sentence}"
+
+
+@dataclass(frozen=True, slots=True)
+class NewTopics:
+    """How missing topics are created; replication -1 is what the brokers do by default."""
+
+    partitions: int
+    replication: int
+
+
+@click.command(short_help="Try settings, Kafka, topics, Milvus, encoder and sets.")
+@click.option("--create-topics", is_flag=True, help="Create the topics that are missing, with sizes that fit.")
+@click.option("--partitions", type=click.IntRange(1), default=6, show_default=True, help="Of each created topic.")
+@click.option("--replication", type=click.IntRange(1), help="Copies of each created topic. [default: the brokers']")
+@click.option("--json", "as_json", is_flag=True, help='As JSON: [{"part": …, "outcome": …, "sentence": …}, …].')
+@click.pass_obj
+def command(
+    settings: "Callable[[], Settings]", *, create_topics: bool, partitions: int, replication: int | None, as_json: bool
+) -> None:
+    """Try settings, Kafka, topics, Milvus, encoder and sets: one line for each, with the mend where one is needed.
+
+    \b
+    ✓  in order
+    !  works, but read the line
+    ✗  the service would not start, or would lose something; the exit code is 1
+
+    As many processes can share the work as the images topic has partitions. Topics that exist are never changed.
+
+    \b
+    Example:
+      vigilens check --create-topics --partitions 12 --replication 3
+    """
+    new = NewTopics(partitions, replication or -1) if create_topics else None
+    findings = []
+    for finding in check(settings, new):
+        findings.append(finding)
+        if not as_json:
+            click.echo(str(finding))
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
+    if any(finding.outcome == "failed" for finding in findings):
+        raise click.exceptions.Exit(1)
+
+
+def check(load: "Callable[[], Settings]", new: NewTopics | None = None) -> Iterator[Finding]:
+    """Try all parts.
+
+    Args:
+        load: reads the settings.
+        new: how to create missing topics; None: they are reported.
+    """
+    from config.load import SettingsError
+
+    try:
+        settings = load()
+    except SettingsError as error:
+        yield from (Finding("settings", "failed", line) for line in str(error).splitlines())
+        return
+    yield from _settings(settings)
+    yield from _kafka(settings, new)
+    yield from _matching(settings)
+
+
+def _settings(settings: "Settings") -> Iterator[Finding]:
+    from config.load import SettingsError
+    from vigilens import wiring
+
+    try:
+        wiring.fetcher(settings)  # it alone knows what a host is
+        yield Finding("settings", "ok", "understood; `vigilens config` prints them")
+    except SettingsError as error:
+        yield Finding("settings", "failed", str(error))
+    for root in settings.images.roots:
+        if not root.is_dir():
+            yield Finding("settings", "warning", f"{root}, one of images.roots, is no folder on this machine")
+
+
+def _kafka(settings: "Settings", new: NewTopics | None) -> Iterator[Finding]:
+    from kafka.errors import KafkaError
+
+    from consumer import topics
+    from consumer.clients import NO_FAST_CHECKSUMS, has_fast_checksums
+    from vigilens import wiring
+
+    if not has_fast_checksums():
+        yield Finding("kafka", "warning", NO_FAST_CHECKSUMS)
+    try:
+        with topics.admin(wiring.connection(settings)) as client:
+            brokers = len(client.describe_cluster()["brokers"])
+            answers = "1 broker answers" if brokers == 1 else f"{brokers} brokers answer"
+            yield Finding("kafka", "ok", f"{answers} at {settings.kafka.bootstrap_servers}")
+            yield from _topics(settings, client, new)
+    except topics.NoAnswer as error:
+        yield Finding("kafka", "failed", f"{error}; start Kafka, or correct kafka.bootstrap_servers and credentials")
+    except KafkaError as error:
+        yield Finding("topics", "failed", str(error))
+
+
+def _topics(settings: "Settings", client: "KafkaAdminClient", new: NewTopics | None) -> Iterator[Finding]:
+    from consumer import topics
+
+    kafka, images = settings.kafka, settings.images
+    needs = topics.needs(
+        kafka.images_topic, kafka.verdicts_topic, kafka.metrics_topic, images.max_bytes, images.max_attributes_bytes
+    )
+    names = [need.name for need in needs]
+    there = topics.look(client, names)
+    missing = [need for need in needs if there[need.name] is None]
+    if new and missing:
+        topics.create(client, missing, new.partitions, new.replication)
+        there = topics.look(client, names)
+    for need in needs:
+        topic = there[need.name]
+        if topic is None:
+            sentence = f"{need.name} does not exist: `vigilens check --create-topics` creates it"
+            yield Finding("topic", "failed", sentence)
+            continue
+        created = "created: " if need in missing else ""
+        yield Finding("topic", "ok", f"{need.name}: {created}{topic}")
+        for fault in topics.faults(need, there, kafka.images_topic):
+            yield Finding("topic", "failed" if fault.fatal else "warning", f"{need.name}: {fault.sentence}")
+
+
+def _matching(settings: "Settings") -> Iterator[Finding]:
+    """Encoder, Milvus and sets: the sets need both others."""
+    from embedding.encoder import EncoderError
+    from patience import Away
+    from reference_sets.store import StoreError
+    from vigilens import wiring
+
+    encoder = None
+    try:
+        encoder = wiring.encoder(settings)
+        about = f"{encoder.name}, {encoder.dimension} values, {encoder.how}, fingerprint {encoder.fingerprint}"
+        yield Finding("encoder", "ok", about)
+    except EncoderError as error:
+        yield Finding("encoder", "failed", str(error))
+    try:
+        with wiring.store(settings) as store:
+            number = len(store.sets())
+            yield Finding("milvus", "ok", f"{number} {'set' if number == 1 else 'sets'} in {settings.milvus.uri}")
+            if encoder is None:
+                yield Finding("sets", "failed", "not tried, for they need the encoder")
+            else:
+                yield from _sets(settings, store, encoder)
+    except (StoreError, Away) as error:
+        yield Finding("milvus", "failed", str(error))
+
+
+def _sets(settings: "Settings", store: "Store", encoder: "Encoder") -> Iterator[Finding]:
+    from embedding.encoder import EncoderError
+    from reference_sets.in_force import SetsUnfit
+    from vigilens import wiring
+
+    try:
+        sets = wiring.watch(settings, store, encoder).look().sets
+        wiring.prove(encoder, sets)
+    except (SetsUnfit, EncoderError) as error:
+        yield Finding("sets", "failed", str(error))
+        return
+    for known in sets:
+        count, limits = store.count(known.name), known.thresholds
+        about = f"{known.name}: {known.kind}, version {known.version}, review {limits.review:g}, block {limits.block:g}"
+        if count:
+            yield Finding("set", "ok", f"{about}, {count:,} {'reference' if count == 1 else 'references'}")
+        else:
+            yield Finding("set", "warning", f"{about}, but empty: fill it with `vigilens sets add {known.name} PATH…`")

@@ -1,0 +1,103 @@
+"""`vigilens run`: the service."""
+
+import gc
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from config.settings import Settings
+    from consumer.service import Plan
+    from matcher.judge import Judge
+
+
+log = logging.getLogger("vigilens.service")
+
+
+@click.command(short_help="Run the service: judge images from Kafka until stopped.")
+@click.pass_obj
+def command(settings: "Callable[[], Settings]") -> None:
+    """Run the service: take image events from Kafka, judge them, publish verdicts and metrics.
+
+    Every event gets exactly one verdict. Start more processes with the same kafka.group to share the work; they all
+    need the same Milvus server (`vigilens milvus` on one machine).
+
+    SIGTERM or Ctrl-C finishes what was taken and stops within seconds; a second one ends at once. Nothing is lost
+    either way. When Kafka or Milvus stays away for longer than waiting.give_up_s, the process ends with code 1 and the
+    work is redone by the next one: run it under a supervisor that starts it again.
+
+    \b
+    Example:
+      vigilens check --create-topics
+      vigilens sets create known --kind harmful --category spam --severity 50
+      vigilens sets add known pictures/
+      vigilens run
+    """
+    serve(settings())
+
+
+def serve(settings: "Settings") -> None:
+    """Run the service with `settings` until a signal comes."""
+    from consumer import logs, service  # noqa: PLC0415 (Kafka's client is not needed for --help)
+    from consumer.lifecycle import stop_signals  # noqa: PLC0415
+    from consumer.metrics import Metrics  # noqa: PLC0415
+    from patience import Away, Patience  # noqa: PLC0415
+    from vigilens import wiring  # noqa: PLC0415
+
+    logs.set_up(settings.log.format, settings.log.level)
+    metrics, stopping = Metrics(), threading.Event()
+
+    def start(patience: Patience) -> "Judge":
+        started = time.monotonic()
+        encoder = wiring.encoder(settings)
+        fields = {"name": encoder.name, "how": encoder.how, "seconds": round(time.monotonic() - started, 1)}
+        log.info("encoder", extra={"fields": fields})
+        started = time.monotonic()
+        store = wiring.store(settings, patience)
+        watch = wiring.watch(settings, store, encoder)
+        sets = watch.look().sets
+        wiring.prove(encoder, sets)
+        log.info("sets", extra={"fields": {"sets": len(sets), "seconds": round(time.monotonic() - started, 1)}})
+        judge = wiring.judge(settings, encoder, store, watch)
+        # What the libraries made while they were imported stays. Looking through it for garbage stopped all threads for
+        # 0.2 s, once in a thousand images or two.
+        gc.collect()
+        gc.freeze()
+        return judge
+
+    with stop_signals(stopping) as asked:
+        try:
+            service.run(plan(settings), start, metrics, stopping)
+        except Away:
+            if not asked:  # asked to stop while waiting: nothing was committed, nothing is wrong
+                raise
+
+
+def plan(settings: "Settings") -> "Plan":
+    """What the service is to do, from the settings."""
+    from consumer.clients import GroupSettings  # noqa: PLC0415
+    from consumer.intake import Limits  # noqa: PLC0415
+    from consumer.service import Plan  # noqa: PLC0415
+    from vigilens import wiring  # noqa: PLC0415
+
+    kafka, batch = settings.kafka, settings.batch
+    return Plan(
+        connection=wiring.connection(settings),
+        group=GroupSettings(kafka.group, kafka.start, kafka.session_timeout_s, kafka.max_poll_interval_s),
+        limits=Limits(batch.images, batch.bytes, batch.wait_ms / 1000, settings.images.max_attributes_bytes),
+        instance=kafka.instance,
+        images_topic=kafka.images_topic,
+        verdicts_topic=kafka.verdicts_topic,
+        metrics_topic=kafka.metrics_topic,
+        transaction_timeout_s=kafka.transaction_timeout_s,
+        depth=batch.depth,
+        fetch_timeout_s=settings.images.fetch_timeout_s,
+        give_up_s=settings.waiting.give_up_s,
+        http_host=settings.http.host,
+        http_port=settings.http.port,
+    )

@@ -1,0 +1,216 @@
+"""`vigilens scan`: judges local files with the service's own judge, and without Kafka."""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from embedding.encoder import Encoder
+    from embedding.image import Source, Unreadable
+    from embedding.picture import Pixels
+    from matcher.compose import Image
+    from matcher.judge import Judge
+    from matcher.verdict import Verdict
+    from reference_sets.store import Store
+
+# ruff: noqa: PLC0415 (the parts of matching take a second to import, and --help needs none of them)
+
+UNDER_WAY = 2  # batches: one is searched for while another is embedded
+FOUND = 3  # exit code of --fail-on; 1 and 2 are taken by errors and wrong usage
+FAILS = {"review": {"review", "block"}, "block": {"block"}, "unscannable": {"unscannable"}}
+
+
+@click.command(short_help="Judge local files, without Kafka.")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--json", "form", flag_value="json", help="One verdict per line, as in the topic of verdicts.")
+@click.option("--csv", "form", flag_value="csv", help="One line per file, with a heading.")
+@click.option("--all", "everything", is_flag=True, help="The table lists allowed files even if there are many.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(list(FAILS)),
+    multiple=True,
+    help=f"Exit with {FOUND} if a file is judged so. `review` includes block. Can be repeated.",
+)
+@click.option(
+    "--explain",
+    "page",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    metavar="FILE.html",
+    help="Write a page that shows where the reference lies, and why each set matched or not. For one picture.",
+)
+@click.option(
+    "--references",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder with the references' own pictures, to be shown by --explain: sets hold none.",
+)
+@click.pass_obj
+def command(  # noqa: PLR0913 (one for each option)
+    settings: "Callable[[], Settings]",
+    *,
+    paths: Sequence[Path],
+    form: str | None,
+    everything: bool,
+    fail_on: Sequence[str],
+    page: Path | None,
+    references: Path | None,
+) -> None:
+    """Judge files, and all files in folders and their subfolders, by the sets in Milvus.
+
+    Prints a table on a terminal and tab-separated lines elsewhere; --json and --csv are for programs. Every file has a
+    verdict, hidden files too; what is no image is unscannable. Links to files are followed, links to folders are not.
+
+    \b
+    Exit codes: 0 all files have a verdict, 1 could not judge, 2 wrong usage,
+    3 a file was judged as --fail-on says.
+
+    \b
+    Example:
+      vigilens scan upload.jpg
+      vigilens scan --csv ~/pictures > verdicts.csv
+      vigilens scan --fail-on review --fail-on unscannable incoming/ || echo stop
+      vigilens scan --explain why.html --references ~/pictures/spam upload.jpg
+    """
+    from vigilens.commands import scan_output as scan_shown
+
+    counts: Counter[str] = Counter()
+    started = time.monotonic()
+    images = find(paths)
+    check_explain(page, references, len(images))
+    with judging(settings()) as parts:
+        verdicts = scan_shown.progress(judge_all(parts.judge, images, settings().batch.images), len(images))
+        show = scan_shown.choose(form, everything=everything, files=len(images))
+        for image, verdict in zip(images, show(verdicts), strict=True):
+            counts[verdict.decision] += 1
+            if page:
+                page.write_text(explained(parts, image, verdict, references), encoding="utf-8")
+    click.echo(scan_shown.summary(counts, time.monotonic() - started), err=True)
+    if any(counts[decision] for name in fail_on for decision in FAILS[name]):
+        raise click.exceptions.Exit(FOUND)
+
+
+def check_explain(page: Path | None, references: Path | None, files: int) -> None:
+    """Raises click.UsageError for what cannot be explained."""
+    if page is None:
+        if references:
+            raise click.UsageError("--references is for the page of --explain: give that too")
+        return
+    if page.suffix.lower() not in {".html", ".htm"}:  # `--explain a.jpg b.jpg` must not overwrite a.jpg
+        raise click.UsageError(f"--explain writes a page: name it something.html, not {page}")
+    if not page.parent.is_dir():
+        raise click.UsageError(f"--explain {page}: there is no folder {page.parent}")
+    if files != 1:
+        raise click.UsageError(f"--explain is for one picture, and {files} are named")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a scan needs."""
+
+    settings: "Settings"
+    encoder: "Encoder"
+    store: "Store"
+    judge: "Judge"
+
+
+@contextmanager
+def judging(settings: "Settings") -> "Iterator[Parts]":
+    """The service's judge, but any file of this machine may be named: whoever runs a scan names the files."""
+    from vigilens import wiring
+
+    images = settings.images.model_copy(update={"roots": (Path("/"),)})
+    settings = settings.model_copy(update={"images": images})
+    encoder = wiring.encoder(settings)
+    with wiring.store(settings) as store:
+        watch = wiring.watch(settings, store, encoder)
+        wiring.prove(encoder, watch.look().sets)
+        with closing(wiring.judge(settings, encoder, store, watch)) as judge:
+            yield Parts(settings, encoder, store, judge)
+
+
+def explained(parts: Parts, image: "Image", verdict: "Verdict", references: Path | None) -> str:
+    """The page on one picture.
+
+    Args:
+        parts: that judged it.
+        image: the picture, whose file is read once more.
+        verdict: on it.
+        references: folder with the references' own pictures.
+    """
+    from embedding.image import File
+    from matcher.explain import explain
+    from vigilens import wiring
+    from vigilens.pages.explained import files_of, page
+
+    pixels = pixels_of(parts.settings, image.source)
+    if pixels is None:
+        return page(verdict, None, (), {})
+    examiner = wiring.examiner(parts.settings, parts.store)
+    sets = explain(pixels, verdict, encoder=parts.encoder, examiner=examiner, store=parts.store)
+    files = files_of(references, [one.near.id for one in sets if one.near]) if references else {}
+    shown = {id_: pixels_of(parts.settings, File(str(file.absolute()))) for id_, file in files.items()}
+    return page(verdict, pixels, sets, {id_: pixels for id_, pixels in shown.items() if pixels is not None})
+
+
+def pixels_of(settings: "Settings", source: "Source | Unreadable") -> "Pixels | None":
+    """Of a picture's file; None if it cannot be read."""
+    from embedding.decode.decoder import decode
+    from embedding.image import Unreadable
+    from vigilens import wiring
+
+    data = source if isinstance(source, Unreadable) else wiring.fetcher(settings).fetch(source)
+    picture = data if isinstance(data, Unreadable) else decode(data, settings.images.max_pixels)
+    return None if isinstance(picture, Unreadable) else picture.pixels
+
+
+def find(paths: Iterable[Path]) -> "list[Image]":
+    """The files as images to judge, each once: as named, and in folders by name. A closed folder is an image as well.
+
+    An image's id is its path; characters that are no UTF-8 are written as escapes.
+    """
+    from embedding.image import File, Reason, Unreadable
+    from matcher.compose import Image
+
+    found: dict[str, Image] = {}
+
+    def add(path: str, problem: Unreadable | None = None) -> None:
+        name = os.fsencode(path).decode("utf-8", "backslashreplace")
+        found.setdefault(name, Image(name, name, problem or File(str(Path(path).absolute()))))
+
+    def closed(error: OSError) -> None:
+        add(error.filename, Unreadable(Reason.FETCH_FAILED, f"the folder cannot be listed: {error.strerror}"))
+
+    for path in paths:
+        if not path.is_dir():
+            add(str(path))
+            continue
+        for folder, folders, files in os.walk(path, onerror=closed):
+            folders.sort()
+            for file in sorted(files):
+                add(str(Path(folder, file)))
+    return list(found.values())
+
+
+def judge_all(judge: "Judge", images: "Sequence[Image]", batch: int) -> "Iterator[Verdict]":
+    """Verdicts in the images' order.
+
+    Args:
+        judge: the straight line.
+        images: what to judge.
+        batch: images of one batch.
+    """
+    pool = ThreadPoolExecutor(UNDER_WAY)
+    try:
+        batches = (images[start : start + batch] for start in range(0, len(images), batch))
+        for judged in pool.map(judge.judge, batches):
+            yield from judged.verdicts
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,207 @@
+"""`vigilens sets …`: make, fill, show and change the sets of known pictures."""
+
+# ruff: noqa: PLC0415 (pymilvus, encoders and tables are imported by the commands that need them, not for --help)
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vigilens.commands.sets_create import create, thresholds
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from reference_sets.store import Store
+
+    Load = Callable[[], Settings]
+
+yes = click.option("--yes", is_flag=True, help="Do not ask.")
+json_option = click.option("--json", "as_json", is_flag=True, help="For programs.")
+
+
+@contextmanager
+def _opened(load: "Load") -> "Iterator[Store]":
+    from vigilens import wiring
+
+    with wiring.store(load()) as store:
+        yield store
+
+
+@click.group(short_help="Make, fill, show and change the sets of known pictures.")
+def command() -> None:
+    """Make, fill, show and change the sets of known pictures.
+
+    A set holds vectors and labels, never pictures. The service sees a change within sets.refresh_s.
+
+    \b
+    Example:
+      vigilens sets create spam --kind harmful --category spam --severity 40
+      vigilens sets add spam ~/pictures/spam
+      vigilens sets list
+    """
+
+
+command.add_command(create)
+command.add_command(thresholds)
+
+
+@command.command("list")
+@json_option
+@click.pass_obj
+def list_(load: "Load", *, as_json: bool) -> None:
+    """All sets of the database."""
+    from vigilens.commands.sets_tables import print_list
+
+    with _opened(load) as store:
+        print_list([(known, store.count(known.name)) for known in store.sets()], as_json=as_json)
+
+
+@command.command()
+@click.argument("name")
+@json_option
+@click.pass_obj
+def show(load: "Load", *, name: str, as_json: bool) -> None:
+    """All that describes one set."""
+    from vigilens.commands.sets_tables import print_one
+
+    with _opened(load) as store:
+        print_one(store.describe(name), store.count(name), as_json=as_json)
+
+
+@command.command()
+@click.argument("name")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--label", default="", help="For all pictures. Without it each has its path below the given folder.")
+@click.pass_obj
+def add(load: "Load", *, name: str, paths: tuple[Path, ...], label: str) -> None:
+    """Add pictures: files, and folders with all below them.
+
+    The same picture with the same label is one reference, so an interrupted run is just run again. Files that are no
+    readable picture, or have too little detail to be told from others, are named on stderr with the reason.
+
+    Exit code 0 if every file, or at least one, is in the set now; 1 if files were given and none is.
+
+    \b
+    Example:
+      vigilens sets add spam ~/pictures/spam
+      vigilens sets add spam case-4711.jpg --label 4711
+    """
+    from reference_sets.add import Limits, find, gather
+    from vigilens import wiring
+    from vigilens.commands.sets_tables import print_gathered
+
+    settings = load()
+    encoder = wiring.encoder(settings)
+    files = list(find(paths, label))
+    with _opened(load) as store:
+        described = store.describe(name)
+        _fits(encoder.fingerprint, described.encoder, name)
+        limits = Limits(settings.images.max_bytes, settings.images.max_pixels, settings.images.reduce_jpegs)
+        with _progress(len(files)) as advance:
+            gathered = gather(store, name, encoder, files, limits=limits, progress=advance)
+    print_gathered(described, gathered)
+    if gathered.files and len(gathered.refused) == gathered.files:
+        raise click.exceptions.Exit(1)
+
+
+def _fits(ours: str, theirs: str, name: str) -> None:
+    if ours != theirs:
+        raise click.ClickException(
+            f"the set {name} was made by the encoder {theirs}, in use is {ours}: change the encoder in the settings, "
+            "or make a new set"
+        )
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr, if that is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda done: bar.advance(task, done)
+
+
+@command.command(short_help="Remove references by id, label or picture.")
+@click.argument("name")
+@click.argument("pictures", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--id", "ids", multiple=True, help="Id of a reference, as in a verdict. Can be repeated.")
+@click.option("--label", "labels", multiple=True, help="All references with this label. Can be repeated.")
+@yes
+@click.pass_obj
+def remove(  # noqa: PLR0913 (click's way)
+    load: "Load", *, name: str, pictures: tuple[Path, ...], ids: tuple[str, ...], labels: tuple[str, ...], yes: bool
+) -> None:
+    """Remove references by id, by label, or by the picture itself (whatever its label).
+
+    \b
+    Example:
+      vigilens sets remove spam --label 4711
+      vigilens sets remove spam ~/pictures/not-spam.jpg
+    """
+    if not (pictures or ids or labels):
+        raise click.UsageError("say what to remove: --id, --label, or pictures")
+    with _opened(load) as store:
+        wanted = store.known(name, ids).union(*(store.labelled(name, label) for label in labels))
+        if pictures:
+            wanted |= _same_content(store, name, pictures)
+        if wanted and not yes:
+            click.confirm(f"Remove {len(wanted)} of the {store.count(name)} references of {name}?", abort=True)
+        click.echo(f"{name}: {store.delete(name, sorted(wanted))} removed")
+
+
+def _same_content(store: "Store", name: str, pictures: tuple[Path, ...]) -> set[str]:
+    """Ids of the references made of exactly these bytes: an id begins with their digest."""
+    import hashlib
+
+    digests = {hashlib.sha256(picture.read_bytes()).hexdigest() for picture in pictures}
+    return {known.id for known in store.references(name) if known.id.partition("-")[0] in digests}
+
+
+@command.command("export", short_help="Write a set to a Parquet file.")
+@click.argument("name")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@yes
+@click.pass_obj
+def export(load: "Load", *, name: str, file: Path, yes: bool) -> None:
+    """Write a set to a Parquet FILE: ids, labels, vectors, and the set's description. Asks before it overwrites."""
+    from reference_sets import parquet as exchange
+
+    if file.exists() and not yes:
+        click.confirm(f"{file} exists. Overwrite it?", abort=True)
+    with _opened(load) as store, _progress(store.count(name)) as advance:
+        rows = exchange.write(store, name, file, advance)
+    click.echo(f"{file}: {rows} references of {name}")
+
+
+@command.command("import", short_help="Read a set from a Parquet file.")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--name", default="", help="Of the set. Without it the name in the file.")
+@click.pass_obj
+def import_(load: "Load", *, file: Path, name: str) -> None:
+    """Make a set of an exported FILE, or add its references to the set that is there. Refuses another encoder's."""
+    from reference_sets import parquet as exchange
+    from vigilens import wiring
+
+    fingerprint = wiring.encoder(load()).fingerprint
+    with _opened(load) as store, _progress(exchange.count(file)) as advance:
+        done = exchange.read(store, file, name=name, fingerprint=fingerprint, progress=advance)
+    click.echo(f"{done.set.name}: {done.rows} references {'in a new set' if done.made else 'added or replaced'}")
+
+
+@command.command()
+@click.argument("name")
+@yes
+@click.pass_obj
+def drop(load: "Load", *, name: str, yes: bool) -> None:
+    """Remove a set and all its references."""
+    with _opened(load) as store:
+        if not yes:
+            click.confirm(f"Drop the set {name} with all its references?", abort=True)
+        store.drop(name)
+    click.echo(f"{name} is dropped")
