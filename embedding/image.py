@@ -1,14 +1,22 @@
-"""Where an image's bytes are, and the closed list of reasons why an image could not be looked at.
+"""An image on its way: where its bytes are, what is known of its file, and why it could not be looked at.
 
 Plain values: this file imports the standard library only, so that every room may use it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
 
 
 class Reason(StrEnum):
-    """Why an image is `unscannable`. The list is closed and documented in docs/verdicts.md."""
+    """Why an image is `unscannable`, or a set was not compared. The list is closed: docs/verdicts.md has all of them.
+
+    Some stand here for what comes next, so that readers of verdicts can name them from the first: nothing gives them yet.
+    """
 
     EMPTY_VALUE = "empty_value"
     MALFORMED_EVENT = "malformed_event"
@@ -20,8 +28,18 @@ class Reason(StrEnum):
     TOO_MANY_BYTES = "too_many_bytes"
     TOO_MANY_PIXELS = "too_many_pixels"
     UNKNOWN_FORMAT = "unknown_format"
+    UNSUPPORTED_FORMAT = "unsupported_format"
     CORRUPT = "corrupt"
+    DAMAGED = "damaged"
     FEATURELESS = "featureless"
+    DECODE_CRASHED = "decode_crashed"
+    DECODE_CPU_LIMIT = "decode_cpu_limit"
+    DECODE_MEMORY_LIMIT = "decode_memory_limit"
+    DECODE_TIMED_OUT = "decode_timed_out"
+    RECORDS_TOO_LARGE = "records_too_large"
+    GAVE_UP = "gave_up"
+    ENCODER_FAILED = "encoder_failed"
+    NOT_COMPARED = "not_compared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +77,53 @@ class Url:
 
 
 Source = Inline | File | Url
+
+
+class Position(NamedTuple):
+    """Where an event stands in Kafka; `timestamp` is the record's, None if it has none."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image to judge.
+
+    Attributes:
+        source: where the bytes are; None when the event names nothing.
+        problem: why the event itself is bad: the image is unscannable, whatever its source.
+        attributes: JSON values that are copied to the verdict.
+        position: where the event stands; None outside Kafka.
+    """
+
+    event_id: str
+    image_id: str
+    source: Source | None
+    problem: Unreadable | None = None
+    attributes: "dict[str, JsonValue]" = field(default_factory=dict)
+    position: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of an image's file once it is decoded.
+
+    Attributes:
+        sha256: of the bytes, hexadecimal.
+        bytes: their number.
+        format: JPEG, PNG, …
+        width, height: pixels, after the EXIF orientation is applied.
+        frames: of an animated picture.
+        damaged: only a part of it could be decoded.
+    """
+
+    sha256: str
+    bytes: int
+    format: str
+    width: int
+    height: int
+    frames: int = 1
+    damaged: bool = False
