@@ -1,20 +1,97 @@
-"""The report's cards: one event beside its nearest reference, score, decision, and what it rests on."""
+"""What a card of the report shows: one event beside its nearest reference, score, decision, and reasons."""
 
-from collections.abc import Mapping
-from html import escape
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from markupsafe import Markup
 
 from demo.pictures import SAMPLES
 from demo.summary import Came, Seen, came_to, nearest_set, shown_score, why_missed
-from demo.thumbnails import face_of, pixels_of
+from demo.thumbnails import thumbnail
 from matcher.explain import Overlay
-from matcher.verdict import Near, SetMatch, SetSeen, Verdict
-from vigilens.pages.overlay import Face, drawing
+from matcher.verdict import SetMatch, SetSeen, Verdict
+from vigilens.pages.overlay import Panel, drawing
 
 _TITLES = {each.label: each.title for each in SAMPLES}
 
 
-def card(seen: Seen, references: Mapping[str, Face], overlay: Overlay | None) -> str:
-    """One event as HTML. All that a stranger could have written is escaped.
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One picture of a card.
+
+    Attributes:
+        title: what it shows; without a picture, the text in its place.
+        panel: None: there is no picture.
+    """
+
+    title: str
+    panel: Panel | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A score against its thresholds, on a scale from 0 to 1.
+
+    Attributes:
+        score: that decided; None where the geometric check was not passed.
+        similarity: of the nearest reference.
+        tone: class of the bar's colour.
+        review, block: thresholds of `score`.
+    """
+
+    score: float | None
+    similarity: float
+    tone: str
+    review: float
+    block: float
+
+
+@dataclass(frozen=True, slots=True)
+class SetRow:
+    """One set of the verdict.
+
+    Attributes:
+        nearest: label of the nearest reference.
+        score: its similarity, and the level if the set matched.
+    """
+
+    name: str
+    version: int
+    kind: str
+    nearest: str
+    score: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One event and its verdict.
+
+    Attributes:
+        remark: follows the outcome's name: a reason, or the set that matched.
+        incoming, reference: the two pictures.
+        caption: below the reference.
+        drawing: both pictures, where the one lies in the other; shown instead of them.
+        bar: None where no set has a reference.
+        facts: short texts for the details.
+        json: the whole verdict.
+    """
+
+    edit: str
+    decision: str
+    outcome: Came
+    remark: str
+    incoming: Shot
+    reference: Shot
+    caption: str
+    drawing: Markup | None
+    bar: Bar | None
+    facts: tuple[str, ...]
+    sets: tuple[SetRow, ...]
+    json: str
+
+
+def card(seen: Seen, references: Mapping[str, Panel], overlay: Overlay | None) -> Card:
+    """The card of one event.
 
     Args:
         seen: event and verdict.
@@ -24,107 +101,82 @@ def card(seen: Seen, references: Mapping[str, Face], overlay: Overlay | None) ->
     verdict, came = seen.verdict, came_to(seen)
     known, match = nearest_set(verdict) or (None, None)
     near = known.nearest if known else None
-    return (
-        f'<article class="card" data-decision="{verdict.decision}" data-came="{came.name.lower()}">'
-        f"<header><span>{escape(seen.incoming.edit)}</span>{badge(verdict.decision)}</header>"
-        f"{_pictures(seen, near, references, overlay)}"
-        f"{bar(known, match) if known else ''}"
-        f'<p class="came {came.name.lower()}"><b>{escape(came.value)}</b>{_why(seen, came, match)}</p>'
-        f"{_details(seen)}</article>"
+    incoming, reference = _incoming(seen), shot(near.label if near else "", references)
+    drawn = None
+    if overlay and incoming.panel and reference.panel:
+        label = f"{reference.title}: where it lies in the incoming picture"
+        drawn = drawing(incoming.panel, reference.panel, overlay, label)
+    return Card(
+        edit=seen.incoming.edit,
+        decision=verdict.decision,
+        outcome=came,
+        remark=_remark(seen, came, match),
+        incoming=incoming,
+        reference=reference,
+        caption=f"nearest: {near.label}" if near else "no reference",
+        drawing=drawn,
+        bar=bar(known, match) if known else None,
+        facts=tuple(_facts(seen)),
+        sets=tuple(_row(verdict, each) for each in verdict.sets),
+        json=verdict.model_dump_json(indent=1),
     )
 
 
-def badge(decision: str) -> str:
-    """The decision as a coloured word."""
-    return f'<strong class="badge {decision}">{decision}</strong>'
-
-
-def bar(known: SetSeen, match: SetMatch | None) -> str:
-    """The score that decided against its thresholds, on a scale from 0 to 1; a sentence where no check was passed."""
+def bar(known: SetSeen, match: SetMatch | None) -> Bar | None:
+    """The score that decided; None for a set without a nearest reference."""
     if known.nearest is None:
-        return ""
-    score, ticks = shown_score(known, match), {"review": known.review, "block": known.block}
-    if score is None:
-        return f'<p class="score">not verified; similarity {known.nearest.score:.3f}</p>'
-    if known.verify != "off":
-        ticks = {"review": known.check_review, "block": known.check_block}
+        return None
+    checked = known.verify != "off"
     effective = match is not None and known.kind == "harmful" and match.vetoed_by is None
-    tone = "below" if match is None else match.level if effective else "other"
-    marks = "".join(f'<i class="tick {name}" style="left:{_percent(place)}"></i>' for name, place in ticks.items())
-    said = ", ".join(f"{name} from {place:.3f}" for name, place in ticks.items())
-    return (
-        f'<div class="score" title="{said}"><div class="track"><i class="fill {tone}" '
-        f'style="width:{_percent(score)}"></i>{marks}</div><output>{score:.3f}</output></div>'
+    return Bar(
+        score=shown_score(known, match),
+        similarity=known.nearest.score,
+        tone="below" if match is None else match.level if effective else "other",
+        review=known.check_review if checked else known.review,
+        block=known.check_block if checked else known.block,
     )
 
 
-def _percent(share: float) -> str:
-    return f"{100 * min(1.0, max(0.0, share)):.1f}%"
-
-
-def _pictures(seen: Seen, near: Near | None, references: Mapping[str, Face], overlay: Overlay | None) -> str:
-    """Incoming picture and reference, side by side; one drawing where one lies in the other."""
-    captions = "incoming", f"nearest: {escape(near.label)}" if near else "no reference"
-    if overlay and near and near.label in references and seen.incoming.picture:
-        label = f"{_TITLES.get(near.label, near.label)}: where it lies in the incoming picture"
-        drawn = drawing(face_of(pixels_of(seen.incoming.picture)), references[near.label], overlay, label)
-        said = "".join(f"<figcaption>{each}</figcaption>" for each in captions)
-        return f'<figure class="joined">{drawn}<div class="pair">{said}</div></figure>'
-    shots = _picture(seen), reference(near.label if near else "", references)
-    figures = zip(shots, captions, strict=True)
-    both = "".join(f"<figure>{shot}<figcaption>{said}</figcaption></figure>" for shot, said in figures)
-    return f'<div class="pair">{both}</div>'
-
-
-def _picture(seen: Seen) -> str:
-    if seen.incoming.picture is None:
-        reason = seen.verdict.reason.value.replace("_", " ") if seen.verdict.reason else "no picture"
-        return f'<div class="shot none"><span>{escape(reason)}</span></div>'
-    name = escape(seen.incoming.sample.title if seen.incoming.sample else seen.incoming.edit, quote=True)
-    return f'<img class="shot" alt="{name}" src="{face_of(pixels_of(seen.incoming.picture)).href}">'
-
-
-def reference(label: str, references: Mapping[str, Face]) -> str:
+def shot(label: str, references: Mapping[str, Panel]) -> Shot:
     """A reference's picture, or an empty frame."""
-    if label not in references:
-        return '<div class="shot none"></div>'
-    face, name = references[label], escape(_TITLES.get(label, label), quote=True)
-    box = f"0 0 {face.width:g} {face.height:g}"
-    return f'<svg class="shot" viewBox="{box}" role="img" aria-label="{name}"><use href="{face.href}"/></svg>'
+    return Shot(_TITLES.get(label, label), references[label]) if label in references else Shot("", None)
 
 
-def _why(seen: Seen, came: Came, match: SetMatch | None) -> str:
-    """What follows the outcome's name, as HTML."""
+def _incoming(seen: Seen) -> Shot:
+    incoming, reason = seen.incoming, seen.verdict.reason
+    if incoming.picture is None:
+        return Shot(reason.value.replace("_", " ") if reason else "no picture", None)
+    return Shot(incoming.sample.title if incoming.sample else incoming.edit, thumbnail(incoming.picture))
+
+
+def _remark(seen: Seen, came: Came, match: SetMatch | None) -> str:
     verdict = seen.verdict
     if verdict.decision == "unscannable":
-        return f": {escape(verdict.detail or str(verdict.reason))}"
+        return f": {verdict.detail or verdict.reason}"
     if came is Came.MISSED:
-        return f": {escape(reason)}" if (reason := why_missed(seen)) else ""
+        return f": {reason}" if (reason := why_missed(seen)) else ""
     if match:
-        where = f" in {escape(match.set)}, version {match.version}"
-        return f"{where}; taken back by {escape(match.vetoed_by)}" if match.vetoed_by else where
+        where = f" in {match.set}, version {match.version}"
+        return f"{where}; taken back by {match.vetoed_by}" if match.vetoed_by else where
     return ""
 
 
-def _details(seen: Seen) -> str:
-    verdict, wire = seen.verdict, seen.incoming.wire
-    rows = "".join(_set_row(verdict, each) for each in verdict.sets)
-    facts = [escape(verdict.image_id), f"sent as {escape(wire)}" if wire else "", f"{1000 * seen.latency_s:.0f} ms"]
-    if verdict.image:
-        image = verdict.image
-        facts.insert(2, f"{image.width} x {image.height} {escape(image.format)}, {image.bytes / 1000:.0f} kB")
-    return (
-        f"<details><summary>details</summary><p>{' · '.join(filter(None, facts))}</p>"
-        f'<div class="wide"><table><tr><th>set</th><th>version</th><th>kind</th><th>nearest</th><th>score</th></tr>'
-        f"{rows}</table></div><pre>{escape(verdict.model_dump_json(indent=1))}</pre></details>"
-    )
+def _facts(seen: Seen) -> Iterator[str]:
+    yield seen.verdict.image_id
+    if seen.incoming.wire:
+        yield f"sent as {seen.incoming.wire}"
+    if image := seen.verdict.image:
+        yield f"{image.width} x {image.height} {image.format}, {image.bytes / 1000:.0f} kB"
+    yield f"{1000 * seen.latency_s:.0f} ms"
 
 
-def _set_row(verdict: Verdict, known: SetSeen) -> str:
+def _row(verdict: Verdict, known: SetSeen) -> SetRow:
     matched = next((each.level for each in verdict.matches if each.set == known.set), "")
     near = known.nearest
-    score = f"{near.score:.3f} {matched}" if near else "-"
-    return (
-        f"<tr><td>{escape(known.set)}</td><td>{known.version}</td><td>{known.kind}</td>"
-        f"<td>{escape(near.label) if near else '-'}</td><td>{score}</td></tr>"
+    return SetRow(
+        name=known.set,
+        version=known.version,
+        kind=known.kind,
+        nearest=near.label if near else "-",
+        score=f"{near.score:.3f} {matched}" if near else "-",
     )

@@ -1,41 +1,45 @@
-"""Pictures as small data URIs, so that the report is one file."""
+"""Small pictures as data URIs, so that the report is one file."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
+from markupsafe import Markup
 
 from demo.pictures import DemoError, Sample, load
 from embedding.decode.decoder import decode
 from embedding.image import Unreadable
 from embedding.picture import Pixels
-from vigilens.pages.overlay import Face, picture_of, symbol
+from vigilens.pages.overlay import Panel, panel_of, symbol
 
 MAX_PIXELS = 10_000_000  # more than any picture of the demo has
 SIDE = 280  # pixels of the longer side: twice what the page shows, for dense screens
 
 
 def pixels_of(data: bytes) -> Pixels:
-    """Of an encoded picture that the demo made itself, to the pixel as the service sees it."""
+    """Decodes a picture that the demo made itself, exactly as the service does.
+
+    Raises:
+        DemoError: it cannot be decoded.
+    """
     picture = decode(data, MAX_PIXELS)
     if isinstance(picture, Unreadable):
         raise DemoError(f"the demo's own picture cannot be read: {picture.detail}")
     return picture.pixels
 
 
-def face_of(pixels: Pixels) -> Face:
-    """The picture, at most SIDE pixels."""
-    height, width, _ = pixels.shape
-    return Face(width, height, picture_of(pixels, SIDE))
+def thumbnail(data: bytes) -> Panel:
+    """An encoded picture, at most SIDE pixels."""
+    return panel_of(pixels_of(data), SIDE)
 
 
-def reference_faces(samples: Iterable[Sample]) -> dict[str, Face]:
-    """Label → each reference."""
-    return {sample.label: face_of(np.asarray(load(sample))) for sample in samples}
+def reference_thumbnails(samples: Iterable[Sample]) -> dict[str, Panel]:
+    """Label → thumbnail of each reference."""
+    return {sample.label: panel_of(np.asarray(load(sample)), SIDE) for sample in samples}
 
 
-def shared(faces: Mapping[str, Face]) -> tuple[str, dict[str, Face]]:
-    """Each picture once, as HTML that shows nothing, and faces that point to it."""
-    named = {label: replace(face, href=f"#r{number}") for number, (label, face) in enumerate(faces.items())}
-    symbols = (symbol(named[label].href[1:], face.width, face.height, face.href) for label, face in faces.items())
-    return f'<svg class="shared" aria-hidden="true">{"".join(symbols)}</svg>', named
+def shared(thumbnails: Mapping[str, Panel]) -> tuple[Markup, dict[str, Panel]]:
+    """Each picture once, as <symbol> elements, and panels that point to them: many cards show the same reference."""
+    names = {label: f"r{number}" for number, label in enumerate(thumbnails)}
+    symbols = Markup("").join(symbol(names[label], each) for label, each in thumbnails.items())
+    return symbols, {label: replace(each, href=f"#{names[label]}") for label, each in thumbnails.items()}

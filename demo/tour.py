@@ -21,7 +21,7 @@ from demo.show import Show
 from demo.stream import reported, stream
 from demo.summary import sentences
 from demo.terminal import View, totals
-from demo.thumbnails import reference_faces
+from demo.thumbnails import reference_thumbnails
 
 REPORTED = 3  # events that show the reported picture, once before and once after the set changes
 
@@ -77,7 +77,7 @@ def tour(options: Options, console: Console) -> Path:
             hashed=found_by_pdq(show.seen),
         )
         path = options.folder.resolve() / "report.html"
-        page = report(show.seen, reference_faces(SAMPLES), overlays(show.seen, stage.store), facts)
+        page = report(show.seen, reference_thumbnails(SAMPLES), overlays(show.seen, stage.store), facts)
         path.write_text(page, encoding="utf-8")
     _conclude(view, show, facts, path)
     return path

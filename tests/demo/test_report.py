@@ -12,7 +12,8 @@ from PIL import Image
 
 from demo.pictures import SAMPLES, Role
 from demo.report import Facts, report
-from demo.thumbnails import SIDE, reference_faces
+from demo.summary import DECISIONS
+from demo.thumbnails import SIDE, reference_thumbnails
 from embedding.image import Reason
 
 NASTY = '"><script>alert(1)</script><img src=https://evil.example/x onerror=alert(2)>'
@@ -26,7 +27,7 @@ FACTS = Facts(
     set_change_s=0.5,
 )
 
-REFERENCES = reference_faces(SAMPLES[:6])
+REFERENCES = reference_thumbnails(SAMPLES[:6])
 
 
 @pytest.fixture
@@ -70,9 +71,11 @@ def test_what_strangers_wrote_is_shown_and_never_obeyed(all_seen):
     )
     unread = verdict("unscannable", reason=Reason.CORRUPT, detail=NASTY, image=None)
     mixed = [seen(1, Role.KNOWN, NASTY, hostile), seen(2, Role.KNOWN, "grey", unread), *all_seen]
-    page = Page(page_of(mixed))
+    named = {**REFERENCES, NASTY: REFERENCES["chelsea"]}
+    page = Page(report(mixed, named, {}, FACTS))
     assert page.of("script") == []
     assert len(page.of("img")) == pictures_of(mixed)
+    assert NASTY in [each.get("aria-label") for each in page.of("svg", "shot")]
     assert [item for item in attributes(page) if item[1].startswith("on")] == []
     assert NASTY in "".join(page.words)
 
@@ -105,9 +108,9 @@ def test_a_verified_match_is_drawn_with_its_region_and_as_many_lines_as_inliers(
 
 
 def test_the_table_of_edits_says_what_pdq_alone_finds(all_seen):
-    text = report(all_seen, REFERENCES, {}, replace(FACTS, hashed=frozenset({1})))
-    assert "<td class=why>0 of 1: its parts move" in text
-    assert "<td class=why>1 of 1</td>" in text
+    words = Page(report(all_seen, REFERENCES, {}, replace(FACTS, hashed=frozenset({1})))).words
+    assert "1 of 1" in words
+    assert any(said.startswith("0 of 1: its parts move") for said in words)
 
 
 def test_where_no_check_was_passed_no_bar_is_drawn():
@@ -159,6 +162,9 @@ def test_filters_exist_for_each_decision_and_each_outcome(all_seen):
     text = page_of(all_seen)
     page = Page(text)
     radios = {each["id"] for each in page.of("input")}
-    assert {"all", "d-block", "d-review", "d-allow", "d-unscannable", "c-missed", "c-cleared"} <= radios
+    assert {"all", *(f"decision-{each}" for each in DECISIONS), "outcome-missed", "outcome-cleared"} <= radios
     for radio in radios - {"all"}:
-        assert f"#events:has(#{radio}:checked)" in text
+        attribute, _, value = radio.partition("-")
+        rule = f'#events:has(#{radio}:checked) .card:not([data-{attribute}="{value}"]) {{ display: none; }}'
+        assert rule in text
+        assert any(card[f"data-{attribute}"] == value for card in page.of("article"))

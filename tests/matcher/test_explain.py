@@ -25,7 +25,7 @@ from vigilens import wiring
 from vigilens.cli import main
 from vigilens.commands import scan
 from vigilens.pages.explained import files_of, page
-from vigilens.pages.overlay import Face, drawing
+from vigilens.pages.overlay import Panel, drawing
 
 SEEDS = range(201, 205)
 NASTY = '"><script>alert(1)</script><img src=https://evil.example/x onerror=alert(2)>'
@@ -166,14 +166,14 @@ def test_a_frame_and_a_veto_are_told(folder, parts):
 def test_each_pair_is_a_line_and_the_region_one_polygon_within_the_picture():
     pairs = np.array([(0.1, 0.3, 0.5, 0.5), (0.9, 0.7, 0.0, 1.0)], np.float32)
     outside = ((-1.0, -1.0), (0.5, -1.0), (0.5, 2.0), (-1.0, 2.0))
-    drawn = Page(drawing(Face(400, 200, "data:,"), Face(300, 300), Overlay(outside, outside, pairs), "cat & dog"))
+    drawn = Page(drawing(Panel(400, 200, "data:,"), Panel(300, 300), Overlay(outside, outside, pairs), NASTY))
     (lines,) = drawn.of("path", "pairs")
     assert joins(lines) == [(49, 196, 755, 245), (441, 294, 510, 490)]
     (region,) = drawn.of("polygon")
     points = {tuple(map(float, each)) for each in re.findall(r"(\S+) (\S+)", region["points"])}
     assert points == {(0, 122), (245, 122), (245, 368), (0, 368)}  # the left half of the incoming picture
-    assert drawn.of("svg")[0]["aria-label"] == "cat & dog"
-    without = Page(drawing(Face(400, 200, "data:,"), Face(300, 300), None, ""))
+    assert drawn.of("svg")[0]["aria-label"] == NASTY
+    without = Page(drawing(Panel(400, 200, "data:,"), Panel(300, 300), None, ""))
     assert without.of("polygon") == without.of("path") == []
 
 

@@ -2,20 +2,43 @@
 
 import hashlib
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from html import escape
+from dataclasses import dataclass
 from pathlib import Path
+
+from markupsafe import Markup
 
 from embedding.picture import Pixels
 from matcher.explain import Explanation, why
 from matcher.verdict import Verdict
-from vigilens.pages.overlay import CSS, Face, dots_of, drawing, picture_of
+from vigilens.pages.overlay import Panel, dots_of, drawing, panel_of
+from vigilens.pages.templates import render
 
 SIDE = 900  # pixels of a picture's longer side: the page shows at most 550, screens may be denser
-_STYLE = Path(__file__).with_suffix(".css")
-# The page may show pictures that it carries and use its own style; a script that slipped in would not run.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+_TEMPLATE = Path(__file__).with_suffix(".html")
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What the page shows of one set.
+
+    Attributes:
+        level: that the set's match reached; empty where it did not match.
+        why: one sentence, see `matcher.explain.why`.
+        drawing: the picture beside the reference; None for an empty set.
+        caption: below the reference.
+        figures: rows of the table, name and value.
+    """
+
+    name: str
+    kind: str
+    version: int
+    level: str
+    why: str
+    drawing: Markup | None
+    caption: str
+    figures: tuple[tuple[str, str], ...]
 
 
 def files_of(folder: Path, ids: Collection[str]) -> dict[str, Path]:
@@ -50,77 +73,68 @@ def page(verdict: Verdict, pixels: Pixels | None, sets: Sequence[Explanation], r
         sets: as `matcher.explain.explain` gives them.
         references: id → pixels, of those whose own picture is there.
     """
-    incoming = None if pixels is None else _face(pixels)
-    sections = "".join(_section(each, incoming, references) for each in sets) if incoming else ""
-    decided = f", by {escape(verdict.decided_by)}" if verdict.decided_by else ""
-    reason = f"<p>{verdict.reason}: {escape(verdict.detail or '')}</p>" if verdict.reason else ""
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        '<meta name="color-scheme" content="light dark"><title>Vigilens: one picture explained</title>'
-        f"<style>{_STYLE.read_text(encoding='utf-8')}{CSS}</style></head><body>"
-        f'<h1>{verdict.decision}{decided}</h1><p class="soft">{escape(verdict.image_id)}, '
-        f"encoder {escape(verdict.encoder)}</p>{reason}{sections}"
-        "<footer>Yellow: where the reference lies in the picture; dashed, the part of the reference that the picture "
-        "shows. Green: corners of both that agree, joined; they stand out under the pointer.</footer></body></html>"
+    incoming = None if pixels is None else panel_of(pixels, SIDE)
+    sections = [_section(each, incoming, references) for each in sets] if incoming else []
+    return render(
+        _TEMPLATE,
+        decision=verdict.decision,
+        decided_by=verdict.decided_by,
+        image_id=verdict.image_id,
+        encoder=verdict.encoder,
+        reason=f"{verdict.reason}: {verdict.detail or ''}" if verdict.reason else "",
+        sets=sections,
     )
 
 
-def _section(one: Explanation, incoming: Face, references: Mapping[str, Pixels]) -> str:
-    seen, near = one.seen, one.near
-    drawn = ""
-    if near is not None:
-        reference = _reference(one, references)
-        named = f"{'matched' if one.match else 'best candidate, no match'}: {escape(near.label)}"
-        shown = "" if reference.href else "; its own picture is not at hand, its corners are shown"
-        if reference.dots is None and not reference.href:
-            shown = "; neither its picture nor its corners are at hand"
-        drawn = (
-            f"<figure>{drawing(incoming, reference, one.overlay, why(one))}"
-            f"<figcaption><span>the picture</span><span>{named}{shown}</span></figcaption></figure>"
-        )
-    return (
-        f'<section data-level="{one.match.level if one.match else ""}"><h2>{escape(seen.set)} '
-        f'<span class="soft">{seen.kind}, version {seen.version}</span></h2><p>{escape(why(one))}.</p>{drawn}'
-        f'<div class="wide">{_figures(one)}</div></section>'
+def _section(one: Explanation, incoming: Panel, references: Mapping[str, Pixels]) -> Section:
+    reference = _reference(one, references)
+    return Section(
+        name=one.seen.set,
+        kind=one.seen.kind,
+        version=one.seen.version,
+        level=one.match.level if one.match else "",
+        why=why(one),
+        drawing=drawing(incoming, reference, one.overlay, why(one)) if reference else None,
+        caption=_caption(one, reference) if reference else "",
+        figures=tuple(_figures(one)),
     )
 
 
-def _face(pixels: Pixels) -> Face:
-    height, width, _ = pixels.shape
-    return Face(width, height, picture_of(pixels, SIDE))
-
-
-def _reference(one: Explanation, references: Mapping[str, Pixels]) -> Face:
-    """The reference's own picture, else its corners in its frame."""
-    pixels = references.get(one.near.id) if one.near else None
-    if pixels is not None:
-        return _face(pixels)
+def _reference(one: Explanation, references: Mapping[str, Pixels]) -> Panel | None:
+    """The reference's own picture, else its corners in its frame; None for an empty set."""
+    if one.near is None:
+        return None
+    if one.near.id in references:
+        return panel_of(references[one.near.id], SIDE)
     if one.known is None:
-        return Face(1, 1)
+        return Panel(1, 1)
     keypoints = one.known.keypoints
-    return Face(keypoints.width, keypoints.height, dots=dots_of(keypoints))
+    return Panel(keypoints.width, keypoints.height, dots=dots_of(keypoints))
 
 
-def _figures(one: Explanation) -> str:
+def _caption(one: Explanation, reference: Panel) -> str:
+    label = one.near.label if one.near else ""
+    said = f"{'matched' if one.match else 'best candidate, no match'}: {label}"
+    if reference.href:
+        return said
+    if reference.dots is None:
+        return f"{said}; neither its picture nor its corners are at hand"
+    return f"{said}; its own picture is not at hand, its corners are shown"
+
+
+def _figures(one: Explanation) -> Iterator[tuple[str, str]]:
     seen, evidence = one.seen, one.candidate.evidence if one.candidate else None
-    rows: list[tuple[str, str]] = [("level", one.match.level if one.match else "none")]
+    yield "level", one.match.level if one.match else "none"
     if one.near:
-        rows.append(("similarity", _scored(one.near.score, seen.review, seen.block)))
-    rows.append(
-        ("the check", {"off": "decides nothing", "supports": "can raise the level"}.get(seen.verify, "required"))
-    )
+        yield "similarity", _scored(one.near.score, seen.review, seen.block)
+    yield "the check", {"off": "decides nothing", "supports": "can raise the level"}.get(seen.verify, "required")
     if evidence:
-        rows += [
-            ("check's score", _scored(evidence.score, seen.check_review, seen.check_block)),
-            ("inliers", f"{evidence.inliers} of {one.corners} corners of the picture"),
-            ("share", f"{evidence.share:.0%} of the places where both have corners"),
-            ("distinctive", f"{evidence.distinctive:.0%} of the inliers"),
-            ("coverage", f"{evidence.coverage:.0%} of the reference"),
-            ("mirrored", "yes" if evidence.mirrored else "no"),
-        ]
-    return "<table>" + "".join(f"<tr><th>{name}</th><td>{said}</td></tr>" for name, said in rows) + "</table>"
+        yield "check's score", _scored(evidence.score, seen.check_review, seen.check_block)
+        yield "inliers", f"{evidence.inliers} of {one.corners} corners of the picture"
+        yield "share", f"{evidence.share:.0%} of the places where both have corners"
+        yield "distinctive", f"{evidence.distinctive:.0%} of the inliers"
+        yield "coverage", f"{evidence.coverage:.0%} of the reference"
+        yield "mirrored", "yes" if evidence.mirrored else "no"
 
 
 def _scored(score: float, review: float, block: float) -> str:

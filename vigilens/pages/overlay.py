@@ -6,10 +6,10 @@ Shared by `vigilens scan --explain` and the demo's report. No script; what stran
 import base64
 from collections.abc import Iterable
 from dataclasses import dataclass
-from html import escape
 
 import cv2
 import numpy as np
+from markupsafe import Markup
 
 from embedding.local.keypoints import Keypoints
 from embedding.picture import Pixels
@@ -21,23 +21,9 @@ WIDTH, GAP = 1000, 20  # units of the drawing; each picture has half of the rest
 TALLEST = 600  # units: taller pictures are drawn narrower
 QUALITY = 70  # of WebP: edges stay, and the page small
 
-CSS = """
-.overlay { display: block; width: 100%; height: auto; }
-.overlay * { vector-effect: non-scaling-stroke; }
-.overlay .frame { fill: #8883; }
-.overlay .edge { fill: none; stroke: #888; opacity: .6; }
-.overlay .dots { fill: none; stroke: #4af; stroke-width: 2; stroke-linecap: round; opacity: .6; }
-.overlay .halo { fill: none; stroke: #000; stroke-width: 5; opacity: .5; }
-.overlay .region { fill: #ffd40018; stroke: #ffd400; stroke-width: 2.5; }
-.overlay .back { fill: none; stroke: #ffd400; stroke-width: 1.5; stroke-dasharray: 5 4; }
-.overlay .pairs { fill: none; stroke: #39e07a; stroke-width: 1; opacity: .22; transition: opacity .15s; }
-.overlay .ends { fill: none; stroke: #39e07a; stroke-width: 3; stroke-linecap: round; opacity: .9; }
-.overlay:hover .pairs { opacity: .8; }
-"""
 
-
-@dataclass(frozen=True, slots=True)
-class Face:
+@dataclass(frozen=True, slots=True, eq=False)
+class Panel:
     """One of the two pictures.
 
     Attributes:
@@ -66,43 +52,46 @@ class _Place:
         return f"{self.left + x * self.width:.0f} {self.top + y * self.height:.0f}"
 
 
-def drawing(incoming: Face, reference: Face, overlay: Overlay | None, label: str) -> str:
-    """The picture left, the reference right, and how one lies in the other.
+def drawing(incoming: Panel, reference: Panel, overlay: Overlay | None, label: str) -> Markup:
+    """The picture left, the reference right, and how one lies in the other: an <svg>.
 
     Args:
         incoming: the picture.
-        reference: the same of the reference.
+        reference: the reference.
         overlay: None: nothing is joined.
-        label: what is to be seen, for those who cannot.
+        label: describes the drawing to those who cannot see it.
     """
     half = (WIDTH - GAP) / 2
     sizes = [_within(each, half) for each in (incoming, reference)]
     tallest = max(height for _, height in sizes)
-    here, there = (
-        _Place(left + (half - width) / 2, (tallest - height) / 2, width, height)
-        for left, (width, height) in zip((0.0, half + GAP), sizes, strict=True)
+    left, right = (
+        _Place(x + (half - width) / 2, (tallest - height) / 2, width, height)
+        for x, (width, height) in zip((0.0, half + GAP), sizes, strict=True)
     )
-    return (
-        f'<svg class="overlay" viewBox="0 0 {WIDTH} {tallest:.0f}" role="img" aria-label="{escape(label)}">'
-        f"{_face(incoming, here)}{_face(reference, there)}{_laid(overlay, here, there) if overlay else ''}</svg>"
-    )
-
-
-def symbol(name: str, width: float, height: float, href: str) -> str:
-    """A picture that several drawings of a page share, as "#name"; stands in an <svg> of its own."""
-    return (
-        f'<symbol id="{name}" viewBox="0 0 {width:g} {height:g}" preserveAspectRatio="none">'
-        f'<image width="{width:g}" height="{height:g}" href="{href}" preserveAspectRatio="none"/></symbol>'
+    parts = [_panel(incoming, left), _panel(reference, right)]
+    if overlay:
+        parts += _joined(overlay, left, right)
+    return Markup('<svg class="overlay" viewBox="0 0 {} {:.0f}" role="img" aria-label="{}">{}</svg>').format(
+        WIDTH, tallest, label, Markup("").join(parts)
     )
 
 
-def picture_of(pixels: Pixels, side: int) -> str:
+def symbol(name: str, panel: Panel) -> Markup:
+    """A picture that several drawings of a page share as "#name": a <symbol>, to be put into an <svg> of its own."""
+    return Markup(
+        '<symbol id="{name}" viewBox="0 0 {width:g} {height:g}" preserveAspectRatio="none">'
+        '<image width="{width:g}" height="{height:g}" href="{href}" preserveAspectRatio="none"/></symbol>'
+    ).format(name=name, width=panel.width, height=panel.height, href=panel.href)
+
+
+def panel_of(pixels: Pixels, side: int) -> Panel:
     """The picture, its longer side at most `side` pixels, as a data URI."""
-    factor = min(1.0, side / max(pixels.shape[:2]))
-    size = max(1, round(pixels.shape[1] * factor)), max(1, round(pixels.shape[0] * factor))
+    height, width, _ = pixels.shape
+    factor = min(1.0, side / max(width, height))
+    size = max(1, round(width * factor)), max(1, round(height * factor))
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     _, file = cv2.imencode(".webp", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
-    return f"data:image/webp;base64,{base64.b64encode(file.tobytes()).decode()}"
+    return Panel(width, height, f"data:image/webp;base64,{base64.b64encode(file.tobytes()).decode()}")
 
 
 def dots_of(keypoints: Keypoints) -> Floats:
@@ -110,37 +99,41 @@ def dots_of(keypoints: Keypoints) -> Floats:
     return (keypoints.points / (keypoints.width, keypoints.height)).astype(np.float32)
 
 
-def _within(face: Face, half: float) -> tuple[float, float]:
+def _within(panel: Panel, half: float) -> tuple[float, float]:
     """Width and height of the largest drawing that fits."""
-    factor = min(half / face.width, TALLEST / face.height)
-    return face.width * factor, face.height * factor
+    factor = min(half / panel.width, TALLEST / panel.height)
+    return panel.width * factor, panel.height * factor
 
 
-def _face(face: Face, place: _Place) -> str:
-    box = f'x="{place.left:.1f}" y="{place.top:.1f}" width="{place.width:.1f}" height="{place.height:.1f}"'
-    if face.href.startswith("#"):
-        drawn = f'<use {box} href="{face.href}"/>'
-    elif face.href:
-        drawn = f'<image {box} href="{face.href}" preserveAspectRatio="none"/>'
-    else:
-        drawn = f'<rect class="frame" {box}/>'
-    drawn += f'<rect class="edge" {box}/>'
-    return drawn + (_dots("dots", (place.at(x, y) for x, y in face.dots.tolist())) if face.dots is not None else "")
-
-
-def _laid(overlay: Overlay, here: _Place, there: _Place) -> str:
-    ends = [(here.at(x, y), there.at(u, v)) for x, y, u, v in overlay.pairs.tolist()]
-    joined = "".join(f"M{first}L{second}" for first, second in ends)
-    region, back = _outline(overlay.region, here), _outline(overlay.back, there)
-    return (
-        f'<path class="pairs" d="{joined}"/>{_dots("ends", (end for pair in ends for end in pair))}'
-        f'<path class="halo" d="M{region}Z"/><polygon class="region" points="{region}"/>'
-        f'<path class="back" d="M{back}Z"/>'
+def _panel(panel: Panel, place: _Place) -> Markup:
+    box = Markup('x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"').format(
+        place.left, place.top, place.width, place.height
     )
+    if panel.href.startswith("#"):
+        picture = Markup('<use {} href="{}"/>').format(box, panel.href)
+    elif panel.href:
+        picture = Markup('<image {} href="{}" preserveAspectRatio="none"/>').format(box, panel.href)
+    else:
+        picture = Markup('<rect class="frame" {}/>').format(box)
+    dots = () if panel.dots is None else [_dots("dots", (place.at(x, y) for x, y in panel.dots.tolist()))]
+    return Markup("").join([picture, Markup('<rect class="edge" {}/>').format(box), *dots])
 
 
-def _dots(name: str, places: Iterable[str]) -> str:
-    return f'<path class="{name}" d="{"".join(f"M{place}h0" for place in places)}"/>'
+def _joined(overlay: Overlay, left: _Place, right: _Place) -> list[Markup]:
+    """Lines between the corners that agree, and the outline of each picture's part that the other one shows."""
+    ends = [(left.at(x, y), right.at(u, v)) for x, y, u, v in overlay.pairs.tolist()]
+    lines = "".join(f"M{first}L{second}" for first, second in ends)
+    region, back = _outline(overlay.region, left), _outline(overlay.back, right)
+    return [
+        Markup('<path class="pairs" d="{}"/>').format(lines),
+        _dots("ends", (end for pair in ends for end in pair)),
+        Markup('<path class="halo" d="M{0}Z"/><polygon class="region" points="{0}"/>').format(region),
+        Markup('<path class="back" d="M{}Z"/>').format(back),
+    ]
+
+
+def _dots(name: str, places: Iterable[str]) -> Markup:
+    return Markup('<path class="{}" d="{}"/>').format(name, "".join(f"M{place}h0" for place in places))
 
 
 def _outline(corners: Corners, place: _Place) -> str:

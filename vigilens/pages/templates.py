@@ -1,0 +1,36 @@
+"""Pages from Jinja templates: the only place that builds the environment, so that every page is escaped the same way.
+
+Values are computed in Python; a template only shows them. Templates and style sheets lie beside the code that fills
+them in, and are shipped in the wheel with it.
+"""
+
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+_SHARED = Path(__file__).parent
+
+
+def render(template: Path, **values: object) -> str:
+    """Fills in a template.
+
+    Args:
+        template: its file. It may extend and include files of its own folder and of this one (base.html, beside.html).
+        values: what it shows. Everything is escaped, except `markupsafe.Markup`.
+
+    Raises:
+        jinja2.UndefinedError: the template names a value that is not given.
+    """
+    return _environment(template.parent).get_template(template.name).render(values)
+
+
+@cache
+def _environment(folder: Path) -> Environment:
+    return Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        loader=FileSystemLoader([folder, _SHARED]),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
