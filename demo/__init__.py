@@ -1,17 +1,17 @@
-"""The guided demo: a real broker, harmless pictures that play the part of known ones, the service, a report.
+"""The guided demo: a real broker, harmless pictures that stand for known harmful ones, the service, a report.
 
 In the order in which things happen:
 
-    pictures                   the photographs inside scikit-image, and the part that each of them plays
-    edits, frames, bad_inputs  what people do to pictures; values that no service should stumble over
-    stream                     which picture, in which edit and wire format, in an order that a seed decides
-    sets                       the three sets, made as the command line makes them
-    setup                      broker, Milvus, sets and service, started in order
+    pictures                   the photographs in scikit-image, and the role of each
+    edits, frames, bad_inputs  what people do to pictures; values that must not stop a service
+    stream                     which picture, with which edit and wire format, in an order set by a seed
+    sets                       the three sets, created as the command line does it
+    setup                      starts broker, Milvus, sets and service, in this order
     kafka_io                   events to Kafka, verdicts and metrics from Kafka
-    show, terminal             events out, verdicts in; what is printed of them
-    summary                    what came of them, counted against the truth
+    exchange, terminal         sends events and receives verdicts; prints them
+    summary                    the outcome of each event, counted against the truth
     overlays                   where the known picture lies in an incoming one
-    pdq_alone                  what a perceptual hash alone finds of the same
-    thumbnails, cards, report  report.html
-    tour                       all of it, step by step
+    pdq_alone                  what a perceptual hash alone finds
+    thumbnails, cards, report  what report.html shows; card.html and report.html are its templates
+    tour                       the whole demo, step by step
 """

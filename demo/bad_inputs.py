@@ -1,4 +1,4 @@
-"""Values that no service should stumble over, each with the reason that its verdict ought to give."""
+"""Bad values that must not stop a service, each with the reason that its verdict should give."""
 
 import json
 import struct
@@ -15,13 +15,13 @@ BOMB_SIDE = 30_000  # pixels: 900 million of them in about 110 KB
 
 
 @dataclass(frozen=True, slots=True)
-class Odd:
+class BadInput:
     """A bad value.
 
     Attributes:
         name: what is wrong with it, for the report.
         value: of the record; None is a tombstone.
-        reason: why the verdict should call it unscannable.
+        reason: why the verdict should be unscannable.
     """
 
     name: str
@@ -29,36 +29,36 @@ class Odd:
     reason: Reason
 
 
-def odd_values(jpeg: bytes) -> tuple[Odd, ...]:
-    """All of them.
+def bad_inputs(jpeg: bytes) -> tuple[BadInput, ...]:
+    """All bad values.
 
     Args:
-        jpeg: a good picture, to be damaged.
+        jpeg: a good picture; one of the values is a damaged copy.
     """
     return (
-        Odd("no value", None, Reason.EMPTY_VALUE),
-        Odd("empty value", b"", Reason.EMPTY_VALUE),
-        Odd("a text", b"This is not a picture, but somebody sent it.\n" * 20, Reason.UNKNOWN_FORMAT),
-        Odd("random bytes", bytes((73 * n * n + 11) % 251 for n in range(4096)), Reason.UNKNOWN_FORMAT),
-        Odd("cut off in the middle", jpeg[: len(jpeg) // 2], Reason.CORRUPT),
-        Odd("a decompression bomb", bomb(), Reason.TOO_MANY_PIXELS),
-        Odd("a plain surface", plain(), Reason.FEATURELESS),
-        Odd("JSON without a source", b'{"id": "nothing"}', Reason.MALFORMED_EVENT),
-        Odd("JSON with bad base64", b'{"id": "letters", "data": "@@@ not base64 @@@"}', Reason.BAD_BASE64),
+        BadInput("no value", None, Reason.EMPTY_VALUE),
+        BadInput("empty value", b"", Reason.EMPTY_VALUE),
+        BadInput("a text", b"This is not a picture, but somebody sent it.\n" * 20, Reason.UNKNOWN_FORMAT),
+        BadInput("random bytes", bytes((73 * n * n + 11) % 251 for n in range(4096)), Reason.UNKNOWN_FORMAT),
+        BadInput("cut off in the middle", jpeg[: len(jpeg) // 2], Reason.CORRUPT),
+        BadInput("a decompression bomb", bomb(), Reason.TOO_MANY_PIXELS),
+        BadInput("a plain surface", plain(), Reason.FEATURELESS),
+        BadInput("JSON without a source", b'{"id": "nothing"}', Reason.MALFORMED_EVENT),
+        BadInput("JSON with bad base64", b'{"id": "letters", "data": "@@@ not base64 @@@"}', Reason.BAD_BASE64),
         _json("a path outside the permitted folders", Reason.SOURCE_NOT_ALLOWED, path="/etc/hostname"),
         _json("an address of no permitted host", Reason.SOURCE_NOT_ALLOWED, url="https://example.com/picture.jpg"),
     )
 
 
 def plain() -> bytes:
-    """A valid JPEG of nothing but a shade, as of a clear sky."""
+    """A valid JPEG that shows only a smooth gradient, like a clear sky."""
     file = BytesIO()
     Image.linear_gradient("L").resize((640, 480)).convert("RGB").save(file, "JPEG")
     return file.getvalue()
 
 
 def bomb() -> bytes:
-    """A small PNG file that holds a black picture of BOMB_SIDE x BOMB_SIDE pixels, 113 MB when unpacked."""
+    """A small PNG file of a black picture of BOMB_SIDE x BOMB_SIDE pixels: 113 MB when unpacked."""
     header = struct.pack(">IIBBBBB", BOMB_SIDE, BOMB_SIDE, 1, 0, 0, 0, 0)  # 1 bit grey
     packer = zlib.compressobj(9)
     row = bytes(1 + (BOMB_SIDE + 7) // 8)
@@ -71,5 +71,5 @@ def _chunks(*parts: tuple[bytes, bytes]) -> Iterator[bytes]:
         yield struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def _json(name: str, reason: Reason, **source: str) -> Odd:
-    return Odd(name, json.dumps({"id": name, **source}).encode(), reason)
+def _json(name: str, reason: Reason, **source: str) -> BadInput:
+    return BadInput(name, json.dumps({"id": name, **source}).encode(), reason)

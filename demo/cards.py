@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from demo.pictures import SAMPLES
-from demo.summary import Came, Seen, came_to, nearest_set, shown_score, why_missed
+from demo.summary import Outcome, Result, deciding_score, nearest_set, outcome_of, why_missed
 from demo.thumbnails import thumbnail
 from matcher.explain import Overlay
 from matcher.verdict import SetMatch, SetSeen, Verdict
@@ -78,7 +78,7 @@ class Card:
 
     edit: str
     decision: str
-    outcome: Came
+    outcome: Outcome
     remark: str
     incoming: Shot
     reference: Shot
@@ -90,33 +90,33 @@ class Card:
     json: str
 
 
-def card(seen: Seen, references: Mapping[str, Panel], overlay: Overlay | None) -> Card:
+def card(result: Result, references: Mapping[str, Panel], overlay: Overlay | None) -> Card:
     """The card of one event.
 
     Args:
-        seen: event and verdict.
+        result: event and verdict.
         references: label → the reference's picture.
-        overlay: how the nearest reference lies in the picture; None where it does not.
+        overlay: how the nearest reference lies in the picture; None if it does not.
     """
-    verdict, came = seen.verdict, came_to(seen)
+    verdict, outcome = result.verdict, outcome_of(result)
     known, match = nearest_set(verdict) or (None, None)
     near = known.nearest if known else None
-    incoming, reference = _incoming(seen), shot(near.label if near else "", references)
+    incoming, reference = _incoming(result), shot(near.label if near else "", references)
     drawn = None
     if overlay and incoming.panel and reference.panel:
         label = f"{reference.title}: where it lies in the incoming picture"
         drawn = drawing(incoming.panel, reference.panel, overlay, label)
     return Card(
-        edit=seen.incoming.edit,
+        edit=result.incoming.edit,
         decision=verdict.decision,
-        outcome=came,
-        remark=_remark(seen, came, match),
+        outcome=outcome,
+        remark=_remark(result, outcome, match),
         incoming=incoming,
         reference=reference,
         caption=f"nearest: {near.label}" if near else "no reference",
         drawing=drawn,
         bar=bar(known, match) if known else None,
-        facts=tuple(_facts(seen)),
+        facts=tuple(_facts(result)),
         sets=tuple(_row(verdict, each) for each in verdict.sets),
         json=verdict.model_dump_json(indent=1),
     )
@@ -129,7 +129,7 @@ def bar(known: SetSeen, match: SetMatch | None) -> Bar | None:
     checked = known.verify != "off"
     effective = match is not None and known.kind == "harmful" and match.vetoed_by is None
     return Bar(
-        score=shown_score(known, match),
+        score=deciding_score(known, match),
         similarity=known.nearest.score,
         tone="below" if match is None else match.level if effective else "other",
         review=known.check_review if checked else known.review,
@@ -142,32 +142,32 @@ def shot(label: str, references: Mapping[str, Panel]) -> Shot:
     return Shot(_TITLES.get(label, label), references[label]) if label in references else Shot("", None)
 
 
-def _incoming(seen: Seen) -> Shot:
-    incoming, reason = seen.incoming, seen.verdict.reason
+def _incoming(result: Result) -> Shot:
+    incoming, reason = result.incoming, result.verdict.reason
     if incoming.picture is None:
         return Shot(reason.value.replace("_", " ") if reason else "no picture", None)
     return Shot(incoming.sample.title if incoming.sample else incoming.edit, thumbnail(incoming.picture))
 
 
-def _remark(seen: Seen, came: Came, match: SetMatch | None) -> str:
-    verdict = seen.verdict
+def _remark(result: Result, outcome: Outcome, match: SetMatch | None) -> str:
+    verdict = result.verdict
     if verdict.decision == "unscannable":
         return f": {verdict.detail or verdict.reason}"
-    if came is Came.MISSED:
-        return f": {reason}" if (reason := why_missed(seen)) else ""
+    if outcome is Outcome.MISSED:
+        return f": {reason}" if (reason := why_missed(result)) else ""
     if match:
         where = f" in {match.set}, version {match.version}"
         return f"{where}; taken back by {match.vetoed_by}" if match.vetoed_by else where
     return ""
 
 
-def _facts(seen: Seen) -> Iterator[str]:
-    yield seen.verdict.image_id
-    if seen.incoming.wire:
-        yield f"sent as {seen.incoming.wire}"
-    if image := seen.verdict.image:
+def _facts(result: Result) -> Iterator[str]:
+    yield result.verdict.image_id
+    if result.incoming.wire:
+        yield f"sent as {result.incoming.wire}"
+    if image := result.verdict.image:
         yield f"{image.width} x {image.height} {image.format}, {image.bytes / 1000:.0f} kB"
-    yield f"{1000 * seen.latency_s:.0f} ms"
+    yield f"{1000 * result.latency_s:.0f} ms"
 
 
 def _row(verdict: Verdict, known: SetSeen) -> SetRow:

@@ -1,4 +1,4 @@
-"""What people do to a picture before they post it again: edits that a random generator with a seed decides."""
+"""What people do to a picture before they post it again: edits, decided by a random generator with a seed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 from demo.frames import captioned, collage, framed, screenshot
 
 Picture = Image.Image
-# Why a hash of the whole picture cannot follow an edit. The report prints it where PDQ alone loses copies.
+# Why a hash of the whole picture does not survive an edit. The report shows it where PDQ alone misses copies.
 MOVED = "its parts move, and the hash compares place by place"
-COVERED = "what lies over it changes a part of the hash"
-FRAMED = "it is a part of another picture, and the hash sees the whole"
+COVERED = "what covers it changes a part of the hash"
+FRAMED = "it is a part of another picture, and the hash describes the whole"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +21,9 @@ class Edit:
     """One kind of edit.
 
     Attributes:
-        name: as the report shows it.
+        name: shown in the report.
         apply: picture and generator → edited picture, in RGB.
-        against: why a perceptual hash is may miss it; empty where it should find it.
+        against: why a perceptual hash may miss it; empty if it should find it.
     """
 
     name: str
@@ -36,7 +36,7 @@ def _plain_copy(picture: Picture, _: Random) -> Picture:
 
 
 def _recompressed(picture: Picture, rng: Random) -> Picture:
-    """JPEG of low quality, twice, the second time a little smaller, as messengers do."""
+    """Compressed twice as a JPEG of low quality, as messengers do."""
     for quality in (rng.randint(18, 40), rng.randint(30, 60)):
         file = BytesIO()
         picture.save(file, "JPEG", quality=quality)

@@ -1,4 +1,4 @@
-"""Edits that put the picture into another one: a caption, a border, the screen of a phone, a collage."""
+"""Edits that put the picture into another one: a caption, a border, a screenshot of a phone, a collage."""
 
 from random import Random
 
@@ -12,7 +12,7 @@ _LIGHT = (226, 229, 234)
 
 
 def captioned(picture: Picture, rng: Random) -> Picture:
-    """White bars with words above and below, as memes have them."""
+    """White bars with text above and below, as in memes."""
     width, height = picture.size
     bar = round(height * rng.uniform(0.14, 0.2))
     page = Image.new("RGB", (width, height + 2 * bar), "white")
@@ -59,7 +59,7 @@ def screenshot(picture: Picture, rng: Random) -> Picture:
 
 
 def collage(picture: Picture, rng: Random) -> Picture:
-    """One of four pictures on a page; the others are of no set."""
+    """One of four pictures on a page; the others are in no set."""
     cell, gap = 300, 12
     page = Image.new("RGB", (2 * cell + 3 * gap, 2 * cell + 3 * gap), "white")
     pictures = [picture, *map(load, rng.sample(of(Role.INNOCENT), 3))]

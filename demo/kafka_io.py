@@ -1,4 +1,4 @@
-"""The demo's own ends of the stream: events to Kafka, verdicts and metrics from Kafka."""
+"""The demo's producer and consumers: events to Kafka, verdicts and metrics from Kafka."""
 
 import json
 import queue
@@ -17,7 +17,7 @@ from matcher.verdict import Verdict
 
 SEND_TIMEOUT_S = 30.0
 POLL_MS = 100
-MAX_RECORD = 8_000_000  # bytes; a PNG of 640 x 640 in base64 has about one million
+MAX_RECORD = 8_000_000  # bytes; a PNG of 640 x 640 in base64 takes about one million
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Arrived:
 
 
 class Sender:
-    """Sends events. `sent` says when each key went out (time.monotonic)."""
+    """Sends events. `sent` has the time when each key was sent (time.monotonic)."""
 
     def __init__(self, bootstrap: str, topic: str) -> None:
         self.sent: dict[bytes, float] = {}
@@ -52,7 +52,7 @@ class Sender:
         """Sends one event and waits until Kafka has it.
 
         Raises:
-            DemoError: Kafka does not take it.
+            DemoError: Kafka does not accept it.
         """
         self.sent[incoming.key] = time.monotonic()
         record = self._producer.send(
@@ -61,7 +61,7 @@ class Sender:
         try:
             record.get(timeout=SEND_TIMEOUT_S)
         except KafkaError as error:
-            raise DemoError(f"Kafka did not take event {incoming.number}: {error}") from error
+            raise DemoError(f"Kafka did not accept event {incoming.number}: {error}") from error
 
     def close(self) -> None:
         """Closes the connection."""
@@ -113,7 +113,7 @@ def metrics_sum(bootstrap: str, topic: str) -> int:
 
 
 def _reader(bootstrap: str, topic: str) -> KafkaConsumer:
-    """A consumer of all partitions from their beginning, outside any group, that sees committed records only."""
+    """A consumer of all partitions from their beginning, without a group, that reads committed records only."""
     consumer = KafkaConsumer(
         bootstrap_servers=bootstrap,
         isolation_level="read_committed",

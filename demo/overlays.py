@@ -1,18 +1,18 @@
-"""Where the known picture lies in an incoming one: what the verdict's region rests on, computed once more."""
+"""Where the known picture lies in an incoming one: computed again, since verdicts do not carry pairs of corners."""
 
 from collections.abc import Iterable
 
-from demo.summary import Seen, nearest_set
+from demo.summary import Result, nearest_set
 from demo.thumbnails import pixels_of
 from matcher.explain import Known, Overlay, kept, lay
 from reference_sets.store import Store
 
 
-def overlays(all_seen: Iterable[Seen], store: Store) -> dict[int, Overlay]:
-    """Number of the event → how the reference of its worst match lies in it, where the geometric check was passed."""
+def overlays(results: Iterable[Result], store: Store) -> dict[int, Overlay]:
+    """Number of the event → how the reference of its worst match lies in it, if the geometric check was passed."""
     known: dict[tuple[str, str], Known | None] = {}
     found = {}
-    for each in all_seen:
+    for each in results:
         _, match = nearest_set(each.verdict) or (None, None)
         if match is None or not match.verified or match.evidence is None or each.incoming.picture is None:
             continue

@@ -1,4 +1,4 @@
-"""What a perceptual hash finds of the same copies by itself, without corners: measured on this run's pictures."""
+"""What a perceptual hash alone finds of the same copies, without corners: measured on the pictures of this run."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,18 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from demo.pictures import Sample, load
-from demo.summary import HARMFUL, Seen
+from demo.summary import HARMFUL, Result
 from demo.thumbnails import pixels_of
 from embedding.pdq import Pdq
 from embedding.picture import Pixels
 from reference_sets.defaults import PDQ_REVIEW
 
 
-def found_by_pdq(all_seen: Iterable[Seen]) -> frozenset[int]:
-    """Numbers of the events whose known picture PDQ takes for its reference, by the default threshold of review."""
+def found_by_pdq(results: Iterable[Result]) -> frozenset[int]:
+    """Numbers of the events whose known picture PDQ finds, at its default threshold of review."""
     references: dict[Sample, NDArray[np.float32]] = {}
     found = set()
-    for each in all_seen:
+    for each in results:
         sample, picture = each.incoming.sample, each.incoming.picture
         if sample is None or picture is None or sample.role not in HARMFUL:
             continue
@@ -29,5 +29,5 @@ def found_by_pdq(all_seen: Iterable[Seen]) -> frozenset[int]:
 
 
 def _hashes(pictures: Sequence[Pixels]) -> NDArray[np.float32]:
-    """One row each; zeros, which are near nothing, where PDQ sees too little."""
+    """One row each. A picture with too little detail gives zeros, which are near nothing."""
     return Pdq().encode(pictures).vectors

@@ -1,8 +1,8 @@
-"""The demo's photographs: those that lie inside scikit-image's wheel, and the part that each of them plays.
+"""The demo's photographs, which are files in scikit-image's wheel, and the role of each.
 
-Nothing is downloaded (scikit-image fetches its larger pictures on demand; those are not used). Only pictures whose
-licence scikit-image's own documentation names are used: CC0, public domain, or "no known copyright restrictions". No
-picture of a person plays the part of a known harmful one.
+Nothing is downloaded (scikit-image downloads its larger pictures on demand; those are not used). Only pictures whose
+licence is named in scikit-image's own documentation are used: CC0, public domain, or "no known copyright restrictions".
+No picture of a person stands for a known harmful one.
 """
 
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from PIL import Image
 
 
 class DemoError(Exception):
-    """The demo cannot go on; the message is one sentence that names the mend."""
+    """The demo cannot go on; the message is one sentence that names the fix."""
 
 
 class Role(StrEnum):
-    """The part that a picture plays."""
+    """What a picture stands for in the demo."""
 
     KNOWN = "known"  # in the set of kind harmful from the start
-    REPORTED = "reported"  # enters that set while the service runs
-    CLEARED = "cleared"  # in the harmful set by mistake, and in the allow set that puts it right
+    REPORTED = "reported"  # added to that set while the service runs
+    CLEARED = "cleared"  # in the harmful set by mistake, and in the allow set that corrects it
     ARCHIVE = "archive"  # in the set of kind reference
     INNOCENT = "innocent"  # in no set
 
@@ -33,10 +33,10 @@ class Sample:
 
     Attributes:
         file: its name in the folder skimage/data.
-        role: the part that it plays.
-        title: what is to be seen.
-        licence: as scikit-image's documentation has it.
-        credit: who made it, or where it comes from.
+        role: what it stands for.
+        title: what it shows.
+        licence: according to scikit-image's documentation.
+        credit: its author or source.
     """
 
     file: str
@@ -52,7 +52,7 @@ class Sample:
 
     @property
     def path(self) -> Path:
-        """Where it lies."""
+        """Its file."""
         return folder() / self.file
 
 
@@ -91,12 +91,12 @@ def folder() -> Path:
 
 
 def of(*roles: Role) -> tuple[Sample, ...]:
-    """The samples that play one of `roles`."""
+    """The samples with one of these roles."""
     return tuple(each for each in SAMPLES if each.role in roles)
 
 
 def load(sample: Sample) -> Image.Image:
-    """The photograph in RGB; what is transparent lies on white."""
+    """The photograph in RGB; transparent parts become white."""
     with Image.open(sample.path) as picture:
         if picture.mode != "RGBA":
             return picture.convert("RGB")

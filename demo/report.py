@@ -1,4 +1,4 @@
-"""report.html: one file that can be mailed. No script, nothing to fetch, and all text of strangers is escaped."""
+"""report.html: one file that can be mailed. No script, nothing to fetch, and what strangers wrote is escaped."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from demo.cards import Bar, Shot, bar, card, shot
-from demo.summary import Came, Seen, alarms, by_edit, came_to, compared, decisions, limits, outcomes
+from demo.summary import Outcome, Result, alarms, by_edit, compared, decisions, limits, outcome_of, outcomes
 from demo.thumbnails import shared
 from matcher.explain import Overlay
 from matcher.verdict import SetMatch, SetSeen
@@ -23,16 +23,16 @@ _MEANING = {
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the report says beside the verdicts.
+    """What the report says besides the verdicts.
 
     Attributes:
         seed: of the stream.
         finished: local time.
-        service_ready_s: from the start of the service's process until it was ready.
-        first_verdict_s: from the start of the demo, broker and all, until the first verdict could be read.
-        verdicts: committed records of the topic of verdicts; one for each event is the promise.
-        metrics_sum: verdicts as the metrics topic counts them.
-        set_change_s: from the change of the set until the first verdict that names the new version.
+        service_ready_s: seconds from the start of the service's process until it was ready.
+        first_verdict_s: seconds from the start of the demo (before the broker) until the first verdict could be read.
+        verdicts: committed records of the topic of verdicts; there must be one for each event.
+        metrics_sum: verdicts as counted by the metrics topic.
+        set_change_s: seconds from the change of the set until the first verdict that names the new version.
         hashed: numbers of the events that PDQ alone finds.
     """
 
@@ -97,38 +97,38 @@ class Filter:
 
 
 def report(
-    all_seen: Sequence[Seen], references: Mapping[str, Panel], overlays: Mapping[int, Overlay], facts: Facts
+    results: Sequence[Result], references: Mapping[str, Panel], overlays: Mapping[int, Overlay], facts: Facts
 ) -> str:
     """The page.
 
     Args:
-        all_seen: events and verdicts.
+        results: events and verdicts.
         references: label → the reference's picture.
         overlays: number of the event → how its nearest reference lies in it.
-        facts: the rest.
+        facts: see there.
     """
-    all_seen = sorted(all_seen, key=lambda each: each.incoming.number)
+    results = sorted(results, key=lambda each: each.incoming.number)
     symbols, thumbnails = shared(references)
-    edits = by_edit(all_seen, facts.hashed)
+    edits = by_edit(results, facts.hashed)
     return render(
         _TEMPLATE,
         facts=facts,
-        encoder=all_seen[0].verdict.encoder if all_seen else "",
-        decisions=decisions(all_seen),
+        encoder=results[0].verdict.encoder if results else "",
+        decisions=decisions(results),
         edits=edits,
-        sentences=(compared(edits), alarms(all_seen), limits(all_seen)),
-        change=_change(all_seen, thumbnails),
-        sets=list(_sets(all_seen)),
-        filters=list(_filters(all_seen)),
+        sentences=(compared(edits), alarms(results), limits(results)),
+        change=_change(results, thumbnails),
+        sets=list(_sets(results)),
+        filters=list(_filters(results)),
         symbols=symbols,
-        cards=[card(each, thumbnails, overlays.get(each.incoming.number)) for each in all_seen],
+        cards=[card(each, thumbnails, overlays.get(each.incoming.number)) for each in results],
     )
 
 
-def _change(all_seen: Sequence[Seen], thumbnails: Mapping[str, Panel]) -> Change | None:
-    before = next((each for each in all_seen if came_to(each) is Came.NOT_KNOWN_YET), None)
-    same = [each for each in all_seen if before and each.incoming.sample == before.incoming.sample]
-    after = next((each for each in same if came_to(each) is Came.FOUND), None)
+def _change(results: Sequence[Result], thumbnails: Mapping[str, Panel]) -> Change | None:
+    before = next((each for each in results if outcome_of(each) is Outcome.NOT_KNOWN_YET), None)
+    same = [each for each in results if before and each.incoming.sample == before.incoming.sample]
+    after = next((each for each in same if outcome_of(each) is Outcome.FOUND), None)
     if not before or not after:
         return None
     match = after.verdict.matches[0]
@@ -141,15 +141,15 @@ def _change(all_seen: Sequence[Seen], thumbnails: Mapping[str, Panel]) -> Change
     )
 
 
-def _step(seen: Seen, name: str, match: SetMatch | None) -> Step:
-    known = next(each for each in seen.verdict.sets if each.set == name)
-    return Step(seen.verdict.decision, known.version, bar(known, match))
+def _step(result: Result, name: str, match: SetMatch | None) -> Step:
+    known = next(each for each in result.verdict.sets if each.set == name)
+    return Step(result.verdict.decision, known.version, bar(known, match))
 
 
-def _sets(all_seen: Sequence[Seen]) -> Iterator[SetRow]:
+def _sets(results: Sequence[Result]) -> Iterator[SetRow]:
     """The sets of the last verdict."""
-    matched = [match.set for each in all_seen for match in each.verdict.matches]
-    last: Sequence[SetSeen] = all_seen[-1].verdict.sets if all_seen else ()
+    matched = [match.set for each in results for match in each.verdict.matches]
+    last: Sequence[SetSeen] = results[-1].verdict.sets if results else ()
     for each in last:
         checked = each.verify != "off"
         yield SetRow(
@@ -164,8 +164,8 @@ def _sets(all_seen: Sequence[Seen]) -> Iterator[SetRow]:
         )
 
 
-def _filters(all_seen: Sequence[Seen]) -> Iterator[Filter]:
-    for decision, amount in decisions(all_seen).items():
+def _filters(results: Sequence[Result]) -> Iterator[Filter]:
+    for decision, amount in decisions(results).items():
         yield Filter("decision", decision, decision, amount)
-    for came, amount in outcomes(all_seen).items():
-        yield Filter("outcome", came.name.lower(), came.value, amount)
+    for outcome, amount in outcomes(results).items():
+        yield Filter("outcome", outcome.name.lower(), outcome.value, amount)

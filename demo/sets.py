@@ -1,4 +1,4 @@
-"""The demo's three sets, made by the same code as `vigilens sets create` and `vigilens sets add`."""
+"""The demo's three sets, made by the code of `vigilens sets create` and `vigilens sets add`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from reference_sets.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A set, as it is to be made.
+    """A set to be made.
 
     Attributes:
-        roles: samples that play one of them are in it from the start.
+        roles: samples with one of them are in it from the start.
     """
 
     name: str
@@ -33,7 +33,7 @@ KNOWN = Plan(
     Kind.HARMFUL,
     50,
     (Role.KNOWN, Role.CLEARED),
-    "Harmless sample pictures that play the part of known harmful ones. One is here by mistake: see sample_cleared.",
+    "Harmless sample pictures that stand for known harmful ones. One is here by mistake: see sample_cleared.",
 )
 CLEARED = Plan("sample_cleared", Kind.ALLOW, 0, (Role.CLEARED,), "A sample that is in sample_known by mistake.")
 ARCHIVE = Plan("sample_archive", Kind.REFERENCE, 0, (Role.ARCHIVE,), "Samples that are named and decide nothing.")
@@ -41,10 +41,10 @@ ALL = (KNOWN, CLEARED, ARCHIVE)
 
 
 def make(store: Store, encoder: Encoder, settings: Settings) -> tuple[ReferenceSet, ...]:
-    """Makes and fills the sets, with the defaults of the encoder; returns them as they are then.
+    """Makes and fills the sets, with the encoder's defaults; returns them as they are afterwards.
 
     Raises:
-        DemoError: the encoder's thresholds depend on its model, or a sample became no reference.
+        DemoError: the encoder has no default thresholds, or a sample was refused.
     """
     given = defaults(encoder.name)
     if given.thresholds is None:
@@ -76,9 +76,9 @@ def add(store: Store, plan: Plan, samples: Sequence[Sample], encoder: Encoder, s
     """Adds samples to a set.
 
     Raises:
-        DemoError: one of them became no reference.
+        DemoError: one of them was refused.
     """
     limits = Limits(settings.images.max_bytes, settings.images.max_pixels, settings.images.reduce_jpegs)
     files = [Found(sample.path, sample.label) for sample in samples]
     if refused := gather(store, plan.name, encoder, files, limits=limits).refused:
-        raise DemoError(f"{refused[0].path} became no reference of {plan.name}: {refused[0].why.detail}")
+        raise DemoError(f"{refused[0].path} was not added to {plan.name}: {refused[0].why.detail}")

@@ -1,4 +1,4 @@
-"""What stands on the stage of the demo: broker, topics, Milvus, sets and service, started in order."""
+"""Starts what the demo needs, in order: broker and Milvus, topics, sets, service."""
 
 import os
 import shutil
@@ -32,8 +32,8 @@ OURS = ".vigilens-demo"  # marks the folder that the next run may remove
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """All that runs.
+class Services:
+    """What runs.
 
     Attributes:
         work: folder of this run.
@@ -51,10 +51,10 @@ class Stage:
 
 
 def fresh(folder: Path) -> Path:
-    """An empty folder `run` below the visitor's. Only what an earlier demo wrote is removed.
+    """Makes an empty folder `run` below `folder`. Removes only what an earlier demo wrote.
 
     Raises:
-        DemoError: somebody else's files are there.
+        DemoError: the folder exists, and the demo did not write it.
     """
     work = folder.resolve() / "run"
     if work.exists():
@@ -66,35 +66,35 @@ def fresh(folder: Path) -> Path:
     return work
 
 
-def set_up(house: ExitStack, work: Path, say: Callable[[str], None]) -> Stage:
-    """Broker and Milvus at the same time; then topics, sets and service, of which each needs those before it.
+def set_up(stack: ExitStack, work: Path, say: Callable[[str], None]) -> Services:
+    """Starts broker and Milvus at the same time; then topics, sets and service, each of which needs those before it.
 
     Args:
-        house: what is started enters it; so it is stopped in reverse.
+        stack: stops what was started, in reverse order.
         work: an empty folder, see `fresh`.
-        say: is told each step, with rich's markup.
+        say: prints a step; the text is rich's markup.
     """
-    with ThreadPoolExecutor(1) as aside:
-        milvus = aside.submit(house.enter_context, lite_server(work / "sets.db"))
-        cluster = house.enter_context(kafka(work, say=lambda text: say(escape(text))))
-    topics, uri = house.enter_context(_topics(cluster)), milvus.result()
+    with ThreadPoolExecutor(1) as thread:
+        milvus = thread.submit(stack.enter_context, lite_server(work / "sets.db"))
+        cluster = stack.enter_context(kafka(work, say=lambda text: say(escape(text))))
+    topics, uri = stack.enter_context(_topics(cluster)), milvus.result()
     say(f"Kafka answers at {cluster.bootstrap}")
     settings = _settings(work, cluster.bootstrap, topics, uri)
     encoder = wiring.encoder(settings)
-    store = house.enter_context(wiring.store(settings))
+    store = stack.enter_context(wiring.store(settings))
     made = sets.make(store, encoder, settings)
     say("Milvus Lite holds " + ", ".join(f"{each.name} ({each.kind})" for each in made))
-    running = house.enter_context(service(work, work / "vigilens.toml", house.enter_context(Leash())))
+    running = stack.enter_context(service(work, work / "vigilens.toml", stack.enter_context(Leash())))
     ready_s = running.wait_until_ready()
     say(f"the service is ready, {ready_s:.1f} s after its start; its log is {running.log}")
-    return Stage(work, cluster.bootstrap, topics, encoder, store, settings, running, ready_s)
+    return Services(work, cluster.bootstrap, topics, encoder, store, settings, running, ready_s)
 
 
 @contextmanager
 def _topics(cluster: Cluster) -> Iterator[Topics]:
-    """The three topics, made as `vigilens check --create-topics` makes them.
+    """Creates the three topics, as `vigilens check --create-topics` does.
 
-    On other people's brokers they get names of their own, and are removed at the end.
+    On brokers that the demo did not start, they get unique names and are removed at the end.
     """
     prefix = "vigilens" if cluster.nodes else f"vigilens-demo-{uuid.uuid4().hex[:8]}"
     topics = Topics(f"{prefix}.images", f"{prefix}.verdicts", f"{prefix}.metrics")
@@ -111,7 +111,7 @@ def _topics(cluster: Cluster) -> Iterator[Topics]:
 
 
 def _settings(work: Path, bootstrap: str, topics: Topics, uri: str) -> Settings:
-    """Writes the service's vigilens.toml and reads it, without what this shell may have set for another service."""
+    """Writes the service's vigilens.toml and reads it, ignoring variables VIGILENS_… of this shell."""
     write_settings(
         work / "vigilens.toml",
         {
@@ -130,8 +130,8 @@ def _settings(work: Path, bootstrap: str, topics: Topics, uri: str) -> Settings:
             "log": {"format": "json"},
         },
     )
-    put_aside = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(PREFIX)}
+    removed = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(PREFIX)}
     try:
         return load(work / "vigilens.toml")
     finally:
-        os.environ.update(put_aside)
+        os.environ.update(removed)

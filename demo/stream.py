@@ -1,4 +1,4 @@
-"""The demo's stream: which picture, in which edit and which wire format, in an order that a seed decides."""
+"""The demo's stream: which picture, with which edit and wire format, in an order set by a seed."""
 
 import base64
 import functools
@@ -15,19 +15,19 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 from PIL import Image, ImageOps
 
-from demo.bad_inputs import Odd, odd_values
+from demo.bad_inputs import BadInput, bad_inputs
 from demo.edits import BY_NAME, EDITS, LIGHT, Edit
 from demo.pictures import Role, Sample, load, of
 from embedding.image import Reason
 
 LONGEST = 640  # pixels of the longer side of a picture in the stream
-FEWEST = 44  # pictures with which each edit and each part still occurs
-# Shares of the stream; what is left are edits of known pictures.
+FEWEST = 44  # events with which every edit and every role still occurs
+# Shares of the stream; the rest are edits of known pictures.
 CLEARED, ARCHIVE, INNOCENT = 0.06, 0.08, 0.2
 
 
 class Wire(StrEnum):
-    """The shape in which an image travels in a record."""
+    """How a record carries an image."""
 
     BYTES = "bytes"
     JSON_DATA = "JSON, base64"
@@ -38,16 +38,16 @@ class Wire(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """One event of the stream, and the truth about it, which the service does not see.
+    """One event of the stream, and the truth about it, which the service does not get.
 
     Attributes:
         number: 1, 2, … in the order of sending.
-        sample: the photograph; None for an odd value.
-        edit: what was done to it, or what is odd.
-        wire: how it travels; None of an odd value.
+        sample: the photograph; None for a bad value.
+        edit: what was done to it, or what is wrong with the value.
+        wire: how the record carries it; None for a bad value.
         value, headers: of the record; its key is `image-` and the number.
-        picture: the image's bytes, for the report; None where there is none to show.
-        reason: what the verdict on an odd value should say.
+        picture: the image's bytes, for the report; None for a bad value.
+        reason: that the verdict on a bad value should give.
     """
 
     number: int
@@ -66,35 +66,35 @@ class Incoming:
 
 
 def stream(first_number: int, count: int, seed: int, inbox: Path) -> Iterator[Incoming]:
-    """The events between the first and the second showing of the reported picture.
+    """The events between the two times when the reported picture is sent.
 
     Args:
         first_number: of the first event.
         count: how many, at least FEWEST.
-        seed: decides all that is left to chance.
+        seed: of all random choices.
         inbox: folder for the pictures that events name by path.
     """
     rng = Random(seed)
-    odd = odd_values(_encoded(load(of(Role.INNOCENT)[0]), "JPEG", rng))
-    places: list[Odd | tuple[Sample, Edit]] = [*odd, *_cast(count - len(odd))]
+    bad = bad_inputs(_encoded(load(of(Role.INNOCENT)[0]), "JPEG", rng))
+    places: list[BadInput | tuple[Sample, Edit]] = [*bad, *_chosen(count - len(bad))]
     rng.shuffle(places)
     for number, place in enumerate(places, first_number):
-        if isinstance(place, Odd):
+        if isinstance(place, BadInput):
             yield Incoming(number, None, place.name, None, place.value, reason=place.reason)
         else:
             yield _incoming(number, *place, rng, inbox)
 
 
 def reported(first_number: int, seed: int, inbox: Path) -> tuple[Incoming, ...]:
-    """The picture that is reported while the service runs, in three shapes that any encoder should find."""
+    """The picture that is reported while the service runs, with three edits that any encoder should find."""
     rng = Random(seed)
     (sample,) = of(Role.REPORTED)
     edits = (BY_NAME["plain copy"], BY_NAME["recompressed"], BY_NAME["resized"])
     return tuple(_incoming(first_number + n, sample, edit, rng, inbox) for n, edit in enumerate(edits))
 
 
-def _cast(count: int) -> Iterator[tuple[Sample, Edit]]:
-    """`count` pairs of photograph and edit. Each edit comes in turn, and each photograph within its part."""
+def _chosen(count: int) -> Iterator[tuple[Sample, Edit]]:
+    """`count` pairs of photograph and edit. Edits take turns, and so do the photographs of each role."""
     shares = ((Role.CLEARED, CLEARED, LIGHT), (Role.ARCHIVE, ARCHIVE, LIGHT), (Role.INNOCENT, INNOCENT, LIGHT))
     left = count
     for role, share, edits in shares:
@@ -106,7 +106,7 @@ def _cast(count: int) -> Iterator[tuple[Sample, Edit]]:
 
 def _in_turn(samples: Sequence[Sample], edits: Sequence[Edit], amount: int) -> Iterator[tuple[Sample, Edit]]:
     for n in range(amount):
-        # The second term moves on after each round, so that every edit meets every photograph.
+        # The second term grows by one after each round of edits, so that every edit meets every photograph.
         yield samples[(n + n // len(edits)) % len(samples)], edits[n % len(edits)]
 
 
@@ -122,7 +122,7 @@ def _incoming(number: int, sample: Sample, edit: Edit, rng: Random, inbox: Path)
 
 @functools.cache
 def _original(sample: Sample) -> Image.Image:
-    """The photograph in the size of the stream. Edits leave it as it is."""
+    """The photograph in the size of the stream. Edits do not change it."""
     return ImageOps.contain(load(sample), (LONGEST, LONGEST))
 
 
@@ -135,7 +135,7 @@ def _encoded(picture: Image.Image, form: str, rng: Random) -> bytes:
 def _wrapped(
     picture: bytes, form: str, wire: Wire, attributes: dict[str, str], file: Path
 ) -> tuple[bytes, tuple[tuple[str, bytes], ...]]:
-    """Value and headers of the record. `file` is where the picture goes when the event names it by path."""
+    """Value and headers of the record. `file`: where the picture is written if the event gives a path."""
     name = file.stem
     match wire:
         case Wire.BYTES:

@@ -1,4 +1,4 @@
-"""What is to be seen meanwhile: a live table on a terminal, one plain line for each verdict elsewhere."""
+"""What the demo prints: a live table on a terminal, otherwise one plain line for each verdict."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from demo.summary import DECISIONS, Seen, came_to, decisions, nearest_set, shown_score
+from demo.summary import DECISIONS, Result, deciding_score, decisions, nearest_set, outcome_of
 
 ROWS = 14
 STYLES = {"block": "bold white on red", "review": "black on yellow", "allow": "green", "unscannable": "magenta"}
@@ -21,9 +21,9 @@ class Column:
     """One column.
 
     Attributes:
-        width: characters in the live table, so that it stands still while rows come and go.
-        wide: characters in a plain line, where nothing is cut off.
-        least: characters that the terminal must have for this column to be shown.
+        width: characters in the live table; fixed, so that the columns do not move when rows change.
+        wide: characters in a plain line; longer text is not cut off.
+        least: width of the terminal, in characters, from which this column is shown.
     """
 
     name: str
@@ -40,27 +40,27 @@ _COLUMNS = (
     Column("score", 5, 6),
     Column("nearest", 17, 19, least=80),
     Column("set", 17, 18, least=104),
-    Column("came to", 13, 14),
+    Column("outcome", 13, 14),
     Column("ms", 5, 5, least=86),
 )
 
 
-class View:
-    """Shows what happens. On a terminal the last ROWS verdicts and the counts are redrawn in place."""
+class Screen:
+    """Prints what happens. On a terminal, the last ROWS verdicts and the counts are redrawn in place."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._seen: list[Seen] = []
+        self._results: list[Result] = []
         self._last: deque[tuple[str, ...]] = deque(maxlen=ROWS)
         self._live: Live | None = None
 
     def say(self, text: str) -> None:
-        """A step of the tour. The text is ours; what strangers wrote is escaped by who calls."""
+        """Prints a step of the demo. `text` is rich's markup: the caller escapes what strangers wrote."""
         self._console.print(text, highlight=False, soft_wrap=True)
 
     @contextmanager
     def table(self) -> Iterator[None]:
-        """The table is shown while the body runs."""
+        """Shows the table while the body runs."""
         if not self._console.is_terminal:
             yield
             return
@@ -68,10 +68,10 @@ class View:
             yield
         self._live = None
 
-    def show(self, seen: Seen) -> None:
-        """A verdict has come."""
-        self._seen.append(seen)
-        row = _row(seen)
+    def show(self, result: Result) -> None:
+        """Shows a verdict that has arrived."""
+        self._results.append(result)
+        row = _row(result)
         self._last.append(row)
         if self._live:
             self._live.update(self._drawn())
@@ -88,36 +88,36 @@ class View:
         for row in self._last:
             decision = Text.assemble((f" {row[3]} ", STYLES[row[3]]))
             table.add_row(*(decision if column.name == "decision" else Text(row[place]) for place, column in columns))
-        return Group(table, Text(), _counts(self._seen))
+        return Group(table, Text(), _counts(self._results))
 
 
-def _row(seen: Seen) -> tuple[str, ...]:
-    verdict = seen.verdict
+def _row(result: Result) -> tuple[str, ...]:
+    verdict = result.verdict
     known, match = nearest_set(verdict) or (None, None)
     near = known.nearest if known else None
-    score = shown_score(known, match) if known else None
+    score = deciding_score(known, match) if known else None
     return (
-        seen.incoming.key.decode(),
-        seen.incoming.edit,
-        seen.incoming.wire or "",
+        result.incoming.key.decode(),
+        result.incoming.edit,
+        result.incoming.wire or "",
         verdict.decision,
         f"{score:.3f}" if score is not None else "",
         near.label if near else (verdict.reason.value if verdict.reason else ""),
         f"{known.set} v{known.version}" if known and near else "",
-        came_to(seen).value,
-        f"{1000 * seen.latency_s:.0f}",
+        outcome_of(result).value,
+        f"{1000 * result.latency_s:.0f}",
     )
 
 
-def _counts(all_seen: list[Seen]) -> Text:
-    text = Text(f"{len(all_seen)} verdicts  ")
-    for name, amount in decisions(all_seen).items():
+def _counts(results: list[Result]) -> Text:
+    text = Text(f"{len(results)} verdicts  ")
+    for name, amount in decisions(results).items():
         text.append(f" {name} {amount} ", STYLES[name])
         text.append("  ")
     return text
 
 
-def totals(all_seen: list[Seen]) -> str:
+def totals(results: list[Result]) -> str:
     """Verdicts by decision, on one line."""
-    counts = decisions(all_seen)
+    counts = decisions(results)
     return ", ".join(f"{counts[name]} {name}" for name in DECISIONS)

@@ -1,4 +1,4 @@
-"""The guided demo, step by step. What is started last is stopped first, whatever happens."""
+"""The guided demo, step by step. Whatever happens, all that was started is stopped, in reverse order."""
 
 import time
 from contextlib import ExitStack
@@ -11,29 +11,29 @@ from rich.console import Console
 from rich.markup import escape
 
 from demo import sets
+from demo.exchange import Exchange
 from demo.kafka_io import Sender, committed, metrics_sum, verdicts
 from demo.overlays import overlays
 from demo.pdq_alone import found_by_pdq
 from demo.pictures import SAMPLES, DemoError, Role, of
 from demo.report import Facts, report
-from demo.setup import Stage, fresh, set_up
-from demo.show import Show
+from demo.setup import Services, fresh, set_up
 from demo.stream import reported, stream
 from demo.summary import sentences
-from demo.terminal import View, totals
+from demo.terminal import Screen, totals
 from demo.thumbnails import reference_thumbnails
 
-REPORTED = 3  # events that show the reported picture, once before and once after the set changes
+REPORTED = 3  # events with the reported picture, sent once before and once after the set changes
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the visitor chose.
+    """The options of `vigilens demo`.
 
     Attributes:
         folder: everything is written below it.
         pictures: events in the stream.
-        seed: decides what is left to chance.
+        seed: of all random choices.
         per_second: events sent in a second.
     """
 
@@ -44,74 +44,82 @@ class Options:
 
 
 def tour(options: Options, console: Console) -> Path:
-    """Shows everything once; returns the report's path.
+    """Runs the whole demo; returns the report's path.
 
     Raises:
-        DemoError: something did not go as promised; the message names the log and its last lines.
+        DemoError: something did not go as promised.
+        ServiceFailed: the service ended or is not ready in time; the message has the last lines of its log.
+        KafkaFailed, NoKafka: there is no broker.
     """
-    began, view = time.monotonic(), View(console)
+    began, screen = time.monotonic(), Screen(console)
 
     def say(text: str) -> None:
-        view.say(f"[dim]{time.monotonic() - began:6.1f} s[/dim]  {text}")
+        screen.say(f"[dim]{time.monotonic() - began:6.1f} s[/dim]  {text}")
 
     work = fresh(options.folder)
-    with ExitStack() as house:
-        stage = set_up(house, work, say)
-        sender = Sender(stage.bootstrap, stage.topics.images)
-        house.callback(sender.close)
-        arrivals = house.enter_context(verdicts(stage.bootstrap, stage.topics.verdicts))
-        show = Show(sender, arrivals, view, stage.service)
-        say(f"{options.pictures} events go to the topic {stage.topics.images}\n")
-        with view.table():
-            changed_at, version = _perform(show, stage, options, view)
-        view.say("")
-        say(f"the service stopped {stage.service.stop():.1f} s after SIGTERM, with all done that it had taken")
+    with ExitStack() as stack:
+        services = set_up(stack, work, say)
+        sender = Sender(services.bootstrap, services.topics.images)
+        stack.callback(sender.close)
+        arrivals = stack.enter_context(verdicts(services.bootstrap, services.topics.verdicts))
+        exchange = Exchange(sender, arrivals, screen, services.service)
+        say(f"{options.pictures} events go to the topic {services.topics.images}\n")
+        with screen.table():
+            changed_at, version = _run(exchange, services, options, screen)
+        screen.say("")
+        stopped_s = services.service.stop()
+        say(f"the service finished the events that it had taken, and stopped {stopped_s:.1f} s after SIGTERM")
         facts = Facts(
             seed=options.seed,
             finished=datetime.now().astimezone(),
-            service_ready_s=stage.ready_s,
-            first_verdict_s=show.first_at - began,
-            verdicts=sum(1 for _ in committed(stage.bootstrap, stage.topics.verdicts)),
-            metrics_sum=metrics_sum(stage.bootstrap, stage.topics.metrics),
-            set_change_s=show.version_seen_at(sets.KNOWN.name, version) - changed_at,
-            hashed=found_by_pdq(show.seen),
+            service_ready_s=services.ready_s,
+            first_verdict_s=exchange.first_at - began,
+            verdicts=sum(1 for _ in committed(services.bootstrap, services.topics.verdicts)),
+            metrics_sum=metrics_sum(services.bootstrap, services.topics.metrics),
+            set_change_s=exchange.in_force_at(sets.KNOWN.name, version) - changed_at,
+            hashed=found_by_pdq(exchange.results),
         )
         path = options.folder.resolve() / "report.html"
-        page = report(show.seen, reference_thumbnails(SAMPLES), overlays(show.seen, stage.store), facts)
+        drawings = overlays(exchange.results, services.store)
+        page = report(exchange.results, reference_thumbnails(SAMPLES), drawings, facts)
         path.write_text(page, encoding="utf-8")
-    _conclude(view, show, facts, path)
+    _conclude(screen, exchange, facts, path)
     return path
 
 
-def _perform(show: Show, stage: Stage, options: Options, view: View) -> tuple[float, int]:
-    """The stream, and in its middle a change of the set; returns when that was (time.monotonic), and the version."""
-    inbox, rate = stage.work / "inbox", options.per_second
+def _run(exchange: Exchange, services: Services, options: Options, screen: Screen) -> tuple[float, int]:
+    """Sends the stream and changes a set halfway.
+
+    Returns:
+        When the set was changed (time.monotonic), and its new version.
+    """
+    inbox, rate = services.work / "inbox", options.per_second
     events = stream(REPORTED + 1, options.pictures - 2 * REPORTED, options.seed, inbox)
-    show.send(reported(1, options.seed, inbox), rate, known=False)
-    show.send(islice(events, options.pictures // 2), rate)
-    show.settle()
-    sets.add(stage.store, sets.KNOWN, of(Role.REPORTED), stage.encoder, stage.settings)
-    changed_at, version = time.monotonic(), stage.store.describe(sets.KNOWN.name).version
-    view.say(f"[bold]{sets.KNOWN.name} holds one more picture and is version {version} now[/bold]")
-    show.send(events, rate)
-    show.watch(changed_at + stage.settings.sets.refresh_s)  # from then on no look at the sets is older than the change
-    show.send(reported(options.pictures - REPORTED + 1, options.seed, inbox), rate)
-    show.settle()
+    exchange.send(reported(1, options.seed, inbox), rate, known=False)
+    exchange.send(islice(events, options.pictures // 2), rate)
+    exchange.settle()
+    sets.add(services.store, sets.KNOWN, of(Role.REPORTED), services.encoder, services.settings)
+    changed_at, version = time.monotonic(), services.store.describe(sets.KNOWN.name).version
+    screen.say(f"[bold]{sets.KNOWN.name} holds one more picture and is version {version} now[/bold]")
+    exchange.send(events, rate)
+    exchange.receive_until(changed_at + services.settings.sets.refresh_s)  # by then the service has reloaded the sets
+    exchange.send(reported(options.pictures - REPORTED + 1, options.seed, inbox), rate)
+    exchange.settle()
     return changed_at, version
 
 
-def _conclude(view: View, show: Show, facts: Facts, path: Path) -> None:
-    """Says what came of it.
+def _conclude(screen: Screen, exchange: Exchange, facts: Facts, path: Path) -> None:
+    """Prints the results.
 
     Raises:
         DemoError: verdicts do not add up.
     """
-    view.say(f"\n[bold]first verdict after {facts.first_verdict_s:.1f} s[/bold]")
-    view.say(f"{len(show.seen)} events, {facts.verdicts} verdicts: {totals(show.seen)}")
-    view.say(f"the metrics topic adds up to {facts.metrics_sum} verdicts")
-    view.say(f"the changed set was in force {facts.set_change_s:.1f} s after the change\n")
-    for sentence in sentences(show.seen, facts.hashed):
-        view.say(sentence)
-    view.say(f"\nreport: [link={path.as_uri()}]{escape(str(path))}[/link]")
-    if not len(show.seen) == facts.verdicts == facts.metrics_sum:
+    screen.say(f"\n[bold]first verdict after {facts.first_verdict_s:.1f} s[/bold]")
+    screen.say(f"{len(exchange.results)} events, {facts.verdicts} verdicts: {totals(exchange.results)}")
+    screen.say(f"the metrics topic adds up to {facts.metrics_sum} verdicts")
+    screen.say(f"the changed set was in force {facts.set_change_s:.1f} s after the change\n")
+    for sentence in sentences(exchange.results, facts.hashed):
+        screen.say(sentence)
+    screen.say(f"\nreport: [link={path.as_uri()}]{escape(str(path))}[/link]")
+    if not len(exchange.results) == facts.verdicts == facts.metrics_sum:
         raise DemoError("The verdicts do not add up: there should be exactly one for each event.")

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageChops
 
 from consumer.events import read
-from demo.bad_inputs import BOMB_SIDE, bomb, odd_values
+from demo.bad_inputs import BOMB_SIDE, bad_inputs, bomb
 from demo.edits import BY_NAME, EDITS
 from demo.pictures import SAMPLES, Role, load, of
 from demo.stream import FEWEST, Wire, reported, stream
@@ -108,7 +108,7 @@ def test_the_stream_holds_every_edit_every_wire_format_every_part_and_every_odd_
     assert known == set(BY_NAME)
     assert {one.wire for one in events} == {*Wire, None}
     assert {one.sample.role for one in events if one.sample} == set(Role)
-    assert Counter(one.edit for one in events if not one.sample) == Counter(odd.name for odd in odd_values(b""))
+    assert Counter(one.edit for one in events if not one.sample) == Counter(odd.name for odd in bad_inputs(b""))
     assert [one.number for one in events] == list(range(1, 124))
     assert len({one.key for one in events}) == 123
 

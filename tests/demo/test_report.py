@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from hand_made import EVIDENCE, KNOWN, OVERLAY, match_of, mixed, seen, seen_set, verdict, verified
+from hand_made import EVIDENCE, KNOWN, OVERLAY, match_of, mixed, result, seen_set, verdict, verified
 from html_page import Page, joins
 from PIL import Image
 
@@ -31,20 +31,20 @@ REFERENCES = reference_thumbnails(SAMPLES[:6])
 
 
 @pytest.fixture
-def all_seen():
+def results():
     return mixed()
 
 
-def page_of(all_seen, overlays=()):
-    return report(all_seen, REFERENCES, dict(overlays), FACTS)
+def page_of(results, overlays=()):
+    return report(results, REFERENCES, dict(overlays), FACTS)
 
 
 def attributes(page):
     return [(tag, name, value or "") for tag, given in page.tags for name, value in given.items()]
 
 
-def test_nothing_in_the_report_is_fetched_and_no_script_runs(all_seen):
-    text = page_of(all_seen)
+def test_nothing_in_the_report_is_fetched_and_no_script_runs(results):
+    text = page_of(results)
     page = Page(text)
     assert {"script", "link", "iframe", "object", "embed", "base"}.isdisjoint(tag for tag, _ in page.tags)
     assert [item for item in attributes(page) if item[1].startswith("on")] == []
@@ -58,7 +58,7 @@ def test_nothing_in_the_report_is_fetched_and_no_script_runs(all_seen):
     assert "script-src" not in policy
 
 
-def test_what_strangers_wrote_is_shown_and_never_obeyed(all_seen):
+def test_what_strangers_wrote_is_shown_and_never_obeyed(results):
     known = seen_set(NASTY, "harmful", NASTY, 0.9)
     hostile = verdict(
         "block",
@@ -70,7 +70,7 @@ def test_what_strangers_wrote_is_shown_and_never_obeyed(all_seen):
         encoder=NASTY,
     )
     unread = verdict("unscannable", reason=Reason.CORRUPT, detail=NASTY, image=None)
-    mixed = [seen(1, Role.KNOWN, NASTY, hostile), seen(2, Role.KNOWN, "grey", unread), *all_seen]
+    mixed = [result(1, Role.KNOWN, NASTY, hostile), result(2, Role.KNOWN, "grey", unread), *results]
     named = {**REFERENCES, NASTY: REFERENCES["chelsea"]}
     page = Page(report(mixed, named, {}, FACTS))
     assert page.of("script") == []
@@ -80,23 +80,23 @@ def test_what_strangers_wrote_is_shown_and_never_obeyed(all_seen):
     assert NASTY in "".join(page.words)
 
 
-def pictures_of(all_seen):
-    return sum(each.incoming.picture is not None for each in all_seen)
+def pictures_of(results):
+    return sum(each.incoming.picture is not None for each in results)
 
 
-def test_each_picture_is_in_the_report_once_and_each_reference_once(all_seen):
-    page = Page(page_of(all_seen))
-    assert len(page.of("img")) == pictures_of(all_seen) == 6
+def test_each_picture_is_in_the_report_once_and_each_reference_once(results):
+    page = Page(page_of(results))
+    assert len(page.of("img")) == pictures_of(results) == 6
     assert len(page.of("symbol")) == len(page.of("image")) == len(REFERENCES) == 6
     names = {f"#{each['id']}" for each in page.of("symbol")}
     used = [each["href"] for each in page.of("use")]
     assert used
     assert set(used) <= names
-    assert len(page.of("article")) == len(all_seen)
+    assert len(page.of("article")) == len(results)
 
 
-def test_a_verified_match_is_drawn_with_its_region_and_as_many_lines_as_inliers(all_seen):
-    mixed = [*all_seen, seen(8, Role.KNOWN, "caption", verified())]
+def test_a_verified_match_is_drawn_with_its_region_and_as_many_lines_as_inliers(results):
+    mixed = [*results, result(8, Role.KNOWN, "caption", verified())]
     page = Page(text := page_of(mixed, {8: OVERLAY}))
     assert len(page.of("polygon", "region")) == 1
     (lines,) = page.of("path", "pairs")
@@ -107,15 +107,15 @@ def test_a_verified_match_is_drawn_with_its_region_and_as_many_lines_as_inliers(
     assert "geometric check" in "".join(page.words)
 
 
-def test_the_table_of_edits_says_what_pdq_alone_finds(all_seen):
-    words = Page(report(all_seen, REFERENCES, {}, replace(FACTS, hashed=frozenset({1})))).words
+def test_the_table_of_edits_says_what_pdq_alone_finds(results):
+    words = Page(report(results, REFERENCES, {}, replace(FACTS, hashed=frozenset({1})))).words
     assert "1 of 1" in words
     assert any(said.startswith("0 of 1: its parts move") for said in words)
 
 
 def test_where_no_check_was_passed_no_bar_is_drawn():
     known = seen_set(KNOWN, "harmful", "chelsea", 0.4, verify="required")
-    text = page_of([seen(1, Role.INNOCENT, "grey", verdict("allow", [known]))])
+    text = page_of([result(1, Role.INNOCENT, "grey", verdict("allow", [known]))])
     assert "not verified; similarity 0.400" in text
     assert 'class="fill' not in text
 
@@ -126,40 +126,40 @@ def test_thumbnails_are_small_pictures():
             assert max(small.size) == SIDE
 
 
-def test_score_and_thresholds_stand_at_their_places_on_the_bar(all_seen):
-    text = page_of(all_seen[1:2])
+def test_score_and_thresholds_stand_at_their_places_on_the_bar(results):
+    text = page_of(results[1:2])
     assert 'class="fill review" style="width:70.0%"' in text
     assert 'class="tick review" style="left:68.8%"' in text
     assert 'class="tick block" style="left:75.8%"' in text
 
 
-def test_a_match_that_was_taken_back_is_not_drawn_as_an_alarm(all_seen):
-    text = page_of(all_seen[3:4])
+def test_a_match_that_was_taken_back_is_not_drawn_as_an_alarm(results):
+    text = page_of(results[3:4])
     assert "fill other" in text
     assert "fill block" not in text
     assert "taken back by sample_cleared" in text
 
 
-def test_metrics_that_do_not_add_up_are_said_aloud(all_seen):
-    assert "the same number" in page_of(all_seen)
-    other = report(all_seen, {}, {}, replace(FACTS, metrics_sum=6))
+def test_metrics_that_do_not_add_up_are_said_aloud(results):
+    assert "the same number" in page_of(results)
+    other = report(results, {}, {}, replace(FACTS, metrics_sum=6))
     assert "6 verdicts: NOT the same number" in other
 
 
 def test_a_set_that_changed_is_shown_before_and_after():
-    before = seen(
+    before = result(
         1, Role.REPORTED, "plain copy", verdict("allow", [seen_set(KNOWN, "harmful", "coins", 0.1)]), known=False
     )
     known = seen_set(KNOWN, "harmful", "horse", 0.97, version=3)
-    after = seen(2, Role.REPORTED, "plain copy", verdict("block", [known], [match_of(known, "block")]))
+    after = result(2, Role.REPORTED, "plain copy", verdict("block", [known], [match_of(known, "block")]))
     text = page_of([after, before])
     assert "A set changed while the service ran" in text
     assert text.index("sample_known, version 2") < text.index("sample_known, version 3")
     assert "A set changed" not in page_of([before])
 
 
-def test_filters_exist_for_each_decision_and_each_outcome(all_seen):
-    text = page_of(all_seen)
+def test_filters_exist_for_each_decision_and_each_outcome(results):
+    text = page_of(results)
     page = Page(text)
     radios = {each["id"] for each in page.of("input")}
     assert {"all", *(f"decision-{each}" for each in DECISIONS), "outcome-missed", "outcome-cleared"} <= radios

@@ -52,7 +52,7 @@ def test_the_demo_says_honest_times_and_what_was_found_counted_from_the_verdicts
     _, out = done
     assert 0 < float(re.search(r"first verdict after ([\d.]+) s", out)[1]) < TIMEOUT_S
     rows = [line for line in out.splitlines() if line.startswith("image-")]
-    found, missed = (sum(f"  {came} " in line for line in rows) for came in ("found", "missed"))
+    found, missed = (sum(f"  {outcome} " in line for line in rows) for outcome in ("found", "missed"))
     assert f"{found} of {found + missed} copies were found" in out
     assert (missed > 0) == ("it is lost where few of them are left" in out)
     assert "False alarms among" in out
@@ -80,8 +80,8 @@ def test_a_set_that_changes_meanwhile_changes_the_verdict_and_its_version(done):
 def test_every_kind_of_outcome_is_shown_and_none_is_unexpected(done):
     _, out = done
     rows = [line for line in out.splitlines() if line.startswith("image-")]
-    for came in ("found", "not known yet", "cleared", "named", "let through", "turned away"):
-        assert any(f"  {came} " in line for line in rows), came
+    for outcome in ("found", "not known yet", "cleared", "named", "let through", "turned away"):
+        assert any(f"  {outcome} " in line for line in rows), outcome
     assert [line for line in rows if " unexpected " in line or " false alarm " in line] == []
 
 
@@ -90,7 +90,7 @@ def test_the_report_lies_in_the_folder_and_holds_each_event(done):
     page = (folder / "report.html").read_text()
     assert page.count('<article class="card"') == 50
     rows = [line for line in out.splitlines() if line.startswith("image-")]
-    matched = sum(f"  {came} " in line for line in rows for came in ("found", "cleared", "named"))
+    matched = sum(f"  {outcome} " in line for line in rows for outcome in ("found", "cleared", "named"))
     drawn = Page(page)
     assert len(drawn.of("polygon", "region")) == len(drawn.of("path", "pairs")) == matched
     assert all(joins(path) for path in drawn.of("path", "pairs"))

@@ -8,7 +8,7 @@ from PIL import Image
 
 from demo.pictures import Role, of
 from demo.stream import Incoming, Wire
-from demo.summary import Seen
+from demo.summary import Result
 from embedding.image import Reason
 from matcher.explain import Overlay
 from matcher.verdict import Evidence, ImageFacts, Near, SetMatch, SetSeen, Timings, Verdict
@@ -86,9 +86,9 @@ def verdict(decision="allow", sets=(), matches=(), **changes):
     return Verdict(**(given | changes))
 
 
-def seen(number, role, edit, said, **changes):
+def result(number, role, edit, said, **changes):
     incoming = Incoming(number, BY_ROLE[role], edit, Wire.BYTES, b"", picture=picture())
-    return Seen(incoming, said, 0.05, **changes)
+    return Result(incoming, said, 0.05, **changes)
 
 
 def found(level, label="chelsea", score=0.9, vetoed_by=None):
@@ -111,11 +111,11 @@ def mixed():
     odd = Incoming(5, None, "a text", None, b"text", reason=Reason.UNKNOWN_FORMAT)
     unknown = {"reason": Reason.UNKNOWN_FORMAT, "detail": "no format that we know", "image": None}
     return [
-        seen(1, Role.KNOWN, "recompressed", found("block")),
-        seen(2, Role.KNOWN, "trimmed edge", found("review", score=0.7)),
-        seen(3, Role.KNOWN, "mirrored", missed()),
-        seen(4, Role.CLEARED, "plain copy", found("block", "retina", vetoed_by=ALLOW)),
-        Seen(odd, verdict("unscannable", **unknown), 0.02),
-        seen(6, Role.ARCHIVE, "plain copy", verdict("allow", [archive], [match_of(archive, "block")])),
-        seen(7, Role.INNOCENT, "grey", missed()),
+        result(1, Role.KNOWN, "recompressed", found("block")),
+        result(2, Role.KNOWN, "trimmed edge", found("review", score=0.7)),
+        result(3, Role.KNOWN, "mirrored", missed()),
+        result(4, Role.CLEARED, "plain copy", found("block", "retina", vetoed_by=ALLOW)),
+        Result(odd, verdict("unscannable", **unknown), 0.02),
+        result(6, Role.ARCHIVE, "plain copy", verdict("allow", [archive], [match_of(archive, "block")])),
+        result(7, Role.INNOCENT, "grey", missed()),
     ]

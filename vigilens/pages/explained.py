@@ -1,4 +1,4 @@
-"""The page of `vigilens scan --explain`: one file without scripts, in which each set says why it matched or did not."""
+"""The page of `vigilens scan --explain`: one file without scripts that says for each set why it matched or did not."""
 
 import hashlib
 import os
@@ -42,7 +42,7 @@ class Section:
 
 
 def files_of(folder: Path, ids: Collection[str]) -> dict[str, Path]:
-    """Id → the reference's own file, of those that lie below a folder: an id begins with the SHA-256 of its content."""
+    """Id → the reference's own file, if it is below `folder`: an id begins with the SHA-256 of the file's content."""
     missing = {id_.partition("-")[0] for id_ in ids}
     found: dict[str, Path] = {}
     for file in (Path(place, name) for place, _, names in os.walk(folder) for name in sorted(names)):
@@ -56,9 +56,9 @@ def files_of(folder: Path, ids: Collection[str]) -> dict[str, Path]:
 
 
 def _digest(file: Path) -> str:
-    """Empty of what is no readable file."""
+    """SHA-256 of a file's content; empty if it is not a readable file."""
     with suppress(OSError):
-        if file.is_file():  # a pipe would let us wait for ever
+        if file.is_file():  # a pipe would make us wait for ever
             with file.open("rb") as content:
                 return hashlib.file_digest(content, "sha256").hexdigest()
     return ""
@@ -71,7 +71,7 @@ def page(verdict: Verdict, pixels: Pixels | None, sets: Sequence[Explanation], r
         verdict: on the picture.
         pixels: of it; None if it is unscannable.
         sets: as `matcher.explain.explain` gives them.
-        references: id → pixels, of those whose own picture is there.
+        references: id → pixels, of those whose own picture is available.
     """
     incoming = None if pixels is None else panel_of(pixels, SIDE)
     sections = [_section(each, incoming, references) for each in sets] if incoming else []
@@ -114,12 +114,12 @@ def _reference(one: Explanation, references: Mapping[str, Pixels]) -> Panel | No
 
 def _caption(one: Explanation, reference: Panel) -> str:
     label = one.near.label if one.near else ""
-    said = f"{'matched' if one.match else 'best candidate, no match'}: {label}"
+    text = f"{'matched' if one.match else 'best candidate, no match'}: {label}"
     if reference.href:
-        return said
+        return text
     if reference.dots is None:
-        return f"{said}; neither its picture nor its corners are at hand"
-    return f"{said}; its own picture is not at hand, its corners are shown"
+        return f"{text}; neither its picture nor its corners are available"
+    return f"{text}; its picture is not available, so its corners are shown"
 
 
 def _figures(one: Explanation) -> Iterator[tuple[str, str]]:

@@ -19,15 +19,15 @@ from matcher.explain import Overlay
 
 WIDTH, GAP = 1000, 20  # units of the drawing; each picture has half of the rest
 TALLEST = 600  # units: taller pictures are drawn narrower
-QUALITY = 70  # of WebP: edges stay, and the page small
+QUALITY = 70  # of WebP: keeps edges, and the page small
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Panel:
-    """One of the two pictures.
+    """One of the two pictures of a drawing.
 
     Attributes:
-        width, height: in any unit.
+        width, height: in any unit; only their ratio counts.
         href: a data URI, or "#id" of a <symbol> of the page; empty: there is no picture, and a frame is drawn.
         dots: positions to mark, fractions of width and height.
     """
@@ -95,7 +95,7 @@ def panel_of(pixels: Pixels, side: int) -> Panel:
 
 
 def dots_of(keypoints: Keypoints) -> Floats:
-    """(n, 2): where they are, as fractions of width and height."""
+    """(n, 2): positions of the keypoints, as fractions of width and height."""
     return (keypoints.points / (keypoints.width, keypoints.height)).astype(np.float32)
 
 
@@ -137,7 +137,7 @@ def _dots(name: str, places: Iterable[str]) -> Markup:
 
 
 def _outline(corners: Corners, place: _Place) -> str:
-    """The part of a quadrilateral that lies in the picture: of a crop all corners may be outside."""
+    """The part of a quadrilateral inside the picture: the corners of a cropped reference may all be outside."""
     frame = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], np.float32)
     _, inside = cv2.intersectConvexConvex(np.array(corners, np.float32), frame)
     points = corners if inside is None or len(inside) < 3 else inside.reshape(-1, 2).tolist()  # noqa: PLR2004 (a triangle)

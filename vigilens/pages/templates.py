@@ -1,7 +1,7 @@
 """Pages from Jinja templates: the only place that builds the environment, so that every page is escaped the same way.
 
-Values are computed in Python; a template only shows them. Templates and style sheets lie beside the code that fills
-them in, and are shipped in the wheel with it.
+Values are computed in Python; a template only shows them. Templates and style sheets are beside the code that fills
+them in, and ship in the wheel with it.
 """
 
 from functools import cache

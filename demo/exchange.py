@@ -1,4 +1,4 @@
-"""Events out, verdicts in, each shown as it comes."""
+"""Sends events, receives verdicts, and shows each verdict when it arrives."""
 
 import queue
 import time
@@ -7,55 +7,55 @@ from collections.abc import Iterable
 from demo.kafka_io import Arrived, Sender
 from demo.pictures import DemoError
 from demo.stream import Incoming
-from demo.summary import Seen
-from demo.terminal import View
+from demo.summary import Result
+from demo.terminal import Screen
 from harness.service import Service
 
-QUIET_TIMEOUT_S = 60.0  # without any verdict while some are due
+QUIET_TIMEOUT_S = 60.0  # without any verdict, while events wait for theirs
 
 
-class Show:
-    """What was sent and what came back.
+class Exchange:
+    """What was sent, and what was received for it.
 
     Args:
         sender: sends events.
-        arrivals: verdicts as they can be read.
-        view: where they are shown.
-        service: is asked whether it still runs, while we wait.
+        arrivals: verdicts, as soon as they can be read.
+        screen: shows them.
+        service: checked to be running while we wait.
 
     Attributes:
-        seen: events with their verdicts, as they came.
+        results: events with their verdicts, in the order of arrival.
         first_at: time.monotonic at which the first verdict could be read.
     """
 
     def __init__(
-        self, sender: Sender, arrivals: "queue.SimpleQueue[Arrived | Exception]", view: View, service: Service
+        self, sender: Sender, arrivals: "queue.SimpleQueue[Arrived | Exception]", screen: Screen, service: Service
     ) -> None:
-        self.seen: list[Seen] = []
+        self.results: list[Result] = []
         self.first_at = 0.0
         self._sender = sender
         self._arrivals = arrivals
-        self._view = view
+        self._screen = screen
         self._service = service
         self._due: dict[bytes, tuple[Incoming, bool]] = {}
         self._versions: dict[tuple[str, int], float] = {}
 
     def send(self, events: Iterable[Incoming], per_second: float, *, known: bool = True) -> None:
-        """Sends events at a pace and shows verdicts meanwhile.
+        """Sends events at a fixed rate and shows verdicts meanwhile.
 
         Args:
-            events: in this order.
-            per_second: how many; making the pictures may take longer.
-            known: whether a picture to be found is in its set now.
+            events: sent in this order.
+            per_second: at most; making the pictures may take longer.
+            known: whether the pictures that should be found are in their set now.
         """
         for incoming in events:
             next_at = time.monotonic() + 1 / per_second
             self._due[incoming.key] = (incoming, known)
             self._sender.send(incoming)
-            self.watch(next_at)
+            self.receive_until(next_at)
 
-    def watch(self, until: float) -> None:
-        """Shows verdicts until then (time.monotonic)."""
+    def receive_until(self, until: float) -> None:
+        """Receives and shows verdicts until a time (time.monotonic)."""
         while (left := until - time.monotonic()) > 0:
             self._receive(left)
 
@@ -63,7 +63,8 @@ class Show:
         """Waits until each event has its verdict.
 
         Raises:
-            DemoError: the service ended, or says nothing any more.
+            DemoError: no verdict came for QUIET_TIMEOUT_S, or the verdicts cannot be read.
+            ServiceFailed: the service has ended.
         """
         quiet_since = time.monotonic()
         while self._due:
@@ -75,12 +76,12 @@ class Show:
                     f"{self._service.end_of_log()}"
                 )
 
-    def version_seen_at(self, name: str, version: int) -> float:
-        """time.monotonic at which the first verdict could be read that names this version of a set; 0: none has."""
+    def in_force_at(self, name: str, version: int) -> float:
+        """time.monotonic of the first verdict that names this version of a set; 0 if there is none."""
         return self._versions.get((name, version), 0.0)
 
     def _receive(self, timeout_s: float) -> bool:
-        """Takes one verdict, if one comes in time."""
+        """Receives one verdict; False if none comes in time."""
         try:
             arrived = self._arrivals.get(timeout=timeout_s)
         except queue.Empty:
@@ -91,10 +92,10 @@ class Show:
         self.first_at = self.first_at or arrived.at
         for known in arrived.verdict.sets:
             self._versions.setdefault((known.set, known.version), arrived.at)
-        if arrived.key not in self._due:  # a second verdict; the count at the end will tell
+        if arrived.key not in self._due:  # a second verdict: the count at the end shows it
             return True
         incoming, is_known = self._due.pop(arrived.key)
-        seen = Seen(incoming, arrived.verdict, arrived.at - self._sender.sent[arrived.key], is_known)
-        self.seen.append(seen)
-        self._view.show(seen)
+        result = Result(incoming, arrived.verdict, arrived.at - self._sender.sent[arrived.key], is_known)
+        self.results.append(result)
+        self._screen.show(result)
         return True
