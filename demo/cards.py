@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from demo.pictures import SAMPLES
-from demo.summary import Outcome, Result, deciding_score, nearest_set, outcome_of, why_missed
+from demo.summary import Outcome, Result, deciding_score, nearest_set, outcome_of, thresholds, why_missed
 from demo.thumbnails import thumbnail
 from matcher.explain import Overlay
 from matcher.verdict import SetMatch, SetSeen, Verdict
@@ -126,14 +126,14 @@ def bar(known: SetSeen, match: SetMatch | None) -> Bar | None:
     """The score that decided; None for a set without a nearest reference."""
     if known.nearest is None:
         return None
-    checked = known.verify != "off"
+    review, block = thresholds(known)
     effective = match is not None and known.kind == "harmful" and match.vetoed_by is None
     return Bar(
         score=deciding_score(known, match),
         similarity=known.nearest.score,
         tone="below" if match is None else match.level if effective else "other",
-        review=known.check_review if checked else known.review,
-        block=known.check_block if checked else known.block,
+        review=review,
+        block=block,
     )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from demo.cards import Bar, Shot, bar, card, shot
-from demo.summary import Outcome, Result, alarms, by_edit, compared, decisions, limits, outcome_of, outcomes
+from demo.summary import Outcome, Result, alarms, by_edit, compared, decisions, limits, outcome_of, outcomes, thresholds
 from demo.thumbnails import shared
 from matcher.explain import Overlay
 from matcher.verdict import SetMatch, SetSeen
@@ -151,15 +151,15 @@ def _sets(results: Sequence[Result]) -> Iterator[SetRow]:
     matched = [match.set for each in results for match in each.verdict.matches]
     last: Sequence[SetSeen] = results[-1].verdict.sets if results else ()
     for each in last:
-        checked = each.verify != "off"
+        review, block = thresholds(each)
         yield SetRow(
             name=each.set,
             kind=each.kind,
             meaning=_MEANING[each.kind],
             version=each.version,
-            review=each.check_review if checked else each.review,
-            block=each.check_block if checked else each.block,
-            measure="geometric check" if checked else "similarity",
+            review=review,
+            block=block,
+            measure="similarity" if each.verify == "off" else "geometric check",
             matches=matched.count(each.set),
         )
 

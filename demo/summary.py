@@ -147,6 +147,11 @@ def deciding_score(known: SetSeen, match: SetMatch | None) -> float | None:
     return match.evidence.score if match and match.evidence else None
 
 
+def thresholds(known: SetSeen) -> tuple[float, float]:
+    """Thresholds of review and block for `deciding_score`."""
+    return (known.review, known.block) if known.verify == "off" else (known.check_review, known.check_block)
+
+
 def sentences(results: Sequence[Result], hashed: Collection[int] = ()) -> tuple[str, ...]:
     """What the figures mean, in words. `hashed`: as for `by_edit`."""
     edits = by_edit(results, hashed)
