@@ -12,14 +12,14 @@ from typing import Self
 
 from embedding.choose import choose
 from embedding.encoder import Encoder
-from embedding.local.keypoints import Keypoints, detect
+from embedding.local.features import pack
+from embedding.look import Look, Needs, View, look
 from embedding.picture import Pixels
 from embedding.probe import probe_vector
 from matcher.evidence import Candidate
-from matcher.search import Examiner, View, candidates
+from matcher.search import Searcher, candidates
 from reference_sets.defaults import defaults
 from reference_sets.model import CHECK, Kind, Mirrored, Reference, ReferenceSet, Seen, Thresholds, Verify
-from reference_sets.sight import see
 from reference_sets.store import Store
 
 SHORTLIST = 50  # candidates per picture: the default of the settings
@@ -155,15 +155,16 @@ class Finder:
             mirrored=chosen.mirrored,
         )
         self._store.create(self._known)
-        self._examiner = Examiner(self._store, top_k=SHORTLIST, shortlist=SHORTLIST, keep_bytes=KEEP_BYTES)
+        self._searcher = Searcher(self._store, top_k=SHORTLIST, shortlist=SHORTLIST, keep_bytes=KEEP_BYTES)
 
     def add(self, pictures: Sequence[Pixels]) -> None:
         """Make references of them, numbered on from those before. After the last ones call `ready`."""
-        sights = see(self.way.encoder, self._known, pictures)
+        checks, stored = self.way.verify is not Verify.OFF, self.way.mirrored is Mirrored.STORED
+        looks = look(self.way.encoder, pictures, Needs(keypoints=checks, mirror=stored))
         references = [
-            Reference(str(number), str(number), sight.own.vector, sight.own.features, sight.mirror)
-            for number, sight in enumerate(sights, self.count)
-            if sight is not None
+            Reference(str(number), str(number), own.vector, own.features, _seen(one.mirror) if one.mirror else None)
+            for number, one in enumerate(looks, self.count)
+            if one and (own := _seen(one.view))
         ]
         if references:
             self._store.upsert(_SET, references)
@@ -186,34 +187,26 @@ class Finder:
     def find(self, pictures: Sequence[Pixels]) -> tuple[list[Answer], Cost]:
         """An answer to each of n pictures, n ≥ 1, in one search; and what it took."""
         began = time.thread_time()
-        seen = self._views(pictures)
+        looks = look(self.way.encoder, pictures, Needs(keypoints=self.way.verify is not Verify.OFF))
         encode_cpu_s = time.thread_time() - began
-        views = [view for view in seen if view is not None]
-        if not views:
+        found = [one for one in looks if one]
+        if not found:
             return [Answer(NOTHING, NOTHING)] * len(pictures), Cost(len(pictures), encode_cpu_s)
-        mirrors = [None] * len(views)
-        started = time.perf_counter()
-        found = self._examiner.search(self._known, views, mirrors)
-        searched, began = time.perf_counter(), time.thread_time()
-        known = self._examiner.read(self._known, found)
-        checked = [candidates(view, None, near, known) for view, near in zip(views, found, strict=True)]
-        check_s, check_cpu_s = time.perf_counter() - searched, time.thread_time() - began
-        cost = Cost(len(pictures), encode_cpu_s, searched - started, check_s, check_cpu_s)
-        answers = (
-            self._answer(each, [int(one.id) for one in near]) for each, (near, _) in zip(checked, found, strict=True)
-        )
-        return [Answer(NOTHING, NOTHING) if view is None else next(answers) for view in seen], cost
+        answers, cost = self._searched(found)
+        answering = iter(answers)
+        return [next(answering) if one else Answer(NOTHING, NOTHING) for one in looks], Cost(
+            len(pictures), encode_cpu_s
+        ) + cost
 
-    def _views(self, pictures: Sequence[Pixels]) -> list[View | None]:
-        """What the pictures are compared by, as the judge makes it; None for those with too little detail."""
-        encoded = self.way.encoder.encode(pictures)
-        keypoints: Sequence[Keypoints | None] = [None] * len(pictures)
-        if self.way.verify is not Verify.OFF:
-            keypoints = encoded.keypoints or [detect(pixels) for pixels in pictures]
-        return [
-            None if featureless else View(vector, found)
-            for vector, featureless, found in zip(encoded.vectors, encoded.featureless, keypoints, strict=True)
-        ]
+    def _searched(self, looks: Sequence[Look]) -> tuple[list[Answer], Cost]:
+        started = time.perf_counter()
+        found = self._searcher.search(self._known, looks)
+        searched, began = time.perf_counter(), time.thread_time()
+        known = self._searcher.read(self._known, found)
+        checked = [candidates(one, near, known) for one, near in zip(looks, found, strict=True)]
+        cost = Cost(0, 0, searched - started, time.perf_counter() - searched, time.thread_time() - began)
+        pairs = zip(checked, found, strict=True)
+        return [self._answer(each, [int(one.id) for one in near]) for each, (near, _) in pairs], cost
 
     def _answer(self, checked: Sequence[Candidate], shortlist: Sequence[int]) -> Answer:
         scored = [(self._score(one), int(one.neighbour.id)) for one in checked]
@@ -227,6 +220,10 @@ class Finder:
         if self.way.verify is Verify.SUPPORTS and candidate.score >= CHECK.review:
             return 1 + candidate.score
         return near
+
+
+def _seen(view: View) -> Seen:
+    return Seen(tuple(view.vector.tolist()), pack(view.keypoints) if view.keypoints else b"")
 
 
 def _bytes(seen: Seen) -> int:

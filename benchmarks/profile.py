@@ -23,9 +23,9 @@ from benchmarks.machine import machine, sentence
 from benchmarks.stream import NETWORK, NO_BROKER, WORDS, Stream
 from embedding.decode.decoder import decode
 from embedding.encoder import Encoder
-from embedding.image import Inline
+from embedding.image import Image, Inline
 from embedding.picture import Picture
-from matcher.judge import Image, Judge
+from matcher.judge import Judge
 from vectors.lite_server import LiteServer
 from vigilens import wiring
 
@@ -60,7 +60,7 @@ def stages(judge: Judge, files: Sequence[bytes], server: psutil.Process) -> Part
     parts = {stage: value * running * milliseconds for stage, value in seconds.items()}
     rest = own * milliseconds - sum(parts.values())
     parts["search (Milvus Lite)"] = (sum(server.cpu_times()[:2]) - theirs) * milliseconds
-    parts["check"] = parts.pop("verify")
+    parts["check"] = parts.pop("check")
     return parts | {"search (client) and verdict": max(0.0, rest)}
 
 

@@ -33,8 +33,8 @@ from benchmarks.machine import sentence
 from benchmarks.processes import Process, answer, first_word
 from benchmarks.stream import ENCODERS, KNOWN, LIVE, NETWORK, WORDS, Stream, Tables, reading, stream
 from benchmarks.weights import add_option
-from embedding.image import Inline
-from matcher.judge import Image, Judge, Judged
+from embedding.image import Image, Inline
+from matcher.judge import Judge, Judged
 from matcher.workers import cores
 
 DISTINCT = 50  # pictures; each is sent with another comment, so that none is an exact duplicate

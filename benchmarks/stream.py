@@ -90,7 +90,7 @@ class Stream:
             store.create(known)
             store.upsert(name, _references(made, known, count))
             store.flush(name)
-        return wiring.judge(settings, made, store, wiring.watch(settings, store, made)), settings
+        return wiring.judge(settings, made, store, wiring.sets_in_force(settings, store, made)), settings
 
     def fill(self, files: Sequence[bytes], topic: str = IMAGES) -> None:
         """Send the pictures."""

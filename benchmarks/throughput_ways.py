@@ -27,11 +27,10 @@ from embedding.choose import choose
 from embedding.decode.decoder import decode
 from embedding.encoder import Encoder
 from embedding.fetch.fetcher import Fetcher, FetchRules
-from embedding.image import Inline
+from embedding.image import Image, Inline
+from embedding.look import Needs
 from embedding.picture import Picture
-from matcher.compose import Case, Image
-from matcher.embed import Clock, Embedder
-from matcher.search import Needs
+from matcher.embed import Clock, Embedded, Embedder
 from matcher.workers import Workers
 
 MAX_BYTES, MAX_PIXELS, RECENT_BYTES = 32 << 20, 64_000_000, 24 << 20
@@ -127,10 +126,12 @@ class Ours:
 
     def both(self, files: Sequence[bytes]) -> float:
         """Pictures per second, from bytes to vectors; all digests differ."""
-        cases = [Case(Image(str(number), "", Inline(data))) for number, data in enumerate(files)]
-        seconds = self._timed(partial(self._embedder.embed, needs=self._needs, clock=Clock()), cases)
-        if wrong := [case.problem for case in cases if case.view is None or case.duplicate]:
-            raise SystemExit(f"{len(wrong)} of {len(cases)} pictures were not embedded: {wrong[0]}")
+        images = [Image(str(number), "", Inline(data)) for number, data in enumerate(files)]
+        embedded: list[list[Embedded]] = []
+        embed = partial(self._embedder.embed, needs=self._needs, clock=Clock())
+        seconds = self._timed(lambda part: embedded.append(embed(part)), images)
+        if wrong := [one.problem for part in embedded for one in part if one.look is None or one.duplicate]:
+            raise SystemExit(f"{len(wrong)} of {len(images)} pictures were not embedded: {wrong[0]}")
         return len(files) / seconds
 
     def decode(self, files: Sequence[bytes]) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 
 from kafka import TopicPartition
 
-from matcher.judge import Image
+from embedding.image import Image
 
 
 class Fenced(Exception):  # noqa: N818 (errors are named after the reaction: drop what is under way, rewind)

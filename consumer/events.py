@@ -8,6 +8,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from cloudevents.core.bindings.kafka import CE_PREFIX, KafkaMessage, from_binary, from_structured
@@ -17,26 +18,32 @@ from kafka import TopicPartition
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, model_validator
 
 from consumer.batch import Event
-from embedding.image import File, Inline, Reason, Source, Unreadable, Url
-from matcher.judge import Image
-from matcher.verdict import Position
+from embedding.image import File, Image, Inline, Position, Reason, Source, Unreadable, Url
 
 MAX_ID = 1024  # characters; longer ids would make verdicts that do not fit a record
 _CLOUD_EVENTS = "application/cloudevents"
 _CORE = {"id", "source", "type", "specversion", "datacontenttype", "dataschema", "subject", "time"}
 _ATTRIBUTES = TypeAdapter(dict[str, JsonValue])
+SCHEMA_ID = "https://vigilens.dev/schemas/event/1.0.json"
+EXAMPLES = (
+    {"id": "upload-8841", "url": "https://uploads.example/8841.jpg", "attributes": {"user": 17, "queue": "avatars"}},
+    {"id": "upload-8842", "path": "/srv/uploads/8842.png"},
+    {"id": "upload-8843", "data": "iVBORw0KGgo="},
+)
 
 
 class Body(BaseModel):
-    """The JSON object of an event. Unknown keys are left alone, so that producers may send more than we read."""
+    """An image event as a JSON object. Unknown keys are ignored, so that producers may send more than is read."""
 
-    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True, title="Event")
 
-    id: str | None = Field(default=None, min_length=1, max_length=MAX_ID)
-    data: str | None = None
-    path: str | None = None
-    url: str | None = None
-    attributes: dict[str, JsonValue] = {}
+    id: str | None = Field(
+        default=None, min_length=1, max_length=MAX_ID, description="The image's name in its verdict; a number is text."
+    )
+    data: str | None = Field(default=None, description="The image's bytes, base64.")
+    path: str | None = Field(default=None, description="A file below one of images.roots.")
+    url: str | None = Field(default=None, description="An address of one of images.hosts.")
+    attributes: dict[str, JsonValue] = Field(default={}, description="Any values; they are copied to the verdict.")
 
     @model_validator(mode="after")
     def _one_source(self) -> "Body":
@@ -45,16 +52,24 @@ class Body(BaseModel):
             raise ValueError(f"needs exactly one of data, path and url, has {', '.join(given) or 'none'}")
         return self
 
-    def source(self) -> Source | Unreadable:
-        """Where the image's bytes are."""
+    def source(self) -> tuple[Source, Unreadable | None]:
+        """Where the image's bytes are; and why they cannot be had, if that is known already."""
         if self.path is not None:
-            return File(self.path)
+            return File(self.path), None
         if self.url is not None:
-            return Url(self.url)
+            return Url(self.url), None
         try:
-            return Inline(base64.b64decode(self.data or "", validate=True))
+            return Inline(base64.b64decode(self.data or "", validate=True)), None
         except (binascii.Error, ValueError) as error:
-            return Unreadable(Reason.BAD_BASE64, f"data is not base64: {error}")
+            return Inline(b""), Unreadable(Reason.BAD_BASE64, f"data is not base64: {error}")
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of an event, as published in docs/event.schema.json."""
+    schema = Body.model_json_schema()
+    one_source = {"oneOf": [{"required": [name]} for name in ("data", "path", "url")]}
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID}
+    return {**head, **schema, **one_source, "examples": list(EXAMPLES)}
 
 
 def read(record: Any, max_attributes_bytes: int) -> Event:
@@ -64,12 +79,12 @@ def read(record: Any, max_attributes_bytes: int) -> Event:
         record: key and value are bytes or None; headers a sequence of (str, bytes or None).
         max_attributes_bytes: cap on the attributes as JSON; an event with more is malformed.
     """
-    position = Position(topic=record.topic, partition=record.partition, offset=record.offset)
+    position = Position(record.topic, record.partition, record.offset, _time(record.timestamp))
     name = f"{record.topic}/{record.partition}/{record.offset}"
     try:
         image = _image(record, name, position, max_attributes_bytes)
     except Exception as error:  # noqa: BLE001 (the door through which strangers' bytes come in)
-        image = Image(name, name, Unreadable(Reason.MALFORMED_EVENT, _sentence(error)), {}, position)
+        image = Image(name, name, None, Unreadable(Reason.MALFORMED_EVENT, _sentence(error)), {}, position)
     return Event(
         image=image,
         key=record.key,
@@ -77,6 +92,16 @@ def read(record: Any, max_attributes_bytes: int) -> Event:
         offset=record.offset,
         timestamp_ms=record.timestamp,
     )
+
+
+def _time(milliseconds: int | None) -> datetime | None:
+    """Of a record's timestamp; None where it has none, or one that no calendar has."""
+    if milliseconds is None or milliseconds < 0:
+        return None
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
 
 
 def size_of(record: Any) -> int:
@@ -98,13 +123,15 @@ class _Envelope:
 
 def _image(record: Any, name: str, position: Position, max_attributes_bytes: int) -> Image:
     envelope = _envelope(record, name)
-    source: Source | Unreadable
+    source: Source
+    problem: Unreadable | None = None
     if isinstance(envelope.content, bytes) and not _is_json(envelope.content, envelope.content_type):
-        data = envelope.content
-        source = Inline(data) if data else Unreadable(Reason.EMPTY_VALUE, "the record has no value")
+        source = Inline(envelope.content)
+        if not envelope.content:
+            problem = Unreadable(Reason.EMPTY_VALUE, "the record has no value")
     else:
         body = _body(envelope.content)
-        source = body.source()
+        source, problem = body.source()
         envelope.attributes |= body.attributes
         envelope.image_id = body.id or envelope.image_id
         if body.id and envelope.event_id == name:
@@ -112,10 +139,9 @@ def _image(record: Any, name: str, position: Position, max_attributes_bytes: int
     size = len(_ATTRIBUTES.dump_json(envelope.attributes))
     if size > max_attributes_bytes:
         envelope.attributes = {}
-        source = Unreadable(
-            Reason.MALFORMED_EVENT, f"attributes of {size} bytes, images.max_attributes_bytes is {max_attributes_bytes}"
-        )
-    return Image(envelope.event_id, envelope.image_id, source, envelope.attributes, position)
+        what = f"attributes of {size} bytes, images.max_attributes_bytes is {max_attributes_bytes}"
+        problem = Unreadable(Reason.MALFORMED_EVENT, what)
+    return Image(envelope.event_id, envelope.image_id, source, problem, envelope.attributes, position)
 
 
 def _envelope(record: Any, name: str) -> _Envelope:

@@ -32,7 +32,7 @@ STAGE = Metric(
 )
 BATCH = Metric("vigilens_batch_images", "histogram", "Images in a published batch.", (), _SIZE_BUCKETS)
 DUPLICATES = Metric(
-    "vigilens_duplicates", "counter", "Images whose exact bytes were embedded of late, and so not again."
+    "vigilens_duplicates", "counter", "Images whose exact bytes were embedded recently, and so not again."
 )
 AGE = Metric(
     "vigilens_event_age_seconds", "histogram", "From an event's timestamp to its verdict's commit.", (), AGE_BUCKETS
@@ -40,7 +40,24 @@ AGE = Metric(
 LAG = Metric("vigilens_consumer_lag", "gauge", "Events waiting beyond the newest batch, by partition.", ("partition",))
 REWINDS = Metric("vigilens_rewinds", "counter", "Times that reading began again at what is committed.")
 READY = Metric("vigilens_ready", "gauge", "1 while Kafka and Milvus answer, else 0.")
+SETS_SKIPPED = Metric("vigilens_sets_skipped", "gauge", "Sets that are not matched because they cannot be.")
+DAMAGED = Metric("vigilens_references_damaged", "gauge", "References left out because they are damaged.", ("set",))
 SET_VERSION = Metric("vigilens_set_version", "gauge", "Version of a set in the newest batch.", ("set",))
 SET_REFERENCES = Metric("vigilens_set_references", "gauge", "References in a set at its newest version.", ("set",))
 
-ALL = (VERDICTS, UNSCANNABLE, MATCHES, DUPLICATES, STAGE, BATCH, AGE, LAG, REWINDS, READY, SET_VERSION, SET_REFERENCES)
+ALL = (
+    VERDICTS,
+    UNSCANNABLE,
+    MATCHES,
+    DUPLICATES,
+    STAGE,
+    BATCH,
+    AGE,
+    LAG,
+    REWINDS,
+    READY,
+    SETS_SKIPPED,
+    DAMAGED,
+    SET_VERSION,
+    SET_REFERENCES,
+)

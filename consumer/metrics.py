@@ -29,12 +29,17 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # without it: a seco
 
 
 class Metrics:
-    """What the service counts. `waiting` says what is being waited for; empty: ready. Safe from several threads."""
+    """What the service counts. Safe to use from several threads.
+
+    Attributes:
+        skipped: name of each set that is not matched, and why.
+    """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._lock = threading.Lock()
         self._values: dict[str, Any] = {each.name: self._make(each) for each in names.ALL}
+        self.skipped: dict[str, str] = {}
         self._waiting: dict[str, str] = {"start": "the service is starting"}
         self._values[names.READY.name].set_function(lambda: 0 if self._waiting else 1)
 
@@ -86,7 +91,12 @@ class Metrics:
             values[names.LAG.name].labels(partition).set(lag)
         values[names.SET_VERSION.name].clear()  # a set may have been dropped
         values[names.SET_REFERENCES.name].clear()
-        for known, size in zip(judged.look.sets, judged.look.sizes, strict=True):
+        values[names.DAMAGED.name].clear()
+        for name, count in judged.damaged.items():
+            values[names.DAMAGED.name].labels(name).set(count)
+        self.skipped = dict(judged.snapshot.skipped)
+        values[names.SETS_SKIPPED.name].set(len(self.skipped))
+        for known, size in zip(judged.snapshot.sets, judged.snapshot.sizes, strict=True):
             values[names.SET_VERSION.name].labels(known.name).set(known.version)
             values[names.SET_REFERENCES.name].labels(known.name).set(size)
 
@@ -139,5 +149,8 @@ def _answer(metrics: Metrics, path: str) -> tuple[int, str, bytes]:
         return 200, plain, b"live\n"
     if path == "/ready":
         waiting = metrics.waiting
-        return (503, plain, f"waiting: {waiting}\n".encode()) if waiting else (200, plain, b"ready\n")
+        if waiting:
+            return 503, plain, f"waiting: {waiting}\n".encode()
+        skipped = "".join(f"skipped: {why}\n" for why in metrics.skipped.values())
+        return 200, plain, f"ready\n{skipped}".encode()
     return 404, plain, b"here are /metrics, /live and /ready\n"

@@ -71,6 +71,6 @@ def _line(batch: Batch, judged: Judged, added: BatchMetrics, publish_s: float) -
         "publish_ms": round(publish_s * 1000, 1),
         "oldest_s": round(max(ages, default=0.0), 3),
         "lag": sum(batch.lag.values()),
-        "sets": ",".join(f"{known.name}@{known.version}" for known in judged.look.sets),
+        "sets": ",".join(f"{known.name}@{known.version}" for known in judged.snapshot.sets),
         "offsets": ",".join(f"{at.partition}:{offset}" for at, offset in sorted(batch.next_offsets.items())),
     }

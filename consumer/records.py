@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any, Literal
 
 from cloudevents.core.bindings.kafka import to_binary_event
 from cloudevents.core.v1.event import CloudEvent
@@ -14,9 +15,11 @@ from consumer.batch import Batch, Event
 from matcher.judge import Judged
 from matcher.verdict import SCHEMA_ID, Verdict
 
-VERDICT_TYPE = "vigilens.verdict.v1"
-METRICS_SCHEMA_VERSION = "1.1"
+VERDICT_TYPE = "vigilens.verdict.v2"
+METRICS_SCHEMA_VERSION: Literal["2.0"] = "2.0"
+METRICS_SCHEMA_ID = f"https://vigilens.dev/schemas/metrics/{METRICS_SCHEMA_VERSION}.json"
 
+MAX_VERDICT = 1_000_000  # bytes, so that it fits into a record of 1 MiB with its key and headers
 MAX_KEY = 16_384  # bytes; a longer key is replaced by its digest, since a verdict must fit into a record of 1 MiB
 
 # Seconds from the event's timestamp to its verdict's transaction. Upper bounds; the last bucket has none.
@@ -49,20 +52,20 @@ class BatchMetrics(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    schema_version: str = METRICS_SCHEMA_VERSION
-    group: str
-    instance: str
-    at: datetime
+    schema_version: Literal["2.0"] = METRICS_SCHEMA_VERSION
+    group: str = Field(description="Consumer group of the service.")
+    instance: str = Field(description="The process that judged the batch.")
+    at: datetime = Field(description="When the batch was published.")
     verdicts: int = Field(description="Verdicts in the same transaction.")
-    decisions: dict[str, int]
+    decisions: dict[str, int] = Field(description="Verdicts by decision.")
     reasons: dict[str, int] = Field(description="Unscannable images by reason.")
-    matches: tuple[SetCount, ...]
-    duplicates: int = Field(description="Images whose exact bytes were embedded of late, and so not again.")
+    matches: tuple[SetCount, ...] = Field(description="Matches by set and level.")
+    duplicates: int = Field(description="Images whose exact bytes were embedded recently, and so not again.")
     age_s: dict[str, int] = Field(
         description="Events with a timestamp, by age at publish: upper bound in s → count, not cumulated."
     )
     lag: dict[str, int] = Field(description="Input partition → events that waited beyond this batch when it was taken.")
-    stage_seconds: dict[str, float]
+    stage_seconds: dict[str, float] = Field(description="Seconds of work for the batch by stage, all workers together.")
 
 
 def verdict_record(event: Event, verdict: Verdict, topic: str, source: str, partitions: int) -> Record:
@@ -82,13 +85,22 @@ def verdict_record(event: Event, verdict: Verdict, topic: str, source: str, part
             "dataschema": SCHEMA_ID,
             "datacontenttype": "application/json",
         },
-        verdict.model_dump_json().encode(),
+        _within_a_record(verdict),
     )
     message = to_binary_event(cloud)
     key = event.key
     if key is not None and len(key) > MAX_KEY:
         key = f"sha256:{hashlib.sha256(key).hexdigest()}".encode()
     return Record(topic, message.value, key, list(message.headers.items()), event.partition.partition % partitions)
+
+
+def _within_a_record(verdict: Verdict) -> bytes:
+    """The verdict as JSON. The candidates of all sets are left out if it has more than MAX_VERDICT bytes with them."""
+    value = verdict.model_dump_json().encode()
+    if len(value) <= MAX_VERDICT:
+        return value
+    sets = tuple(each.model_copy(update={"candidates": ()}) for each in verdict.sets)
+    return verdict.model_copy(update={"sets": sets}).model_dump_json().encode()
 
 
 def metrics_of(batch: Batch, judged: Judged, group: str, instance: str) -> BatchMetrics:
@@ -109,6 +121,26 @@ def metrics_of(batch: Batch, judged: Judged, group: str, instance: str) -> Batch
         lag={str(partition): lag for partition, lag in batch.lag.items()},
         stage_seconds={stage: round(seconds, 6) for stage, seconds in judged.seconds.items()},
     )
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a metrics record's value, as published in docs/metrics.schema.json."""
+    example = BatchMetrics(
+        group="vigilens",
+        instance="host-0",
+        at=datetime(2026, 11, 21, 12, 20, 30, tzinfo=UTC),
+        verdicts=3,
+        decisions={"allow": 2, "block": 1},
+        reasons={},
+        matches=(SetCount(set="known_spam", level="block", matches=1),),
+        duplicates=1,
+        age_s={"0.25": 2, "0.5": 1},
+        lag={"3": 0},
+        stage_seconds={"fetch": 0.0002, "decode": 0.0141, "encode": 0.0239, "search": 0.0057, "check": 0.0061},
+    )
+    schema = BatchMetrics.model_json_schema(mode="serialization")
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": METRICS_SCHEMA_ID}
+    return {**head, **schema, "examples": [example.model_dump(mode="json")]}
 
 
 def metrics_record(metrics: BatchMetrics, topic: str) -> Record:

@@ -27,12 +27,14 @@ from consumer.metrics import Metrics, serve
 from consumer.publish import Names, Outlet
 from consumer.transaction import Publisher
 from matcher.judge import Judge, Judged
-from patience import Patience
+from patience import Away, Patience
+from reference_sets.in_force import SetsUnfit
 
 log = logging.getLogger("vigilens.service")
 
 _PICTURE_S = 10.0  # the worst picture of the default limits decodes in 6 s on one core
 _SPARE_S = 60.0
+_SETS_S = 1.0  # between two looks whether the sets can be judged by again
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,8 @@ def run(plan: Plan, start: Callable[[Patience], Judge], metrics: Metrics, stoppi
         house.callback(stopping.set)  # however the loop ends, judges that wait for Milvus end too
         seconds = round(time.monotonic() - started, 1)
         log.info("ready", extra={"fields": {"topic": plan.images_topic, "group": plan.group.name, "seconds": seconds}})
-        loop.run(intake, partial(_judge, judge, plan), outlet, depth=plan.depth, stopping=stopping, idle=judge.idle)
+        work = partial(_judge, judge, plan, metrics, stopping)
+        loop.run(intake, work, outlet, depth=plan.depth, stopping=stopping, idle=judge.idle)
     log.info("stopped", extra={"fields": {"instance": instance}})
 
 
@@ -131,10 +134,23 @@ def _is_away(error: Exception) -> bool:
     return isinstance(error, KafkaError | topics.NoAnswer) and not isinstance(error, final)
 
 
-def _judge(judge: Judge, plan: Plan, batch: Batch) -> Judged:
-    """Judge a batch; end the process if that outlasts every time limit on its way, as on a network disk that hangs."""
+def _judge(judge: Judge, plan: Plan, metrics: Metrics, stopping: threading.Event, batch: Batch) -> Judged:
+    """Judge a batch. While the sets cannot be judged by, wait: nothing is allowed because we could not look.
+
+    The process ends if judging outlasts every time limit on its way, as on a network disk that hangs. Waiting for the
+    sets has no limit: someone must put them right.
+    """
     # Older batches are served first, and one worker may have to do it all.
     images = len(batch.events) + (plan.depth - 1) * plan.limits.images
     bound_s = images * (plan.fetch_timeout_s + _PICTURE_S) + plan.give_up_s + _SPARE_S
-    with Watchdog().limit(bound_s, "judging a batch"):
-        return judge.judge([event.image for event in batch.events])
+    while True:
+        try:
+            with Watchdog().limit(bound_s, "judging a batch"):
+                judged = judge.judge([event.image for event in batch.events])
+        except SetsUnfit as error:
+            metrics.wait("sets", str(error))
+            if stopping.wait(_SETS_S):
+                raise Away(f"the process is stopping: {error}") from error
+        else:
+            metrics.wait("sets", None)
+            return judged

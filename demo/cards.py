@@ -8,8 +8,8 @@ from markupsafe import Markup
 from demo.pictures import SAMPLES
 from demo.summary import Outcome, Result, deciding_score, nearest_set, outcome_of, thresholds, why_missed
 from demo.thumbnails import thumbnail
-from matcher.explain import Overlay
-from matcher.verdict import SetMatch, SetSeen, Verdict
+from matcher.explain import Overlay, nearest
+from matcher.verdict import SetMatch, SetResult, Verdict
 from vigilens.pages.overlay import Panel, drawing
 
 _TITLES = {each.label: each.title for each in SAMPLES}
@@ -100,7 +100,7 @@ def card(result: Result, references: Mapping[str, Panel], overlay: Overlay | Non
     """
     verdict, outcome = result.verdict, outcome_of(result)
     known, match = nearest_set(verdict) or (None, None)
-    near = known.nearest if known else None
+    near = nearest(known, match) if known else None
     incoming, reference = _incoming(result), shot(near.label if near else "", references)
     drawn = None
     if overlay and incoming.panel and reference.panel:
@@ -122,15 +122,16 @@ def card(result: Result, references: Mapping[str, Panel], overlay: Overlay | Non
     )
 
 
-def bar(known: SetSeen, match: SetMatch | None) -> Bar | None:
+def bar(known: SetResult, match: SetMatch | None) -> Bar | None:
     """The score that decided; None for a set without a nearest reference."""
-    if known.nearest is None:
+    near = nearest(known, match)
+    if near is None:
         return None
     review, block = thresholds(known)
     effective = match is not None and known.kind == "harmful" and match.vetoed_by is None
     return Bar(
         score=deciding_score(known, match),
-        similarity=known.nearest.score,
+        similarity=near.score,
         tone="below" if match is None else match.level if effective else "other",
         review=review,
         block=block,
@@ -170,13 +171,13 @@ def _facts(result: Result) -> Iterator[str]:
     yield f"{1000 * result.latency_s:.0f} ms"
 
 
-def _row(verdict: Verdict, known: SetSeen) -> SetRow:
-    matched = next((each.level for each in verdict.matches if each.set == known.set), "")
-    near = known.nearest
+def _row(verdict: Verdict, known: SetResult) -> SetRow:
+    match = next((each for each in verdict.matches if each.set == known.set), None)
+    near = nearest(known, match)
     return SetRow(
         name=known.set,
         version=known.version,
         kind=known.kind,
         nearest=near.label if near else "-",
-        score=f"{near.score:.3f} {matched}" if near else "-",
+        score=f"{near.score:.3f} {match.level if match else ''}".strip() if near else "-",
     )

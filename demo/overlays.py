@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from demo.summary import Result, nearest_set
 from demo.thumbnails import pixels_of
-from matcher.explain import Known, Overlay, kept, lay
+from matcher.explain import Known, Overlay, kept, lay, nearest
 from reference_sets.store import Store
 
 
@@ -13,15 +13,16 @@ def overlays(results: Iterable[Result], store: Store) -> dict[int, Overlay]:
     known: dict[tuple[str, str], Known | None] = {}
     found = {}
     for each in results:
-        _, match = nearest_set(each.verdict) or (None, None)
-        if match is None or not match.verified or match.evidence is None or each.incoming.picture is None:
+        shown, match = nearest_set(each.verdict) or (None, None)
+        if shown is None or match is None or match.check is None or each.incoming.picture is None:
             continue
-        key = match.set, match.nearest.id
+        near = nearest(shown, match)
+        key = match.set, match.reference.id
         if key not in known:
-            known[key] = kept(store, match.set, match.nearest)
+            known[key] = kept(store, match.set, near) if near else None
         reference = known[key]
-        mirrored = match.evidence.mirrored
-        laid = lay(pixels_of(each.incoming.picture), reference, mirrored=mirrored) if reference else None
+        mirror = match.check.mirrored
+        laid = lay(pixels_of(each.incoming.picture), reference, mirror=mirror) if reference else None
         if laid:
             found[each.incoming.number] = laid
     return found

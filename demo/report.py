@@ -6,10 +6,22 @@ from datetime import datetime
 from pathlib import Path
 
 from demo.cards import Bar, Shot, bar, card, shot
-from demo.summary import Outcome, Result, alarms, by_edit, compared, decisions, limits, outcome_of, outcomes, thresholds
+from demo.summary import (
+    Outcome,
+    Result,
+    alarms,
+    by_edit,
+    compared,
+    decisions,
+    encoder_of,
+    limits,
+    outcome_of,
+    outcomes,
+    thresholds,
+)
 from demo.thumbnails import shared
 from matcher.explain import Overlay
-from matcher.verdict import SetMatch, SetSeen
+from matcher.verdict import SetMatch, SetResult
 from vigilens.pages.overlay import Panel
 from vigilens.pages.templates import render
 
@@ -113,7 +125,7 @@ def report(
     return render(
         _TEMPLATE,
         facts=facts,
-        encoder=results[0].verdict.encoder if results else "",
+        encoder=encoder_of(results[0]) if results else "",
         decisions=decisions(results),
         edits=edits,
         sentences=(compared(edits), alarms(results), limits(results)),
@@ -133,8 +145,8 @@ def _change(results: Sequence[Result], thumbnails: Mapping[str, Panel]) -> Chang
         return None
     match = after.verdict.matches[0]
     return Change(
-        shot=shot(match.nearest.label, thumbnails),
-        label=match.nearest.label,
+        shot=shot(match.reference.label, thumbnails),
+        label=match.reference.label,
         set=match.set,
         before=_step(before, match.set, None),
         after=_step(after, match.set, match),
@@ -149,7 +161,7 @@ def _step(result: Result, name: str, match: SetMatch | None) -> Step:
 def _sets(results: Sequence[Result]) -> Iterator[SetRow]:
     """The sets of the last verdict."""
     matched = [match.set for each in results for match in each.verdict.matches]
-    last: Sequence[SetSeen] = results[-1].verdict.sets if results else ()
+    last: Sequence[SetResult] = results[-1].verdict.sets if results else ()
     for each in last:
         review, block = thresholds(each)
         yield SetRow(
@@ -159,7 +171,7 @@ def _sets(results: Sequence[Result]) -> Iterator[SetRow]:
             version=each.version,
             review=review,
             block=block,
-            measure="similarity" if each.verify == "off" else "geometric check",
+            measure="similarity" if each.rules.check.use == "off" else "geometric check",
             matches=matched.count(each.set),
         )
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from demo.edits import BY_NAME, EDITS
 from demo.pictures import Role
 from demo.stream import Incoming
-from matcher.verdict import SetMatch, SetSeen, Verdict
+from matcher.verdict import SetMatch, SetResult, Verdict
 
 HARMFUL = {Role.KNOWN, Role.REPORTED}
 DECISIONS = ("block", "review", "allow", "unscannable")
@@ -80,7 +80,7 @@ def outcome_of(result: Result) -> Outcome:
         return Outcome.UNEXPECTED
     alarm = verdict.decision != "allow"
     if sample.role in HARMFUL:
-        right = alarm and verdict.matches[0].nearest.label == sample.label
+        right = alarm and verdict.matches[0].reference.label == sample.label
         return Outcome.FOUND if right else Outcome.MISSED if result.known or alarm else Outcome.NOT_KNOWN_YET
     if alarm:
         return Outcome.FALSE_ALARM
@@ -123,33 +123,39 @@ def by_edit(results: Iterable[Result], hashed: Collection[int] = ()) -> tuple[Ed
     return tuple(each for each in edits if each.sent)
 
 
-def nearest_set(verdict: Verdict) -> tuple[SetSeen, SetMatch | None] | None:
+def nearest_set(verdict: Verdict) -> tuple[SetResult, SetMatch | None] | None:
     """The set of most interest, and its match: that of the worst match, else the one with the nearest reference."""
     if verdict.matches:
         worst = verdict.matches[0]
         return next((each, worst) for each in verdict.sets if each.set == worst.set)
-    near = [each for each in verdict.sets if each.nearest]
-    nearest = max(near, key=lambda each: each.nearest.score if each.nearest else -1.0, default=None)
+    near = [each for each in verdict.sets if each.candidates]
+    nearest = max(near, key=lambda each: max(one.similarity for one in each.candidates), default=None)
     return (nearest, None) if nearest else None
+
+
+def encoder_of(result: Result) -> str:
+    """Fingerprint of the encoder that looked at the picture."""
+    return result.verdict.encoders[0].fingerprint
 
 
 def why_missed(result: Result) -> str:
     """Why a known picture was missed, if we know; we only know it of a perceptual hash. Else empty."""
-    if outcome_of(result) is not Outcome.MISSED or not result.verdict.encoder.startswith("pdq:"):
+    if outcome_of(result) is not Outcome.MISSED or not encoder_of(result).startswith("pdq:"):
         return ""
     return BY_NAME[result.incoming.edit].against
 
 
-def deciding_score(known: SetSeen, match: SetMatch | None) -> float | None:
-    """The score that decided: of the check if the set requires one, else the similarity. None if the check failed."""
-    if known.verify == "off":
-        return known.nearest.score if known.nearest else None
-    return match.evidence.score if match and match.evidence else None
+def deciding_score(known: SetResult, match: SetMatch | None) -> float | None:
+    """The score that decided; of a set that did not match, its best similarity. None if its check failed."""
+    if match:
+        return match.score
+    return known.candidates[0].similarity if known.candidates and known.rules.check.use == "off" else None
 
 
-def thresholds(known: SetSeen) -> tuple[float, float]:
+def thresholds(known: SetResult) -> tuple[float, float]:
     """Thresholds of review and block for `deciding_score`."""
-    return (known.review, known.block) if known.verify == "off" else (known.check_review, known.check_block)
+    rules = known.rules.similarity if known.rules.check.use == "off" else known.rules.check
+    return rules.review, rules.block
 
 
 def sentences(results: Sequence[Result], hashed: Collection[int] = ()) -> tuple[str, ...]:
@@ -187,7 +193,7 @@ def limits(results: Sequence[Result]) -> str:
     """What the encoder cannot do, if this run missed something; empty for encoders whose limits we do not know."""
     if not any(outcome_of(each) is Outcome.MISSED for each in results):
         return ""
-    encoder = results[0].verdict.encoder.partition(":")[0]
+    encoder = encoder_of(results[0]).partition(":")[0]
     if encoder == "words":
         return (
             "A copy is found by its corners, so it is lost where few of them are left. Nothing was tuned to hide that."

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from demo.summary import DECISIONS, Result, deciding_score, decisions, nearest_set, outcome_of
+from matcher.explain import nearest
 
 ROWS = 14
 STYLES = {"block": "bold white on red", "review": "black on yellow", "allow": "green", "unscannable": "magenta"}
@@ -94,7 +95,7 @@ class Screen:
 def _row(result: Result) -> tuple[str, ...]:
     verdict = result.verdict
     known, match = nearest_set(verdict) or (None, None)
-    near = known.nearest if known else None
+    near = nearest(known, match) if known else None
     score = deciding_score(known, match) if known else None
     return (
         result.incoming.key.decode(),

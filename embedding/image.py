@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Reason(StrEnum):
     """Why an image is `unscannable`, or a set was not compared. The list is closed: docs/verdicts.md has all of them.
 
-    Some stand here for what comes next, so that readers of verdicts can name them from the first: nothing gives them yet.
+    Nothing gives some of them yet; they stand here so that readers of verdicts can name them from the first.
     """
 
     EMPTY_VALUE = "empty_value"

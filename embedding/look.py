@@ -60,7 +60,7 @@ def least_side(encoder: Encoder, needs: Needs) -> int | None:
 def look(
     encoder: Encoder, pictures: Sequence[Pixels], needs: Needs, sizes: Sequence[Size] | None = None
 ) -> list[Look | None]:
-    """One for each of n pictures, in their order; None where a picture, or a mirror image that is needed, is featureless.
+    """One for each of n pictures, in their order; None where it is featureless, or its mirror image if that is needed.
 
     Args:
         encoder: makes the vectors.
@@ -71,7 +71,7 @@ def look(
     sizes = sizes or [(pixels.shape[0], pixels.shape[1]) for pixels in pictures]
     views = _views(encoder, pictures, sizes, needs)
     if not needs.mirror:
-        return [view and Look(view) for view in views]
+        return [Look(view) if view else None for view in views]
     seen = [index for index, view in enumerate(views) if view]
     turned = _views(encoder, [mirrored(pictures[index]) for index in seen], [sizes[index] for index in seen], needs)
     mirrors = dict(zip(seen, turned, strict=True))

@@ -1,133 +1,195 @@
-"""An image on its way, and the verdict that is composed of what was found."""
+"""The verdict on an image, composed of what became of it and what was found. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import asdict
+from datetime import datetime
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
-from pydantic import JsonValue
-
-from embedding.image import Source, Unreadable
-from matcher.decide import Match, decide, match
+from embedding.image import File, Image, Source, Url
+from matcher import decide as rules
+from matcher import verdict as published
+from matcher.decide import Compared, Match, decide
+from matcher.embed import Embedded
 from matcher.evidence import Candidate
-from matcher.search import View
-from matcher.verdict import Evidence, ImageFacts, Near, Position, SetMatch, SetSeen, Timings, Verdict
 from reference_sets.model import Neighbour, ReferenceSet
 
+MAX_ADDRESS = 4096  # characters that a verdict keeps of a path or URL: both come from strangers
+BEST = 3  # candidates of a set by check, and as many by similarity
 
-@dataclass(frozen=True, slots=True)
-class Image:
-    """One image to judge.
 
-    Attributes:
-        source: where the bytes are; or why there are none, when the event itself was bad.
-        attributes: JSON values that are carried to the verdict.
-        position: where the event stood in Kafka; None outside Kafka.
+class EncoderUsed(NamedTuple):
+    """The encoder that looked at an image."""
+
+    name: str
+    fingerprint: str
+
+
+def compose(  # noqa: PLR0913, PLR0917 (all that a verdict says)
+    image: Image,
+    embedded: Embedded,
+    compared: Sequence[Compared],
+    encoder: EncoderUsed,
+    timings: published.Timings,
+    judged_at: datetime,
+) -> published.Verdict:
+    """The verdict.
+
+    Args:
+        image: what was to be judged.
+        embedded: what became of its bytes.
+        compared: all sets in force.
+        encoder: what looked at it.
+        timings: of its batch.
+        judged_at: the time, with its zone.
     """
-
-    event_id: str
-    image_id: str
-    source: Source | Unreadable
-    attributes: dict[str, JsonValue] = field(default_factory=dict)
-    position: Position | None = None
-
-
-@dataclass(slots=True)
-class Case:
-    """An image on its way: what became of it so far.
-
-    Attributes:
-        facts: of the picture, once it is decoded.
-        problem: why it has no vector.
-        view: the image as it is compared.
-        mirror: its mirror image, where a set asks for it.
-        duplicate: whether the same bytes were embedded of late, or are right now.
-        found: per set of the look, best first.
-    """
-
-    image: Image
-    facts: ImageFacts | None = None
-    problem: Unreadable | None = None
-    view: View | None = None
-    mirror: View | None = None
-    duplicate: bool = False
-    found: list[list[Candidate]] = field(default_factory=list)
-
-
-def compose(case: Case, sets: Sequence[ReferenceSet], encoder: str, timings: Timings) -> Verdict:
-    """The verdict on `case`, which was searched for in `sets` by the encoder of that fingerprint."""
-    found = case.found or [[] for _ in sets]
-    matches = [match(known, near) for known, near in zip(sets, found, strict=True)]
-    outcome = decide(each for each in matches if each is not None)
-    problem = case.problem
-    return Verdict(
-        event_id=case.image.event_id,
-        image_id=case.image.image_id,
-        decision="unscannable" if problem else outcome.decision,
-        reason=problem.reason if problem else None,
-        detail=problem.detail if problem else None,
+    outcome, facts = decide(compared, embedded.problem), embedded.facts
+    looked, position = embedded.look is not None, image.position
+    reason = embedded.problem.reason if embedded.problem and facts else None
+    return published.Verdict(
+        event_id=image.event_id,
+        image_id=image.image_id,
+        decision=outcome.decision,
+        reason=outcome.problem.reason if outcome.problem else None,
+        detail=outcome.problem.detail if outcome.problem else None,
         decided_by=outcome.decided_by,
-        matches=tuple(_set_match(each) for each in outcome.matches),
-        sets=tuple(_seen(known, near) for known, near in zip(sets, found, strict=True)),
-        image=case.facts,
-        encoder=encoder,
-        attributes=case.image.attributes,
-        position=case.image.position,
+        cause=None,
+        source=_source(image.source, fetched=embedded.fetched) if image.source else None,
+        image=published.ImageFacts(**asdict(facts)) if facts else None,
+        views=(published.View(view=0, frame=0, box=(0, 0, 1, 1), reading="plain"),) if looked else (),
+        frames_judged=(0,) if looked else (),
+        unseen=published.Unseen(frames=facts.frames - 1 if facts and looked else 0, windows=0),
+        encoders=(published.EncoderResult(**encoder._asdict(), looked=looked, reason=reason),),
+        sets=tuple(_set(each, encoder.name) for each in compared),
+        matches=tuple(_match(each, encoder.name) for each in outcome.matches),
+        shadow=None,
+        attributes=image.attributes,
+        position=published.Position(**position._asdict()) if position else None,
         timings=timings,
-        judged_at=datetime.now(UTC),
+        judged_at=judged_at,
     )
 
 
-def _near(neighbour: Neighbour) -> Near:
-    return Near(id=neighbour.id, label=neighbour.label, score=neighbour.score)
+def _source(source: Source, *, fetched: bool) -> published.EventSource:
+    if isinstance(source, File):
+        return published.EventSource(kind="path", address=_printable(source.path), fetched=fetched)
+    if isinstance(source, Url):
+        return published.EventSource(kind="url", address=_printable(_without_password(source.url)), fetched=fetched)
+    return published.EventSource(kind="record", address=None, fetched=fetched)
 
 
-def _seen(known: ReferenceSet, found: Sequence[Candidate]) -> SetSeen:
-    return SetSeen(
+def _printable(address: str) -> str:
+    """Its beginning, with escapes for characters that UTF-8 cannot have, as file names may."""
+    return address[:MAX_ADDRESS].encode("utf-8", "backslashreplace").decode()
+
+
+def _without_password(url: str) -> str:
+    """Verdicts are read by many: a user's name or password in an address does not go there."""
+    try:
+        place = urlsplit(url).netloc
+    except ValueError:  # not an address: it is refused, and nothing in it is a password
+        place = ""
+    user, at, host = place.rpartition("@")
+    return url.replace(place, f"***@{host}", 1) if at and user else url
+
+
+def _set(each: Compared, encoder: str) -> published.SetResult:
+    known = each.set
+    return published.SetResult(
         set=known.name,
         version=known.version,
         kind=known.kind.value,
-        review=known.thresholds.review,
-        block=known.thresholds.block,
-        verify=known.verify.value,
-        check_review=known.check.review,
-        check_block=known.check.block,
-        nearest=_near(found[0].neighbour) if found else None,
-        check_score=found[0].score if found and found[0].checked else None,
+        category=known.category,
+        group=known.group or known.category,
+        encoder=encoder,
+        compared=each.reason is None,
+        reason=each.reason,
+        rules=_rules(known),
+        expected_per_million=None,
+        candidates=tuple(_candidate(one) for one in best(each.candidates)),
     )
 
 
-def _set_match(each: Match) -> SetMatch:
-    return SetMatch(
-        set=each.set.name,
-        version=each.set.version,
-        kind=each.set.kind.value,
-        category=each.set.category,
-        severity=each.set.severity,
+def _rules(known: ReferenceSet) -> published.Rules:
+    return published.Rules(
+        similarity=published.Limits(review=known.thresholds.review, block=known.thresholds.block),
+        check=published.CheckRules(
+            use=known.verify.value, review=known.check.review, block=known.check.block, version=known.check_version
+        ),
+        alone=known.alone,
+        altered=known.altered,
+        background=known.background or None,
+    )
+
+
+def best(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The best 3 by check and the best 3 by similarity, each once: by check, then by similarity."""
+    by_similarity = sorted(candidates, key=lambda one: -one.similarity)[:BEST]
+    chosen = {one.neighbour.id: one for one in [*candidates[:BEST], *by_similarity]}
+    return sorted(chosen.values(), key=lambda one: (-one.score, -one.similarity))
+
+
+def _candidate(one: Candidate) -> published.Candidate:
+    return published.Candidate(
+        id=one.neighbour.id,
+        label=one.neighbour.label,
+        similarity=one.similarity,
+        normalised=None,
+        check=one.score if one.checked else None,
+        content=False,
+        ceiling=None,
+        altered=False,
+        mirrored=one.neighbour.mirrored,
+        view=0,
+        region=one.evidence.region if one.evidence else None,
+    )
+
+
+def _match(each: Match, encoder: str) -> published.SetMatch:
+    known, candidate = each.set, each.candidate
+    return published.SetMatch(
+        set=known.name,
+        version=known.version,
+        kind=known.kind.value,
+        category=known.category,
+        severity=known.severity,
+        encoder=encoder,
         level=each.level,
-        score=each.nearest.score,
+        reached=each.reached,
+        capped_by=(),
+        decided_on=each.decided_on,
+        score=each.score,
         threshold=each.threshold,
         margin=each.margin,
-        nearest=_near(each.nearest),
-        runner_up=_near(each.runner_up) if each.runner_up else None,
+        reference=_reference(candidate.neighbour),
+        similarity=published.SimilarityResult(
+            score=candidate.similarity, normalised=None, threshold=each.similarity_threshold
+        ),
+        check=_check(each),
+        view=0,
+        others=tuple(_reference(one.neighbour) for one in each.others[: rules.MOST_OTHERS]),
         vetoed_by=each.vetoed_by,
-        verify=each.set.verify.value,
-        verified=each.verified,
-        evidence=_evidence(each),
+        corroborated_by=(),
+        quarantined=False,
     )
 
 
-def _evidence(each: Match) -> Evidence | None:
+def _reference(neighbour: Neighbour) -> published.Reference:
+    return published.Reference(id=neighbour.id, label=neighbour.label, source=None, source_id=None, tags=())
+
+
+def _check(each: Match) -> published.CheckResult | None:
     found = each.candidate.evidence
     if found is None:
         return None
-    return Evidence(
+    return published.CheckResult(
         score=found.score,
         threshold=each.check_threshold,
-        margin=found.score - each.check_threshold,
         inliers=found.inliers,
         share=found.share,
         distinctive=found.distinctive,
         coverage=found.coverage,
         mirrored=found.mirrored,
         region=found.region,
+        differs=(),
     )

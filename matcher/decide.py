@@ -1,36 +1,58 @@
-"""What the matches of all sets mean together. Pure: standard library only, tested as a table (docs/verdicts.md).
+"""What the candidates of all sets mean together. Pure: no clock, tested as a table (docs/verdicts.md).
 
     set kind     level block              level review             no level
     harmful      block                    review                   nothing
     allow        vetoes block and review  vetoes review            nothing
     reference    reported                 reported                 nothing
 
-Where a set's level comes from, each of similarity and check by its own thresholds:
+Where a candidate's level comes from, each of similarity and check by its own thresholds:
 
-    verify       level
-    off          that of the similarity
-    supports     the higher of the similarity's and the check's
-    required     the lower of the two; a candidate that could not be checked has review at most
+    verify       level                                               decided on
+    off          that of the similarity                              similarity
+    supports     the higher of the similarity's and the check's      the higher, at equal level the check
+    required     the lower of the two; none if it was not checked    the lower, at equal level the check
 
 An allow match takes the effect of a harmful match away when it is of the same level or higher **and** at least as
 near: by the check's scores if both were verified, else by similarity. The second half keeps a harmful picture from
-being waved through by an allowed look-alike that is farther away. The decision is the highest level left, else allow.
+being waved through by an allowed look-alike that is farther away.
+
+The decision is the highest level left, else allow. Instead of allow it is unscannable when a harmful set could not be
+compared: nothing is allowed because we could not look.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from embedding.image import Reason, Unreadable
 from matcher.evidence import Candidate
-from reference_sets.model import CheckThresholds, Kind, Neighbour, ReferenceSet, Thresholds, Verify
+from reference_sets.model import CheckThresholds, Kind, ReferenceSet, Thresholds, Verify
 
+Decision = Literal["block", "review", "allow", "unscannable"]
 Level = Literal["review", "block"]
+Measure = Literal["check", "similarity", "content"]
 _LEVELS: tuple[Level | None, ...] = (None, "review", "block")
 _RANK = {"review": 1, "block": 2}
+MOST_OTHERS = 4  # further references that a match names
 
 # Cosines are computed in float32: two equal unit vectors come out as 0.9999999. A threshold counts as reached within
 # this distance, which is 8 units in the last place of a float32 near 1.
 ROUNDING = 5e-7
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A set, and what was found in it for one image.
+
+    Attributes:
+        set: as it was when it was searched.
+        candidates: best check first, then the most similar.
+        reason: why the set was not compared; None if it was.
+    """
+
+    set: ReferenceSet
+    candidates: Sequence[Candidate] = ()
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,91 +61,96 @@ class Match:
 
     Attributes:
         set: the set as it was when it was searched.
-        level: the highest level that a candidate reached.
-        candidate: that candidate; of several with the level the one with the best check, then the nearest.
-        runner_up: the next best candidate, None in a set with one reference.
+        level: the level that counts.
+        reached: the highest level that a candidate reached.
+        decided_on: the measure that gave it.
+        candidate: that candidate; of several with the level the one with the best check, then the most similar.
+        others: further candidates that reached a level.
         vetoed_by: name of the allow set that took the effect away.
     """
 
     set: ReferenceSet
     level: Level
+    reached: Level
+    decided_on: Measure
     candidate: Candidate
-    runner_up: Neighbour | None = None
+    others: tuple[Candidate, ...] = ()
     vetoed_by: str | None = None
 
     @property
-    def nearest(self) -> Neighbour:
-        """The reference that matched."""
-        return self.candidate.neighbour
-
-    @property
-    def threshold(self) -> float:
-        """The similarity threshold of `level`, a cosine."""
-        return _of(self.set.thresholds, self.level)
-
-    @property
-    def margin(self) -> float:
-        """Similarity above the threshold; negative only where the check raised the level."""
-        margin = self.nearest.score - self.threshold
-        return 0.0 if -ROUNDING <= margin < 0 else margin
+    def similarity_threshold(self) -> float:
+        """Of the level that was reached, a cosine."""
+        return _of(self.set.thresholds, self.reached)
 
     @property
     def check_threshold(self) -> float:
-        """The check's threshold of `level`."""
-        return _of(self.set.check, self.level)
+        """Of the level that was reached."""
+        return _of(self.set.check, self.reached)
 
     @property
-    def verified(self) -> bool | None:
-        """Whether the check reached its threshold of review; None if there was no check."""
-        if not self.candidate.checked:
-            return None
-        return self.candidate.score >= self.set.check.review
+    def score(self) -> float:
+        """Of the measure that decided."""
+        return self.candidate.score if self.decided_on == "check" else self.candidate.similarity
+
+    @property
+    def threshold(self) -> float:
+        """Of the measure that decided."""
+        return self.check_threshold if self.decided_on == "check" else self.similarity_threshold
+
+    @property
+    def margin(self) -> float:
+        """Score above the threshold, at least 0: what float32 loses is not shown."""
+        return max(0.0, self.score - self.threshold)
+
+    @property
+    def verified(self) -> bool:
+        """Whether the check reached its threshold of review."""
+        return self.candidate.checked and self.candidate.score >= self.set.check.review
 
     def at_least_as_near_as(self, other: "Match") -> bool:
         """By the check's scores if both were verified, else by similarity."""
         if self.verified and other.verified:
             return self.candidate.score >= other.candidate.score
-        return self.nearest.score >= other.nearest.score
+        return self.candidate.similarity >= other.candidate.similarity
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The decision, the set that made it, and all matches, worst first."""
+    """The decision, why nothing was decided, the set that decided, and all matches, worst first."""
 
-    decision: Literal["block", "review", "allow"]
+    decision: Decision
+    problem: Unreadable | None
     decided_by: str | None
     matches: tuple[Match, ...]
 
 
-def match(known: ReferenceSet, candidates: Sequence[Candidate]) -> Match | None:
-    """The match of an image with a set, or None.
-
-    Args:
-        known: the set that was searched.
-        candidates: what search and check found, best check first, then nearest; may be empty or a single one.
-    """
-    if not candidates:
+def match(compared: Compared) -> Match | None:
+    """The match of an image with a set, or None."""
+    known = compared.set
+    reached = [(one, *_reached(known, one)) for one in compared.candidates]
+    reached = [each for each in reached if each[1]]
+    if not reached:
         return None
-    best = max(candidates, key=lambda one: (_rank(known, one), one.score, one.neighbour.score))
-    level = _LEVELS[_rank(known, best)]
-    if level is None:
-        return None
-    others = (one.neighbour for one in candidates if one is not best)
-    return Match(known, level, best, next(others, None))
+    best, rank, measure = max(reached, key=lambda each: (each[1], each[0].score, each[0].similarity))
+    level = _LEVELS[rank]
+    assert level  # noqa: S101 (a rank above 0 has one; said for the type checker)
+    others = tuple(one for one, *_ in reached if one is not best)[:MOST_OTHERS]
+    return Match(known, level, level, measure, best, others)
 
 
-def _rank(known: ReferenceSet, candidate: Candidate) -> int:
-    """Level that a candidate gives, as its rank: 0 none, 1 review, 2 block."""
-    similar = _reached(known.thresholds, candidate.neighbour.score, ROUNDING)
+def _reached(known: ReferenceSet, candidate: Candidate) -> tuple[int, Measure]:
+    """Level that a candidate gives, as its rank (0 none, 1 review, 2 block), and the measure that gives it."""
+    similar = _rank(known.thresholds, candidate.similarity, ROUNDING)
     if known.verify is Verify.OFF:
-        return similar
+        return similar, "similarity"
     if not candidate.checked:
-        return min(similar, _RANK["review"]) if known.verify is Verify.REQUIRED else similar
-    checked = _reached(known.check, candidate.score, 0.0)
-    return min(similar, checked) if known.verify is Verify.REQUIRED else max(similar, checked)
+        return (0, "check") if known.verify is Verify.REQUIRED else (similar, "similarity")
+    checked = _rank(known.check, candidate.score, 0.0)
+    by_check = checked <= similar if known.verify is Verify.REQUIRED else checked >= similar
+    return (checked, "check") if by_check else (similar, "similarity")
 
 
-def _reached(thresholds: Thresholds | CheckThresholds, score: float, rounding: float) -> int:
+def _rank(thresholds: Thresholds | CheckThresholds, score: float, rounding: float) -> int:
     return int(score >= thresholds.review - rounding) + int(score >= thresholds.block - rounding)
 
 
@@ -131,16 +158,29 @@ def _of(thresholds: Thresholds | CheckThresholds, level: Level) -> float:
     return thresholds.block if level == "block" else thresholds.review
 
 
-def decide(matches: Iterable[Match]) -> Outcome:
-    """The decision that follows from the matches of one image, at most one per set."""
-    found = tuple(matches)
+def decide(compared: Iterable[Compared], problem: Unreadable | None = None) -> Outcome:
+    """The decision on one image.
+
+    Args:
+        compared: all sets in force.
+        problem: why the image could not be looked at; it is unscannable then.
+    """
+    known = tuple(compared)
+    found = [each for each in map(match, known) if each]
     allowed = [each for each in found if each.set.kind is Kind.ALLOW]
     judged = [_vetoed(each, allowed) if each.set.kind is Kind.HARMFUL else each for each in found]
     judged.sort(key=_worst_first)
+    matches = tuple(judged)
+    if problem:
+        return Outcome("unscannable", problem, None, matches)
     effective = [each for each in judged if each.set.kind is Kind.HARMFUL and each.vetoed_by is None]
-    if not effective:
-        return Outcome("allow", None, tuple(judged))
-    return Outcome(effective[0].level, effective[0].set.name, tuple(judged))
+    if effective:
+        return Outcome(effective[0].level, None, effective[0].set.name, matches)
+    for each in known:
+        if each.reason and each.set.kind is Kind.HARMFUL:
+            why = f"the harmful set {each.set.name} could not be compared, so the image is not allowed"
+            return Outcome("unscannable", Unreadable(each.reason, why), None, matches)
+    return Outcome("allow", None, None, matches)
 
 
 def _vetoed(harmful: Match, allowed: Sequence[Match]) -> Match:
@@ -150,7 +190,8 @@ def _vetoed(harmful: Match, allowed: Sequence[Match]) -> Match:
     ]
     if not vetoes:
         return harmful
-    return replace(harmful, vetoed_by=max(vetoes, key=lambda each: (each.candidate.score, each.nearest.score)).set.name)
+    best = max(vetoes, key=lambda each: (each.candidate.score, each.candidate.similarity))
+    return replace(harmful, vetoed_by=best.set.name)
 
 
 def _worst_first(each: Match) -> tuple[bool, bool, int, int, float, float, str]:
@@ -162,6 +203,6 @@ def _worst_first(each: Match) -> tuple[bool, bool, int, int, float, float, str]:
         -_RANK[each.level],
         -each.set.severity,
         -each.candidate.score,
-        -each.nearest.score,
+        -each.candidate.similarity,
         each.set.name,
     )

@@ -1,4 +1,4 @@
-"""What was made of images of late, by the SHA-256 of their bytes: an exact duplicate is not embedded again.
+"""Recent embeddings, by the SHA-256 of the bytes: an exact duplicate is not embedded again.
 
 A digest costs 1/250 of decoding and embedding. The verdict is still the duplicate's own: it is searched for, checked
 and decided anew.
@@ -7,37 +7,17 @@ and decided anew.
 import pickle
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 
-from embedding.image import Unreadable
-from matcher.search import Needs, View
-from matcher.verdict import ImageFacts
-
-Key = tuple[str, Needs]  # digest, and what was needed
+Key = TypeVar("Key", bound=Hashable)
+Made = TypeVar("Made")
 
 
-@dataclass(frozen=True, slots=True)
-class Embedded:
-    """What an image's bytes come to.
-
-    Attributes:
-        facts: None if they could not be decoded.
-        problem: why there is no view.
-        view: None if there is a problem.
-        mirror: None where no set asks for it.
-    """
-
-    facts: ImageFacts | None
-    problem: Unreadable | None = None
-    view: View | None = None
-    mirror: View | None = None
-
-
-class Recent:
+class Duplicates(Generic[Key, Made]):
     """Keeps what was made last, within a bound. Safe to use from several threads.
 
     It is kept as bytes in one block, a ring. As objects, scattered between the pixels of pictures, what was made of
@@ -52,14 +32,14 @@ class Recent:
         self._at = 0  # where the next goes
         self._lock = threading.Lock()
         self._kept: OrderedDict[Key, tuple[int, int]] = OrderedDict()  # oldest first: start and end in the block
-        self._making: dict[Key, Future[Embedded]] = {}
+        self._making: dict[Key, Future[Made]] = {}
 
-    def claim(self, key: Key) -> tuple[Future[Embedded], bool]:
+    def claim(self, key: Key) -> tuple[Future[Made], bool]:
         """What was made, or will be, of these bytes; True: it is yours to make, then `settle` or `forsake` it.
 
         Before waiting for what others make, settle what you have claimed yourself: so nobody waits for ever.
         """
-        made: Future[Embedded] = Future()
+        made: Future[Made] = Future()
         with self._lock:
             if key in self._making:
                 return self._making[key], False
@@ -71,10 +51,10 @@ class Recent:
         made.set_result(pickle.loads(kept))  # noqa: S301 (nobody else writes there)
         return made, False
 
-    def settle(self, key: Key, embedded: Embedded) -> None:
-        """This is what was claimed. Files that could not be decoded are not kept: memory may just have been short."""
-        self._making[key].set_result(embedded)
-        kept = b"" if embedded.facts is None else pickle.dumps(embedded)
+    def settle(self, key: Key, made: Made, *, keep: bool) -> None:
+        """This is what was claimed; `keep` it for duplicates that come later."""
+        self._making[key].set_result(made)
+        kept = pickle.dumps(made) if keep else b""
         with self._lock:
             del self._making[key]
             if 0 < len(kept) <= len(self._block):

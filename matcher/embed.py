@@ -1,4 +1,4 @@
-"""A part of a batch on its worker: fetch → decode → encode. Share-nothing: no other thread works on these images.
+"""A part of a batch on its worker: fetch → decode → look. Share-nothing: no other thread works on these images.
 
 The pictures of a part are encoded together, fewer if they are large, so that memory is bounded by pixels.
 """
@@ -8,22 +8,17 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from embedding.allocator import give_back
 from embedding.decode.decoder import decode
 from embedding.encoder import Encoder
 from embedding.fetch.fetcher import Fetcher
-from embedding.image import Reason, Unreadable
-from embedding.local.keypoints import Keypoints, detect
-from embedding.picture import Picture, Pixels, Size
-from matcher.compose import Case
-from matcher.duplicates import Embedded, Key, Recent
-from matcher.search import Needs, View
-from matcher.verdict import ImageFacts
+from embedding.image import Facts, Image, Reason, Unreadable
+from embedding.look import Look, Needs, least_side, look
+from embedding.picture import Picture
+from matcher.duplicates import Duplicates
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -32,7 +27,28 @@ if TYPE_CHECKING:
 GROUP_PIXELS = 32_000_000
 GIVE_BACK_AFTER = 128  # images: so often, every few seconds at full load, what they took goes back to the system
 
-STAGES = ("fetch", "decode", "encode", "search", "verify")
+STAGES = ("fetch", "decode", "encode", "search", "check")
+
+Key = tuple[str, Needs]  # digest of the bytes, and what was needed
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embedded:
+    """What became of an image's bytes.
+
+    Attributes:
+        facts: of the file; None if it could not be decoded.
+        problem: why there is no look.
+        look: None if there is a problem.
+        fetched: whether its bytes were had.
+        duplicate: the same bytes were embedded recently, or are right now.
+    """
+
+    facts: Facts | None = None
+    problem: Unreadable | None = None
+    look: Look | None = None
+    fetched: bool = True
+    duplicate: bool = False
 
 
 class Clock:
@@ -61,7 +77,7 @@ class Embedder:
         fetcher: gets an image's bytes.
         max_pixels: cap on width x height of one picture.
         reduce: let JPEGs be decoded at a fraction of their size where that changes the vectors by rounding only.
-        recent_bytes: of memory for what was made of recent images, see `Recent`.
+        recent_bytes: of memory for recent embeddings, see `Duplicates`.
     """
 
     def __init__(self, encoder: Encoder, fetcher: Fetcher, *, max_pixels: int, reduce: bool, recent_bytes: int) -> None:
@@ -69,37 +85,32 @@ class Embedder:
         self._fetcher = fetcher
         self._max_pixels = max_pixels
         self._reduce = reduce
-        self._recent = Recent(recent_bytes)
+        self._recent: Duplicates[Key, Embedded] = Duplicates(recent_bytes)
         self._kept = 0  # images that may have left memory behind
         self._lock = threading.Lock()
 
-    def embed(self, cases: Sequence[Case], needs: Needs, clock: Clock) -> None:
-        """Fill in facts and views of each case, or its problem; and whether it is a duplicate."""
-        self._give_back(len(cases))
+    def embed(self, images: Sequence[Image], needs: Needs, clock: Clock) -> list[Embedded]:
+        """One for each image, in their order."""
+        self._give_back(len(images))
         claimed: dict[Key, bytes] = {}
-        coming: list[tuple[Case, Future[Embedded]]] = []
+        coming: list[Embedded | tuple[Future[Embedded], bool]] = []
         try:
-            for case in cases:
+            for image in images:
                 with clock("fetch"):
-                    data = self._fetched(case)
+                    data = self._fetched(image)
                 if isinstance(data, Unreadable):
-                    case.problem = data
+                    coming.append(Embedded(problem=data, fetched=False))
                     continue
                 key = (hashlib.sha256(data).hexdigest(), needs)
                 made, ours = self._recent.claim(key)
-                coming.append((case, made))
+                coming.append((made, not ours))
                 if ours:
                     claimed[key] = data
-                else:
-                    case.duplicate = True
             self._make(claimed, needs, clock)
         except BaseException as error:
             self._recent.forsake(claimed, error)
             raise
-        for case, made in coming:
-            embedded = made.result()
-            case.facts, case.problem, case.view = embedded.facts, embedded.problem, embedded.view
-            case.mirror = embedded.mirror
+        return [each if isinstance(each, Embedded) else replace(each[0].result(), duplicate=each[1]) for each in coming]
 
     def _give_back(self, coming: int) -> None:
         with self._lock:
@@ -108,20 +119,22 @@ class Embedder:
         if due:
             give_back()
 
-    def _fetched(self, case: Case) -> bytes | Unreadable:
-        source = case.image.source
-        return source if isinstance(source, Unreadable) else self._fetcher.fetch(source)
+    def _fetched(self, image: Image) -> bytes | Unreadable:
+        if image.problem:
+            return image.problem
+        if image.source is None:
+            return Unreadable(Reason.MALFORMED_EVENT, "the event names no image")
+        return self._fetcher.fetch(image.source)
 
     def _make(self, claimed: Mapping[Key, bytes], needs: Needs, clock: Clock) -> None:
         """Settle all that was claimed."""
-        # The check's keypoints are as large as the pixels that they are found in.
-        least_side = self.encoder.least_side if self._reduce and not needs.keypoints else None
+        least = least_side(self.encoder, needs) if self._reduce else None
         group: list[_Opened] = []
         for key, data in claimed.items():
             with clock("decode"):
-                picture = decode(data, self._max_pixels, least_side)
+                picture = decode(data, self._max_pixels, least)
             if isinstance(picture, Unreadable):
-                self._recent.settle(key, Embedded(None, picture))
+                self._recent.settle(key, Embedded(problem=picture), keep=False)  # memory may just have been short
                 continue
             group.append(_Opened(key, picture, _facts(key, data, picture)))
             if sum(each.picture.pixels.size for each in group) > 3 * GROUP_PIXELS:
@@ -131,41 +144,24 @@ class Embedder:
             self._encode(group, needs, clock)
 
     def _encode(self, group: Sequence["_Opened"], needs: Needs, clock: Clock) -> None:
-        pictures = [each.picture.pixels for each in group]
-        sizes = [each.picture.size for each in group]
+        pictures, sizes = [each.picture.pixels for each in group], [each.picture.size for each in group]
         with clock("encode"):
-            views = self._views(pictures, sizes, needs)
-            mirrored = [np.ascontiguousarray(pixels[:, ::-1]) for pixels in pictures] if needs.mirror else []
-            mirrors = self._views(mirrored, sizes, needs) if mirrored else [None] * len(group)
-        for each, view, mirror in zip(group, views, mirrors, strict=True):
-            if view is None or (needs.mirror and mirror is None):
-                what = f"too little detail for {self.encoder.name} to tell it from other pictures"
-                embedded = Embedded(each.facts, Unreadable(Reason.FEATURELESS, what))
-            else:
-                embedded = Embedded(each.facts, None, view, mirror)
-            self._recent.settle(each.key, embedded)
+            looks = look(self.encoder, pictures, needs, sizes)
+        for each, found in zip(group, looks, strict=True):
+            problem = None if found else Unreadable(Reason.FEATURELESS, self._featureless())
+            self._recent.settle(each.key, Embedded(each.facts, problem, found), keep=True)
 
-    def _views(self, pictures: Sequence[Pixels], sizes: Sequence[Size], needs: Needs) -> list[View | None]:
-        """What the pictures are compared by; None for those with too little detail."""
-        encoded = self.encoder.encode(pictures, sizes)
-        keypoints: Sequence[Keypoints | None] = [None] * len(pictures)
-        if needs.keypoints:
-            keypoints = encoded.keypoints or [detect(pixels) for pixels in pictures]
-        return [
-            None if featureless else View(vector, found)
-            for vector, featureless, found in zip(encoded.vectors, encoded.featureless, keypoints, strict=True)
-        ]
+    def _featureless(self) -> str:
+        return f"too little detail for {self.encoder.name} to tell it from other pictures"
 
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
     key: Key
     picture: Picture
-    facts: ImageFacts
+    facts: Facts
 
 
-def _facts(key: Key, data: bytes, picture: Picture) -> ImageFacts:
+def _facts(key: Key, data: bytes, picture: Picture) -> Facts:
     height, width = picture.size
-    return ImageFacts(
-        sha256=key[0], bytes=len(data), format=picture.format, width=width, height=height, frames=picture.frames
-    )
+    return Facts(key[0], len(data), picture.format, width, height, picture.frames)

@@ -1,4 +1,4 @@
-"""What the geometric check says of a candidate (plain values, standard library only)."""
+"""Candidates, and what the geometric check says of them (plain values, standard library only)."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -33,10 +33,11 @@ class Evidence:
 
 
 class Candidate(NamedTuple):  # as many as neighbours
-    """A reference that the search found, and what became of it in the check.
+    """A reference that the search found, and what the check says of it.
 
     Attributes:
-        checked: whether it could be checked: the set wants it, and image and reference have enough keypoints.
+        neighbour: the reference.
+        checked: whether it could be checked: the set checks, and image and reference have enough keypoints.
         evidence: None if it was not checked, or does not lie in the image.
     """
 
@@ -45,6 +46,23 @@ class Candidate(NamedTuple):  # as many as neighbours
     evidence: Evidence | None = None
 
     @property
+    def similarity(self) -> float:
+        """Cosine of image and reference."""
+        return self.neighbour.score
+
+    @property
     def score(self) -> float:
         """Of the check; 0 without evidence."""
         return self.evidence.score if self.evidence else 0.0
+
+
+def flipped(corners: Corners) -> Corners:
+    """The same places in the mirror image, in the same order."""
+    first, second, third, fourth = ((1 - x, y) for x, y in corners)
+    return first, second, third, fourth
+
+
+def renamed(corners: Corners) -> Corners:
+    """The corners of a mirror image, in the order of those of the picture that it mirrors."""
+    upper_left, upper_right, lower_right, lower_left = corners
+    return upper_right, upper_left, lower_left, lower_right

@@ -1,4 +1,4 @@
-"""Why a picture matched a set or did not, for a person to look at: where the reference lies, and a sentence.
+"""Why a picture matched a set or did not, for a person to read: where the reference lies, and a sentence.
 
 A verdict has the region and the figures, and not the pairs of corners. Those are computed again, by the same check.
 """
@@ -8,22 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from embedding.encoder import Encoder
-from embedding.local.features import unpack
+from embedding.local.features import FeaturesError, unpack
 from embedding.local.keypoints import Keypoints, detect
+from embedding.look import Look, look, mirrored
 from embedding.picture import Pixels
 from matcher.check.align import Floats
 from matcher.check.weigh import Alignment, check
 from matcher.decide import ROUNDING
-from matcher.evidence import Candidate, Corners
-from matcher.search import Examiner, View, candidates
-from matcher.verdict import Near, SetMatch, SetSeen, Verdict
-from reference_sets.model import Mirrored, Neighbour, ReferenceSet
+from matcher.evidence import Candidate, Corners, flipped, renamed
+from matcher.search import Searcher, candidates, needs_of
+from matcher.verdict import SetMatch, SetResult, Verdict
+from reference_sets.model import Neighbour, ReferenceSet
 from reference_sets.store import Store
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Overlay:
-    """How a reference lies in a picture, both as they are seen. Positions are fractions of width and height.
+    """How a reference lies in a picture. Positions are fractions of width and height, as both are shown.
 
     Attributes:
         region: the reference's corners in the picture, its upper left first; may lie outside.
@@ -53,18 +54,18 @@ class Explanation:
     """One set, and the reference of it that says most about the picture.
 
     Attributes:
-        seen: the set as it was searched.
+        result: the set as it was searched.
         match: what the verdict says; None where the set did not match.
-        near: the reference that matched, else the best one; None in an empty set.
-        corners: of the picture, as the check sees it.
-        candidate: what search and check say of the reference; None if the set has changed meanwhile.
+        near: the reference that matched, else the best candidate; None in an empty set.
+        corners: of the picture, as the check uses it.
+        candidate: what search and check say of the reference now; None if the set has changed meanwhile.
         known: None where the set keeps nothing of it for a check.
         overlay: None where it does not lie in the picture.
     """
 
-    seen: SetSeen
+    result: SetResult
     match: SetMatch | None
-    near: Near | None
+    near: Neighbour | None
     corners: int
     candidate: Candidate | None
     known: Known | None
@@ -72,7 +73,7 @@ class Explanation:
 
 
 def explain(
-    pixels: Pixels, verdict: Verdict, *, encoder: Encoder, examiner: Examiner, store: Store
+    pixels: Pixels, verdict: Verdict, *, encoder: Encoder, searcher: Searcher, store: Store
 ) -> tuple[Explanation, ...]:
     """Each set of a verdict, the matches first.
 
@@ -80,66 +81,95 @@ def explain(
         pixels: of the picture that was judged; it was not unscannable.
         verdict: on it.
         encoder: as the judge has it; so the others.
-        examiner: searches and checks once more.
+        searcher: searches and checks once more.
         store: has the references' features.
 
     Raises:
         StoreError, Away: as the store does.
-        FeaturesError: a row of a set is damaged or was made by another version.
     """
-    straight = _view(encoder, pixels)
-    mirror = _view(encoder, _mirror(pixels))
     matches = {match.set: match for match in verdict.matches}
-    found = []
     place = {name: index for index, name in enumerate(matches)}
-    for seen in sorted(verdict.sets, key=lambda each: place.get(each.set, len(place))):
-        match = matches.get(seen.set)
-        near = match.nearest if match else seen.nearest
-        if near is None:
-            found.append(Explanation(seen, match, None, _corners(straight), None, None, None))
-            continue
-        candidate = _candidate(near, store.describe(seen.set), examiner, straight, mirror)
-        known = kept(store, seen.set, near)
-        evidence = candidate.evidence if candidate else None
-        laid = lay(pixels, known, mirrored=evidence.mirrored) if known and evidence else None
-        found.append(Explanation(seen, match, near, _corners(straight), candidate, known, laid))
-    return tuple(found)
+    described = {result.set: store.describe(result.set) for result in verdict.sets}
+    (found,) = look(encoder, [pixels], needs_of(list(described.values())))
+    results = sorted(verdict.sets, key=lambda each: place.get(each.set, len(place)))
+    return tuple(
+        _explained(pixels, each, matches.get(each.set), described[each.set], found, searcher, store)
+        for each in results
+        if found
+    )
 
 
-def kept(store: Store, name: str, near: Near) -> Known | None:
-    """What the set keeps of a reference for the check; None where it is nothing, or the reference is gone."""
-    rows = store.features(name, [Neighbour(near.id, near.label, near.score, mirrored) for mirrored in (False, True)])
-    straight, mirror = (rows.get((near.id, mirrored)) for mirrored in (False, True))
-    return Known(unpack(straight), unpack(mirror) if mirror else None) if straight else None
+def _explained(  # noqa: PLR0913, PLR0917 (one call, and all of it is different for each set)
+    pixels: Pixels,
+    result: SetResult,
+    match: SetMatch | None,
+    described: ReferenceSet,
+    found: Look,
+    searcher: Searcher,
+    store: Store,
+) -> Explanation:
+    corners = len(found.view.keypoints) if found.view.keypoints else 0
+    near = nearest(result, match)
+    if near is None:
+        return Explanation(result, match, None, corners, None, None, None)
+    (neighbours,) = searcher.search(described, [found])
+    listed = candidates(found, neighbours, searcher.read(described, [neighbours]))
+    candidate = next((one for one in listed if one.neighbour.id == near.id), None)
+    known = kept(store, result.set, near)
+    evidence = candidate.evidence if candidate else None
+    overlay = lay(pixels, known, mirror=evidence.mirrored) if known and evidence else None
+    return Explanation(result, match, near, corners, candidate, known, overlay)
 
 
-def lay(pixels: Pixels, known: Known, *, mirrored: bool) -> Overlay | None:
+def nearest(result: SetResult, match: SetMatch | None) -> Neighbour | None:
+    """The reference that matched, else the best candidate of the set."""
+    if match:
+        return Neighbour(match.reference.id, match.reference.label, match.similarity.score)
+    if result.candidates:
+        best = result.candidates[0]
+        return Neighbour(best.id, best.label, best.similarity)
+    return None
+
+
+def kept(store: Store, name: str, near: Neighbour) -> Known | None:
+    """What the set keeps of a reference for the check; None if that is nothing or damaged, or it is gone."""
+    rows = store.features(name, [near._replace(mirrored=each) for each in (False, True)])
+    straight, mirror = (rows.get((near.id, each)) for each in (False, True))
+    try:
+        return Known(unpack(straight), unpack(mirror) if mirror else None) if straight else None
+    except FeaturesError:
+        return None
+
+
+def lay(pixels: Pixels, known: Known, *, mirror: bool) -> Overlay | None:
     """How a reference lies in a picture; None if it does not.
 
     Args:
         pixels: of the picture.
         known: of the reference.
-        mirrored: whether the picture shows the reference's mirror image, as the verdict's evidence says.
+        mirror: whether the picture shows the reference's mirror image, as the verdict's evidence says.
     """
-    if not mirrored:
+    if not mirror:
         (found,) = check(detect(pixels), [known.keypoints])
         return Overlay(found.region, found.back, found.pairs) if found else None
     if known.mirror:
         (found,) = check(detect(pixels), [known.mirror])
-        return Overlay(_other_way(found.region), _flipped(found.back), _pairs_flipped(found, 2)) if found else None
-    (found,) = check(detect(_mirror(pixels)), [known.keypoints])
-    return Overlay(_flipped(found.region), _other_way(found.back), _pairs_flipped(found, 0)) if found else None
+        return Overlay(renamed(found.region), flipped(found.back), _pairs_flipped(found, 2)) if found else None
+    (found,) = check(detect(mirrored(pixels)), [known.keypoints])
+    return Overlay(flipped(found.region), renamed(found.back), _pairs_flipped(found, 0)) if found else None
 
 
 def why(one: Explanation) -> str:
     """One sentence on why the set matched, or did not."""
-    match = one.match
+    match, result = one.match, one.result
     if one.near is None:
         return "no match: the set is empty"
     head: str = match.level if match else "no match"
     if match and match.vetoed_by:
         head += f", taken back by {match.vetoed_by}"
-    said = [] if one.seen.verify == "off" else _checked(one)
+    if not result.compared:
+        return f"{head}: the picture has too few corners to be compared with this set"
+    said = [] if result.rules.check.use == "off" else _checked(one)
     threshold, level = _limit(one, "similarity")
     if threshold > 0 or not said:  # else similarity only makes candidates
         said.append(_compared("the similarity", one.near.score, threshold, level))
@@ -165,14 +195,9 @@ def _checked(one: Explanation) -> list[str]:
 
 def _limit(one: Explanation, what: str) -> tuple[float, str]:
     """The threshold of the level that was reached, else of review; and its name."""
-    level = one.match.level if one.match else "review"
-    limits = {
-        ("similarity", "review"): one.seen.review,
-        ("similarity", "block"): one.seen.block,
-        ("check", "review"): one.seen.check_review,
-        ("check", "block"): one.seen.check_block,
-    }
-    return limits[what, level], level
+    level = one.match.reached if one.match else "review"
+    rules = one.result.rules.check if what == "check" else one.result.rules.similarity
+    return (rules.block if level == "block" else rules.review), level
 
 
 def _compared(what: str, score: float, threshold: float, level: str) -> str:
@@ -180,41 +205,8 @@ def _compared(what: str, score: float, threshold: float, level: str) -> str:
     return f"{what} {score:.3f} {reached} {level}'s {threshold:.3f}"
 
 
-def _view(encoder: Encoder, pixels: Pixels) -> View:
-    encoded = encoder.encode([pixels])
-    return View(encoded.vectors[0], encoded.keypoints[0] if encoded.keypoints else detect(pixels))
-
-
-def _corners(view: View) -> int:
-    return len(view.keypoints) if view.keypoints else 0
-
-
-def _candidate(near: Near, known: ReferenceSet, examiner: Examiner, straight: View, mirror: View) -> Candidate | None:
-    """The reference among the candidates of the set, as the judge has found them."""
-    mirrors = [mirror if known.mirrored is Mirrored.QUERIED else None]
-    found = examiner.search(known, [straight], mirrors)
-    checked = candidates(straight, mirrors[0], found[0], examiner.read(known, found))
-    return next((one for one in checked if one.neighbour.id == near.id), None)
-
-
-def _mirror(pixels: Pixels) -> Pixels:
-    return np.ascontiguousarray(pixels[:, ::-1])
-
-
-def _flipped(corners: Corners) -> Corners:
-    """The same corners in the mirror image."""
-    first, second, third, fourth = ((1 - x, y) for x, y in corners)
-    return first, second, third, fourth
-
-
-def _other_way(corners: Corners) -> Corners:
-    """The corners of a mirror image, named as those of what it mirrors."""
-    upper_left, upper_right, lower_right, lower_left = corners
-    return upper_right, upper_left, lower_left, lower_right
-
-
 def _pairs_flipped(found: Alignment, column: int) -> Floats:
     """The pairs with the x of one side as in the mirror image."""
     pairs = found.pairs.copy()
     pairs[:, column] = 1 - pairs[:, column]
-    return pairs
+    return np.asarray(pairs, np.float32)

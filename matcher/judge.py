@@ -1,36 +1,41 @@
 """The straight line for one batch: images in, verdicts out, one for each, in their order."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 
-from matcher.compose import Case, Image, compose
-from matcher.embed import STAGES, Clock, Embedder
-from matcher.search import Examiner, Found, Known, Needs, View, candidates
+from embedding.image import Image, Reason
+from embedding.look import Look
+from matcher.compose import EncoderUsed, compose
+from matcher.decide import Compared
+from matcher.embed import Clock, Embedded, Embedder
+from matcher.evidence import Candidate
+from matcher.search import Found, Known, Searcher, candidates, comparable, needs_of
 from matcher.verdict import Timings, Verdict
 from matcher.workers import Workers
-from reference_sets.in_force import Look, Watch
+from reference_sets.in_force import SetsInForce, Snapshot
 from reference_sets.store import UnknownSet
-
-__all__ = ["Image", "Judge", "Judged"]
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What a batch came to.
+    """The result of a batch.
 
     Attributes:
         verdicts: in the order of the images.
         seconds: of work in each stage for the whole batch, of all workers together.
-        look: the sets as they were searched.
-        duplicates: images whose exact bytes were embedded of late, and not again.
+        snapshot: the sets as they were searched.
+        duplicates: images whose exact bytes were embedded recently, and not again.
+        damaged: number of references that are left out because they are damaged, for each set that has some.
     """
 
     verdicts: tuple[Verdict, ...]
     seconds: dict[str, float]
-    look: Look
+    snapshot: Snapshot
     duplicates: int
+    damaged: Mapping[str, int]
 
 
 class Judge:
@@ -38,15 +43,15 @@ class Judge:
 
     Args:
         embedder: makes pictures comparable.
-        examiner: searches the sets and checks what it finds.
-        watch: which sets there are, with their thresholds and versions.
+        searcher: searches the sets and checks what it finds.
+        sets: those in force, with their thresholds and versions.
         workers: do what takes a processor's time: embedding and checking.
     """
 
-    def __init__(self, *, embedder: Embedder, examiner: Examiner, watch: Watch, workers: Workers) -> None:
+    def __init__(self, *, embedder: Embedder, searcher: Searcher, sets: SetsInForce, workers: Workers) -> None:
         self._embedder = embedder
-        self._examiner = examiner
-        self._watch = watch
+        self._searcher = searcher
+        self._sets = sets
         self._workers = workers
         self._numbers = itertools.count()
 
@@ -62,66 +67,93 @@ class Judge:
         """Verdicts for `images`, one each, in their order.
 
         Raises:
+            SetsUnfit: the sets cannot be judged by as they are; try again when they can.
             Away: Milvus stayed away for longer than we may wait.
-            StoreError: the sets cannot be matched by this encoder.
+            StoreError: Milvus refuses.
         """
         clock, number = Clock(), next(self._numbers)
-        look = self._watch.look()
+        snapshot = self._sets.read()
         while True:
-            needs = Needs.of(look.sets)
-            cases = [Case(image) for image in images]
-            self._workers.spread(number, partial(self._embedder.embed, needs=needs, clock=clock), self._parts(cases))
-            look = self._find([case for case in cases if case.view is not None], clock, number)
-            if Needs.of(look.sets).within(needs):
-                break  # else a set has changed meanwhile, and wants what was not made of the images
-        timings = Timings(**{f"{stage}_ms": round(clock.seconds[stage] * 1000, 3) for stage in STAGES})
-        verdicts = tuple(compose(case, look.sets, self._embedder.encoder.fingerprint, timings) for case in cases)
-        return Judged(verdicts, clock.seconds, look, sum(case.duplicate for case in cases))
+            needs = needs_of(snapshot.sets)
+            embed = partial(self._embedder.embed, needs=needs, clock=clock)
+            embedded = [one for part in self._workers.spread(number, embed, self._parts(images)) for one in part]
+            snapshot, found = self._find([one.look for one in embedded if one.look], clock, number)
+            if needs_of(snapshot.sets).within(needs):
+                break  # else a set has changed meanwhile, and needs what was not made of the images
+        timings = Timings(**{f"{stage}_ms": round(seconds * 1000, 3) for stage, seconds in clock.seconds.items()})
+        verdicts = self._verdicts(images, embedded, snapshot, found, timings)
+        duplicates = sum(one.duplicate for one in embedded)
+        return Judged(verdicts, clock.seconds, snapshot, duplicates, self._searcher.damaged(snapshot.sets))
 
-    def _parts(self, cases: Sequence[Case]) -> list[Sequence[Case]]:
-        """Equal parts, as many for each worker, none larger or smaller than the encoder wants; the last may be smaller.
+    def _parts(self, images: Sequence[Image]) -> list[Sequence[Image]]:
+        """Equal parts, as many for each worker, none larger or smaller than suits the encoder; the last may be smaller.
 
         A network reads all of its weights for each part, and yet verdicts come sooner so at half of the capacity than
         with a small batch on one worker beside another batch on the next: 95 % within 322 ms instead of 459, in one
         comparison.
         """
         encoder = self._embedder.encoder
-        number = _up(_up(len(cases), encoder.together), self._workers.threads) * self._workers.threads
-        size = max(encoder.least_together, _up(len(cases), max(1, number)))
-        return [cases[start : start + size] for start in range(0, len(cases), size)]
+        number = _up(_up(len(images), encoder.together), self._workers.threads) * self._workers.threads
+        size = max(encoder.least_together, _up(len(images), max(1, number)))
+        return [images[start : start + size] for start in range(0, len(images), size)]
 
-    def _find(self, cases: Sequence[Case], clock: Clock, number: int) -> Look:
-        """Fill in each case's candidates, one search per set; returns the look that the search rests on."""
-        look = self._watch.look()
-        if not cases:
-            return look
-        views, mirrors = [case.view for case in cases if case.view], [case.mirror for case in cases]
+    def _find(self, looks: Sequence[Look], clock: Clock, number: int) -> tuple[Snapshot, list[list[list[Candidate]]]]:
+        """The sets that the search rests on, and per look and set its candidates; one search per set."""
+        snapshot = self._sets.read()
+        if not looks:
+            return snapshot, []
         with clock("search"):
             try:
-                found = self._searched(look, views, mirrors)
-                again = self._watch.look()
-            except UnknownSet:  # dropped since the look was taken
-                found, again = [], self._watch.look(fresh=True)
-            if not found or again.sets != look.sets:  # the search may have waited for minutes
-                look, found = again, self._searched(again, views, mirrors)
-        with clock("verify"):
-            known = [self._examiner.read(each, near) for each, near in zip(look.sets, found, strict=True)]
-        near = [(case, [per_set[index] for per_set in found]) for index, case in enumerate(cases)]
-        # On one worker: in many short steps, between which Python's lock is asked for, two get no further than one.
-        self._workers.spread(number, partial(_check, known=known, clock=clock), [near])
-        return look
+                found = self._searched(snapshot, looks)
+                again = self._sets.read()
+            except UnknownSet:  # dropped since the snapshot was taken
+                found, again = [], self._sets.read(fresh=True)
+            if not found or again.sets != snapshot.sets:  # the search may have waited for minutes
+                snapshot, found = again, self._searched(again, looks)
+        with clock("check"):
+            known = [self._searcher.read(each, near) for each, near in zip(snapshot.sets, found, strict=True)]
+        near = [(look, [per_set[index] for per_set in found]) for index, look in enumerate(looks)]
+        # On one worker: in many short steps, between which the GIL is asked for, two get no further than one.
+        (checked,) = self._workers.spread(number, partial(_check, known=known, clock=clock), [near])
+        return snapshot, checked
 
-    def _searched(self, look: Look, views: Sequence[View], mirrors: Sequence[View | None]) -> list[list[Found]]:
+    def _searched(self, snapshot: Snapshot, looks: Sequence[Look]) -> list[list[Found]]:
         """Per set, per image: what is near it and its mirror image."""
-        return [self._examiner.search(known, views, mirrors) for known in look.sets]
+        return [self._searcher.search(known, looks) for known in snapshot.sets]
+
+    def _verdicts(
+        self,
+        images: Sequence[Image],
+        embedded: Sequence[Embedded],
+        snapshot: Snapshot,
+        found: Sequence[list[list[Candidate]]],
+        timings: Timings,
+    ) -> tuple[Verdict, ...]:
+        encoder = self._embedder.encoder
+        used, now, looked = EncoderUsed(encoder.name, encoder.fingerprint), datetime.now(UTC), iter(found)
+        return tuple(
+            compose(image, one, _compared(snapshot, one, next(looked) if one.look else []), used, timings, now)
+            for image, one in zip(images, embedded, strict=True)
+        )
 
 
-def _check(near: Sequence[tuple[Case, list[Found]]], known: Sequence[Known], clock: Clock) -> None:
-    """Fill in each case's candidates, per set."""
-    with clock("verify"):
-        for case, found in near:
-            pairs = zip(found, known, strict=True)
-            case.found = [candidates(case.view, case.mirror, each, kept) for each, kept in pairs if case.view]
+def _check(
+    near: Sequence[tuple[Look, list[Found]]], known: Sequence[Known], clock: Clock
+) -> list[list[list[Candidate]]]:
+    """Per look and set its candidates."""
+    with clock("check"):
+        return [[candidates(look, each, kept) for each, kept in zip(found, known, strict=True)] for look, found in near]
+
+
+def _compared(snapshot: Snapshot, one: Embedded, found: Sequence[list[Candidate]]) -> list[Compared]:
+    """Each set, with what was found in it, or why it was not compared."""
+    if one.look is None:
+        reason = one.problem.reason if one.problem else Reason.NOT_COMPARED
+        return [Compared(known, reason=reason) for known in snapshot.sets]
+    return [
+        Compared(known, near, None if comparable(known, one.look) else Reason.FEATURELESS)
+        for known, near in zip(snapshot.sets, found, strict=True)
+    ]
 
 
 def _up(number: int, by: int) -> int:

@@ -1,13 +1,16 @@
-"""Keypoints of references that were checked lately: reading them from Milvus costs more than checking them."""
+"""Keypoints of references that were checked recently: reading them from Milvus costs more than checking them."""
 
+import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from embedding.local.features import FeaturesError, unpack
 from embedding.local.keypoints import Keypoints
 from reference_sets.model import Neighbour, ReferenceSet
-from reference_sets.store import Store, StoreError
+from reference_sets.store import Store
+
+log = logging.getLogger("vigilens.sets")
 
 Row = tuple[str, bool]  # id, mirrored
 Key = tuple[str, int, Row]  # set, its version
@@ -16,7 +19,7 @@ Key = tuple[str, int, Row]  # set, its version
 _OVERHEAD = 1024
 
 
-class Shelf:
+class KeypointCache:
     """Keeps what was used last, within a bound. Safe to use from several threads.
 
     A set's version is part of the key, so what was read before a change is never used after it.
@@ -32,16 +35,16 @@ class Shelf:
         self._lock = threading.Lock()
         self._kept: OrderedDict[Key, Keypoints] = OrderedDict()
         self._bytes = 0
+        self._damaged: dict[str, dict[Row, int]] = {}  # set → row → version of the set in which it is damaged
 
-    def keypoints(self, known: ReferenceSet, neighbours: Iterable[Neighbour]) -> dict[Row, Keypoints]:
-        """By id and mirrored; those that are gone from the set meanwhile, or have none, are missing.
+    def keypoints(self, known: ReferenceSet, neighbours: Iterable[Neighbour]) -> dict[Row, Keypoints | None]:
+        """By id and mirrored; None where they are damaged. Those that have none, or are gone from the set, are missing.
 
         Raises:
-            StoreError: as the store does; or features are damaged or of another version.
-            Away: as the store does.
+            StoreError, Away: as the store does.
         """
         wanted = {(one.id, one.mirrored): one for one in neighbours}
-        found: dict[Row, Keypoints] = {}
+        found: dict[Row, Keypoints | None] = {}
         with self._lock:
             for row in wanted:
                 key = (known.name, known.version, row)
@@ -51,10 +54,36 @@ class Shelf:
         missing = [one for row, one in wanted.items() if row not in found]
         if missing:
             read = self._store.features(known.name, missing)
-            fresh = {row: _unpacked(known, row, data) for row, data in read.items() if data}
-            self._keep(known, fresh)
+            fresh = {row: self._unpacked(known, row, data) for row, data in read.items() if data}
+            self._keep(known, {row: keypoints for row, keypoints in fresh.items() if keypoints})
             found |= fresh
         return found
+
+    def damaged(self, sets: Iterable[ReferenceSet]) -> Mapping[str, int]:
+        """Number of rows whose keypoints are known to be damaged, for each set that has some."""
+        with self._lock:
+            versions = {known.name: known.version for known in sets}
+            counts = {
+                name: sum(version == versions.get(name) for version in rows.values())
+                for name, rows in self._damaged.items()
+            }
+            return {name: count for name, count in counts.items() if count}
+
+    def _unpacked(self, known: ReferenceSet, row: Row, data: bytes) -> Keypoints | None:
+        try:
+            return unpack(data)
+        except FeaturesError as error:
+            self._report(known, row, str(error))
+            return None
+
+    def _report(self, known: ReferenceSet, row: Row, why: str) -> None:
+        """Once for each row: it is found again with each picture that it is near to."""
+        with self._lock:
+            rows = self._damaged.setdefault(known.name, {})
+            new, rows[row] = row not in rows, known.version
+        if new:
+            fields = {"set": known.name, "reference": row[0], "why": why}
+            log.error("a damaged reference is left out: add its picture again", extra={"fields": fields})
 
     def _keep(self, known: ReferenceSet, fresh: dict[Row, Keypoints]) -> None:
         with self._lock:
@@ -66,13 +95,6 @@ class Shelf:
             while self._bytes > self._max_bytes and self._kept:
                 _, oldest = self._kept.popitem(last=False)
                 self._bytes -= _size(oldest)
-
-
-def _unpacked(known: ReferenceSet, row: Row, data: bytes) -> Keypoints:
-    try:
-        return unpack(data)
-    except FeaturesError as error:
-        raise StoreError(f"the reference {row[0]} of the set {known.name} cannot be checked: {error}") from error
 
 
 def _size(keypoints: Keypoints) -> int:

@@ -1,67 +1,118 @@
-"""The sets as the service sees them: versions, thresholds and kinds of one moment, asked again every second or so."""
+"""The sets in force: what the service judges by, read anew every second or so.
 
+At the start everything must fit, or the process ends with the fix named. Later it outlives other people's mistakes: a
+set that it never judged by and that `sets.use` does not name is skipped and reported. But a set that it judged by and
+that cannot be read any more, or the last harmful set gone, makes it wait: nothing is allowed because we could not look.
+"""
+
+import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from reference_sets.model import ReferenceSet
+from embedding.encoder import Encoder
+from embedding.probe import agrees_with, probe_vector
+from reference_sets.model import Kind, ReferenceSet
 from reference_sets.store import Store
-from vectors.errors import StoreError, UnknownSet
+from vectors.errors import StoreError
+
+log = logging.getLogger("vigilens.sets")
+
+Fits = Callable[[ReferenceSet], str | None]  # why a set cannot be matched, or None
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What was seen. A batch is judged by one look from its search to its decision.
+class Snapshot:
+    """The sets of one moment. A batch is judged by one snapshot from its search to its decision.
 
     Attributes:
-        sets: all fit for our encoder. Each set's facts are of one moment; of several sets, a few milliseconds apart.
-        sizes: number of references of each set, counted when its version was first seen.
+        sets: all can be matched by our encoder. Each set's facts are of one moment; those of several sets are a few
+            milliseconds apart.
+        sizes: number of references of each set, counted when its version was first read.
+        skipped: name of each set that is left out, and why.
     """
 
     sets: tuple[ReferenceSet, ...]
     sizes: tuple[int, ...]
+    skipped: Mapping[str, str]
 
 
 class SetsUnfit(StoreError):  # noqa: N818 (named after what is wrong)
-    """The sets cannot be matched as they are. The message names the mend."""
+    """The sets cannot be matched as they are. The message names the fix."""
 
 
-class Watch:
-    """Looks at the sets, at most every `refresh_s` seconds. Safe to use from several threads.
+def fits(encoder: Encoder) -> Fits:
+    """Tells why a set cannot be matched by this encoder, if it cannot.
+
+    The fingerprint says that set and encoder mean the same vectors, the packaged probe picture that they still have the
+    same numbers on this machine.
+    """
+    probe = probe_vector(encoder)
+
+    def why(known: ReferenceSet) -> str | None:
+        if known.encoder != encoder.fingerprint:
+            return (
+                f"the set {known.name} was made by the encoder {known.encoder}, in use is {encoder.fingerprint}: "
+                "change the encoder in the settings, make the set again, or name the fitting sets in sets.use"
+            )
+        if not agrees_with(probe, known.probe):
+            return (
+                f"the encoder {encoder.fingerprint} gives the packaged probe picture another vector than when the set "
+                f"{known.name} was made: use the device, precision and library versions of that time, or make the set "
+                "again with `vigilens sets create` and `vigilens sets add`"
+            )
+        return None
+
+    return why
+
+
+class SetsInForce:
+    """Reads the sets, at most every `refresh_s` seconds. Safe to use from several threads.
 
     Args:
         store: where the sets are.
         use: names of the sets to match against. Empty: all sets of the database, whatever comes and goes.
-        encoder_fingerprint: of the encoder in use. A set made by another raises `SetsUnfit`; none is skipped silently.
-        refresh_s: seconds for which a look is good.
+        fits: see `fits`.
+        refresh_s: seconds for which a snapshot is good.
     """
 
-    def __init__(self, store: Store, use: Sequence[str], encoder_fingerprint: str, refresh_s: float) -> None:
+    def __init__(self, store: Store, use: Sequence[str], fits: Fits, refresh_s: float) -> None:
         self._store = store
         self._use = tuple(dict.fromkeys(use))
-        self._fingerprint = encoder_fingerprint
+        self._fits = fits
         self._refresh_s = refresh_s
         self._lock = threading.Lock()
-        self._look: Look | None = None
-        self._looked_at = 0.0
+        self._snapshot: Snapshot | None = None
+        self._read_at = 0.0
         self._sizes: dict[str, tuple[int, int]] = {}  # name → version, references
 
-    def look(self, *, fresh: bool = False) -> Look:
+    def read(self, *, fresh: bool = False) -> Snapshot:
         """The sets as they were at most `refresh_s` ago; as they are now, if `fresh`.
 
         Raises:
-            SetsUnfit: a set is missing, none is there, or one was made by another encoder.
+            SetsUnfit: the sets cannot be judged by as they are. After the first time: wait until they can.
             StoreError: Milvus refuses.
-            Away: Milvus does not answer. An old look is never passed off as a new one.
+            Away: Milvus does not answer. An old snapshot is never passed off as a new one.
         """
-        with self._lock:  # others wait for the one that asks, rather than ask as well
-            if fresh or self._look is None or time.monotonic() - self._looked_at >= self._refresh_s:
-                asked_at = time.monotonic()
-                sets = self._fit(self._ask())
-                self._look = Look(sets, tuple(self._size(known) for known in sets))
-                self._looked_at = asked_at
-            return self._look
+        with self._lock:  # others wait for the one that reads, rather than read as well
+            if fresh or self._snapshot is None or time.monotonic() - self._read_at >= self._refresh_s:
+                read_at = time.monotonic()
+                self._snapshot = self._read(self._snapshot)
+                self._read_at = read_at
+            return self._snapshot
+
+    def _read(self, before: Snapshot | None) -> Snapshot:
+        listing = self._store.listing()
+        sets = {known.name: known for known in listing.sets if not self._use or known.name in self._use}
+        unfit = {one.name: one.why for one in listing.unreadable if not self._use or one.name in self._use}
+        unfit |= {name: why for name, known in sets.items() if (why := self._fits(known))}
+        unfit |= {name: _missing(name) for name in self._use if name not in sets and name not in unfit}
+        fit = tuple(known for name, known in sets.items() if name not in unfit)
+        _refuse(fit, unfit, before, self._use)
+        for name in unfit.keys() - (before.skipped.keys() if before else set()):
+            log.error("set skipped", extra={"fields": {"set": name, "why": unfit[name]}})
+        return Snapshot(fit, tuple(self._size(known) for known in fit), unfit)
 
     def _size(self, known: ReferenceSet) -> int:
         """Counted once per version: counting costs as much as a small search."""
@@ -69,31 +120,25 @@ class Watch:
             self._sizes[known.name] = (known.version, self._store.count(known.name))
         return self._sizes[known.name][1]
 
-    def _ask(self) -> tuple[ReferenceSet, ...]:
-        if not self._use:
-            return self._store.sets()
-        try:
-            return tuple(self._store.describe(name) for name in self._use)
-        except UnknownSet as error:
-            raise SetsUnfit(
-                f"sets.use names {error.name}, which does not exist; make it with `vigilens sets create {error.name}` "
-                "or take it out of sets.use"
-            ) from error
 
-    def _fit(self, sets: tuple[ReferenceSet, ...]) -> tuple[ReferenceSet, ...]:
-        if not sets:
-            raise SetsUnfit("there is no set to match against; make one with `vigilens sets create NAME`")
-        for known in sets:
-            if known.encoder != self._fingerprint:
-                raise SetsUnfit(
-                    f"the set {known.name} was made by the encoder {known.encoder}, in use is {self._fingerprint}: "
-                    "change the encoder in the settings, make the set again, or name the fitting sets in sets.use"
-                )
-        first = sets[0]
-        for known in sets:
-            if known.dimension != first.dimension:
-                raise SetsUnfit(
-                    f"the sets {first.name} and {known.name} have vectors of {first.dimension} and {known.dimension} "
-                    "values though their encoder is the same; drop the wrong one and make it again"
-                )
-        return sets
+def _missing(name: str) -> str:
+    return (
+        f"sets.use names {name}, which does not exist; make it with `vigilens sets create {name}` or take it out of "
+        "sets.use"
+    )
+
+
+def _refuse(fit: Sequence[ReferenceSet], unfit: Mapping[str, str], before: Snapshot | None, use: Sequence[str]) -> None:
+    """Raise SetsUnfit where nothing may be judged by these sets."""
+    needed = unfit.keys() if before is None else {known.name for known in before.sets} | set(use)
+    if wrong := [why for name, why in unfit.items() if name in needed]:
+        raise SetsUnfit("; ".join(wrong))
+    if not fit:
+        raise SetsUnfit("there is no set to match against; make one with `vigilens sets create NAME`")
+    had_harmful = before is not None and _any_harmful(before.sets)
+    if had_harmful and not _any_harmful(fit):
+        raise SetsUnfit("no harmful set is left to match against; make one with `vigilens sets create NAME`")
+
+
+def _any_harmful(sets: Sequence[ReferenceSet]) -> bool:
+    return any(known.kind is Kind.HARMFUL for known in sets)

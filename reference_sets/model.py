@@ -93,6 +93,11 @@ class ReferenceSet:
     verify: Verify = Verify.OFF
     check: CheckThresholds = CHECK
     mirrored: Mirrored = Mirrored.OFF
+    group: str = ""
+    alone: str = "block"
+    altered: str = "review"
+    background: str = ""
+    check_version: int = 1
 
 
 class Changes(TypedDict, total=False):

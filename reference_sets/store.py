@@ -12,6 +12,7 @@ with the version in one call. Writers do not lock each other out: let one person
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 import numpy as np
@@ -40,6 +41,18 @@ STRONG = "Strong"  # reads see all writes acknowledged before; the default may b
 # Reads see what there is, without waiting 0.2 s for the server's next tick. Right for features: a search has seen the
 # row, an id's content never changes, and what is not found is looked for again.
 ANY = "Eventually"
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    name: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    sets: tuple[ReferenceSet, ...]
+    unreadable: tuple[Unread, ...]
 
 
 class Store:
@@ -115,6 +128,9 @@ class Store:
         names = sorted(client.list_collections(timeout=self._timeout_s))
         found = (properties.read(client, name, self._timeout_s) for name in names)
         return tuple(known for known in found if known is not None)
+
+    def listing(self) -> Listing:
+        return Listing(self.sets(), ())
 
     def change(self, name: str, **changes: Unpack[Changes]) -> ReferenceSet:
         """Change what is given, raise the version, and return the set as it is now.

@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "vectors": {"patience"},
     "reference_sets": {"embedding", "vectors", "patience"},
     "matcher": {"embedding", "reference_sets"},
-    "consumer": {"matcher", "patience", "embedding.image"},
+    "consumer": {"matcher", "patience", "embedding.image", "reference_sets.in_force"},
     "vigilens": {*PRODUCT, "harness", "demo"},
     "harness": {*PRODUCT} - {"vigilens"},
     "demo": {*PRODUCT, "harness"},

@@ -27,6 +27,7 @@ COMMANDS = {
     "scan": ("vigilens.commands.scan", "Judge local files, without Kafka."),
     "run": ("vigilens.commands.run", "Run the service: judge images from Kafka until stopped."),
     "milvus": ("vigilens.commands.milvus", "Serve a Milvus Lite file to several processes of this machine."),
+    "schema": ("vigilens.commands.schema", "Print the JSON Schema of events, verdicts or metrics."),
     "config": ("vigilens.commands.config", "Print the settings in force, and where each comes from."),
 }
 

@@ -5,17 +5,14 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from config.settings import Settings
     from consumer.clients import Connection
     from embedding.encoder import Encoder
     from embedding.fetch.fetcher import Fetcher
     from matcher.judge import Judge
-    from matcher.search import Examiner
+    from matcher.search import Searcher
     from patience import Patience
-    from reference_sets.in_force import Watch
-    from reference_sets.model import ReferenceSet
+    from reference_sets.in_force import SetsInForce
     from reference_sets.store import Store
 
 
@@ -69,11 +66,11 @@ def store(settings: "Settings", patience: "Patience | None" = None) -> "Store":
     )
 
 
-def watch(settings: "Settings", store: "Store", encoder: "Encoder") -> "Watch":
-    """The sets as a judge sees them: one moment's versions, thresholds and kinds."""
-    from reference_sets.in_force import Watch
+def sets_in_force(settings: "Settings", store: "Store", encoder: "Encoder") -> "SetsInForce":
+    """What a judge judges by: versions, thresholds and kinds of one moment."""
+    from reference_sets.in_force import SetsInForce, fits
 
-    return Watch(store, settings.sets.use, encoder.fingerprint, settings.sets.refresh_s)
+    return SetsInForce(store, settings.sets.use, fits(encoder), settings.sets.refresh_s)
 
 
 def fetcher(settings: "Settings") -> "Fetcher":
@@ -99,7 +96,7 @@ def fetcher(settings: "Settings") -> "Fetcher":
         raise SettingsError(str(error)) from error  # it names the key
 
 
-def judge(settings: "Settings", encoder: "Encoder", store: "Store", watch: "Watch") -> "Judge":
+def judge(settings: "Settings", encoder: "Encoder", store: "Store", sets: "SetsInForce") -> "Judge":
     """The straight line from images to verdicts."""
     from matcher.embed import Embedder
     from matcher.judge import Judge
@@ -115,36 +112,15 @@ def judge(settings: "Settings", encoder: "Encoder", store: "Store", watch: "Watc
     )
     return Judge(
         embedder=embedder,
-        examiner=examiner(settings, store),
-        watch=watch,
+        searcher=searcher(settings, store),
+        sets=sets,
         workers=Workers(settings.batch.workers),
     )
 
 
-def examiner(settings: "Settings", store: "Store") -> "Examiner":
+def searcher(settings: "Settings", store: "Store") -> "Searcher":
     """What searches the sets and checks what it finds."""
-    from matcher.search import Examiner
+    from matcher.search import Searcher
 
     sets = settings.sets
-    return Examiner(store, top_k=sets.top_k, shortlist=sets.shortlist, keep_bytes=sets.keep_bytes)
-
-
-def prove(encoder: "Encoder", sets: "Iterable[ReferenceSet]") -> None:
-    """Check that the encoder gives the packaged probe picture the vector that each set recorded when it was made.
-
-    The fingerprint says that the encoder is the same; this says that it still counts the same here, on this machine.
-
-    Raises:
-        embedding.choose.EncoderError: naming the sets for which it does not.
-    """
-    from embedding.encoder import EncoderError
-    from embedding.probe import agrees_with, probe_vector
-
-    vector = probe_vector(encoder)
-    strangers = [known.name for known in sets if not agrees_with(vector, known.probe)]
-    if strangers:
-        raise EncoderError(
-            f"the encoder {encoder.fingerprint} sees the packaged probe picture differently than it did when these "
-            f"sets were made: {', '.join(strangers)}; use the device, precision and library versions of that time, "
-            "or make the sets again with `vigilens sets create` and `vigilens sets add`"
-        )
+    return Searcher(store, top_k=sets.top_k, shortlist=sets.shortlist, keep_bytes=sets.keep_bytes)

@@ -1,5 +1,6 @@
 import base64
 import json
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
@@ -7,7 +8,7 @@ from cloudevents.core.bindings.kafka import to_binary_event, to_structured_event
 from cloudevents.core.v1.event import CloudEvent
 
 from consumer.events import MAX_ID, read
-from embedding.image import File, Inline, Reason, Unreadable, Url
+from embedding.image import File, Inline, Position, Reason, Url
 
 PICTURE = b"\xff\xd8\xff\xe0 a picture"
 NAME = "images/2/7"
@@ -45,7 +46,7 @@ def test_a_key_that_is_no_readable_name_leaves_the_position_as_the_images_name(k
 
 @pytest.mark.parametrize("value", [None, b""])
 def test_a_record_without_a_value_is_said_to_be_empty(value):
-    assert image(value).source.reason is Reason.EMPTY_VALUE
+    assert image(value).problem.reason is Reason.EMPTY_VALUE
 
 
 @pytest.mark.parametrize(
@@ -97,20 +98,19 @@ def test_a_number_as_id_is_taken_as_text():
 )
 def test_a_malformed_object_is_an_event_all_the_same_and_says_so(value):
     taken = image(value)
-    assert isinstance(taken.source, Unreadable)
-    assert taken.source.reason is Reason.MALFORMED_EVENT
-    assert taken.source.detail
-    assert len(taken.source.detail) < 700
+    assert taken.problem.reason is Reason.MALFORMED_EVENT
+    assert taken.problem.detail
+    assert len(taken.problem.detail) < 700
 
 
 @pytest.mark.parametrize("data", ["%%%", "abc", "aGVsbG8=\n!", "ä"])
 def test_bad_base64_is_said_to_be_that(data):
-    assert image(body(id="x", data=data)).source.reason is Reason.BAD_BASE64
+    assert image(body(id="x", data=data)).problem.reason is Reason.BAD_BASE64
 
 
 def test_numbers_that_json_cannot_write_back_do_not_break_the_verdict():
     taken = image(b'{"id": "x", "path": "a", "attributes": {"a": NaN, "b": 1e999, "c": ' + b"9" * 100 + b"}}")
-    assert taken.source == File("a") or taken.source.reason is Reason.MALFORMED_EVENT
+    assert taken.source == File("a") or taken.problem.reason is Reason.MALFORMED_EVENT
 
 
 @pytest.mark.parametrize("content_type", ["image/jpeg", None, "application/octet-stream"])
@@ -149,7 +149,7 @@ def test_a_cloudevent_that_is_none_is_malformed_and_keeps_the_positions_name(mis
         taken = image(body(**attributes, data={"path": "a"}), [("content-type", b"application/cloudevents+json")])
     else:
         taken = image(PICTURE, [(f"ce_{key}", value.encode()) for key, value in attributes.items()])
-    assert taken.source.reason is Reason.MALFORMED_EVENT
+    assert taken.problem.reason is Reason.MALFORMED_EVENT
     assert taken.event_id == NAME
 
 
@@ -166,10 +166,25 @@ def test_a_cloudevent_that_is_none_is_malformed_and_keeps_the_positions_name(mis
     ],
 )
 def test_odd_headers_never_raise(headers):
-    assert image(PICTURE, headers).source.reason is Reason.MALFORMED_EVENT
+    assert image(PICTURE, headers).problem.reason is Reason.MALFORMED_EVENT
 
 
 @pytest.mark.parametrize("headers", [None, [("content-type", b"\xff\xfe")], [("x", None)], [("", b"")]])
 def test_headers_that_mean_nothing_to_us_leave_the_picture_a_picture(headers):
     taken = read(SimpleNamespace(**{**vars(record(PICTURE)), "headers": headers}), 1_000).image
     assert taken.source == Inline(PICTURE)
+
+
+def test_the_source_is_kept_where_the_event_is_refused_for_something_else():
+    taken = image(body(id="x", url="https://cdn.example/1", attributes={"a": "b" * 2000}))
+    assert (taken.source, taken.problem.reason) == (Url("https://cdn.example/1"), Reason.MALFORMED_EVENT)
+    assert image(b"{").source is None
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "time"),
+    [(1_000, datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)), (None, None), (-1, None), (10**17, None), (10**30, None)],
+)
+def test_the_position_has_the_records_time_if_it_has_one_that_a_calendar_has(milliseconds, time):
+    given = SimpleNamespace(**{**vars(record(PICTURE)), "timestamp": milliseconds})
+    assert read(given, 1_000).image.position == Position("images", 2, 7, time)

@@ -1,10 +1,10 @@
 import random
 import threading
 from contextlib import nullcontext
-from datetime import UTC, datetime
 
 import pytest
 from fake_kafka import FakeBroker, FakeConsumer, FakeProducer, NoProgressError
+from made_verdicts import verdict
 
 from consumer import intake as intake_module
 from consumer import loop
@@ -15,37 +15,28 @@ from consumer.metrics import Metrics
 from consumer.publish import Names, Outlet
 from consumer.transaction import Publisher
 from matcher.judge import Judged
-from matcher.verdict import Timings, Verdict
+from matcher.verdict import Position
 from patience import Patience
-from reference_sets.in_force import Look
+from reference_sets.in_force import Snapshot
 
 RUNS = 40
-NOTHING_KNOWN = Look(sets=(), sizes=())
-TIMINGS = Timings(fetch_ms=0, decode_ms=0, encode_ms=0, search_ms=0, verify_ms=0)
+NOTHING_KNOWN = Snapshot(sets=(), sizes=(), skipped={})
+ALLOWED = verdict(decision="allow", decided_by=None, matches=(), sets=())
 
 
 def allow(batch):
     """A judge that knows nothing: one verdict for each event."""
     verdicts = tuple(
-        Verdict(
-            event_id=event.image.event_id,
-            image_id=event.image.image_id,
-            decision="allow",
-            reason=None,
-            detail=None,
-            decided_by=None,
-            matches=(),
-            sets=(),
-            image=None,
-            encoder="none",
-            attributes={},
-            position=event.image.position,
-            timings=TIMINGS,
-            judged_at=datetime.now(UTC),
+        ALLOWED.model_copy(
+            update={
+                "event_id": event.image.event_id,
+                "image_id": event.image.image_id,
+                "position": Position(**event.image.position._asdict()),
+            }
         )
         for event in batch.events
     )
-    return Judged(verdicts, {}, NOTHING_KNOWN, 0)
+    return Judged(verdicts, {}, NOTHING_KNOWN, 0, {})
 
 
 @pytest.fixture(autouse=True)

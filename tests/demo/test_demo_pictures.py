@@ -42,11 +42,11 @@ class Record:
         self.key, self.value, self.headers = incoming.key, incoming.value, list(incoming.headers)
 
 
-def seen_by_service(incoming, inbox):
+def read_by_service(incoming, inbox):
     """What the service makes of the event: a picture, or why there is none."""
     image = read(Record(incoming), max_attributes_bytes=16_384).image
-    if isinstance(image.source, Unreadable):
-        return image.source
+    if image.problem:
+        return image.problem
     rules = FetchRules(max_bytes=20_971_520, roots=(inbox,), hosts=(), allow_http=False, timeout_s=1.0)
     data = Fetcher(rules).fetch(image.source)
     return data if isinstance(data, Unreadable) else decode(data, MAX_PIXELS)
@@ -117,7 +117,7 @@ def test_each_wire_format_carries_the_picture_to_the_service_unchanged(events, i
     checked = Counter()
     for incoming in events:
         if incoming.sample:
-            picture = seen_by_service(incoming, inbox)
+            picture = read_by_service(incoming, inbox)
             assert not isinstance(picture, Unreadable), (incoming.wire, picture)
             with Image.open(io.BytesIO(incoming.picture)) as sent:
                 assert picture.pixels.shape[:2] == (sent.height, sent.width)
@@ -129,7 +129,7 @@ def test_each_wire_format_carries_the_picture_to_the_service_unchanged(events, i
 def test_each_odd_value_is_unreadable_for_the_reason_it_names(events, inbox):
     for incoming in events:
         if not incoming.sample:
-            outcome = seen_by_service(incoming, inbox)
+            outcome = read_by_service(incoming, inbox)
             if incoming.reason is Reason.FEATURELESS:  # a good picture, of which encoders can make nothing
                 for encoder in ("pdq", "words"):
                     assert choose(encoder).encode([outcome.pixels]).featureless.tolist() == [True], encoder

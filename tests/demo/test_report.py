@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from hand_made import EVIDENCE, KNOWN, OVERLAY, match_of, mixed, result, seen_set, verdict, verified
+from hand_made import EVIDENCE, KNOWN, OVERLAY, match_of, mixed, result, set_of, verdict, verified
 from html_page import Page, joins
 from PIL import Image
 
@@ -59,7 +59,7 @@ def test_nothing_in_the_report_is_fetched_and_no_script_runs(results):
 
 
 def test_what_strangers_wrote_is_shown_and_never_obeyed(results):
-    known = seen_set(NASTY, "harmful", NASTY, 0.9)
+    known = set_of(NASTY, "harmful", NASTY, 0.9)
     hostile = verdict(
         "block",
         [known],
@@ -114,7 +114,7 @@ def test_the_table_of_edits_says_what_pdq_alone_finds(results):
 
 
 def test_where_no_check_was_passed_no_bar_is_drawn():
-    known = seen_set(KNOWN, "harmful", "chelsea", 0.4, verify="required")
+    known = set_of(KNOWN, "harmful", "chelsea", 0.4, use="required")
     text = page_of([result(1, Role.INNOCENT, "grey", verdict("allow", [known]))])
     assert "not verified; similarity 0.400" in text
     assert 'class="fill' not in text
@@ -148,9 +148,9 @@ def test_metrics_that_do_not_add_up_are_said_aloud(results):
 
 def test_a_set_that_changed_is_shown_before_and_after():
     before = result(
-        1, Role.REPORTED, "plain copy", verdict("allow", [seen_set(KNOWN, "harmful", "coins", 0.1)]), known=False
+        1, Role.REPORTED, "plain copy", verdict("allow", [set_of(KNOWN, "harmful", "coins", 0.1)]), known=False
     )
-    known = seen_set(KNOWN, "harmful", "horse", 0.97, version=3)
+    known = set_of(KNOWN, "harmful", "horse", 0.97, version=3)
     after = result(2, Role.REPORTED, "plain copy", verdict("block", [known], [match_of(known, "block")]))
     text = page_of([after, before])
     assert "A set changed while the service ran" in text

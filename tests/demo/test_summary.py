@@ -1,7 +1,7 @@
 """The demo's summary, on hand-made verdicts."""
 
 import pytest
-from hand_made import KNOWN, found, match_of, missed, mixed, result, seen_set, verdict
+from hand_made import KNOWN, found, match_of, missed, mixed, result, set_of, verdict
 
 from demo.pictures import Role
 from demo.summary import Outcome, Result, by_edit, decisions, limits, nearest_set, outcome_of, sentences
@@ -61,7 +61,11 @@ def test_the_limits_of_an_encoder_are_told_only_of_that_one_and_where_they_were_
     assert "perceptual hash" in limits(results)
     assert limits(results[:2]) == ""
     for encoder, said in {"openclip:0": "", "words:0": "corners"}.items():
-        other = [Result(each.incoming, each.verdict.model_copy(update={"encoder": encoder}), 0.1) for each in results]
+        given = [each.verdict.encoders[0].model_copy(update={"fingerprint": encoder}) for each in results]
+        other = [
+            Result(each.incoming, each.verdict.model_copy(update={"encoders": (looked,)}), 0.1)
+            for each, looked in zip(results, given, strict=True)
+        ]
         assert said in limits(other)
         assert "perceptual hash" not in limits(other)
 
@@ -72,7 +76,7 @@ def test_copies_that_pdq_alone_finds_are_counted_beside_those_that_were_found(re
 
 
 def test_the_worst_match_is_shown_before_a_nearer_reference_elsewhere():
-    known, archive = seen_set(KNOWN, "harmful", "chelsea", 0.8), seen_set("archive", "reference", "moon", 0.9)
+    known, archive = set_of(KNOWN, "harmful", "chelsea", 0.8), set_of("archive", "reference", "moon", 0.9)
     shown, match = nearest_set(verdict("block", [archive, known], [match_of(known, "block")]))
     assert (shown.set, match.level) == (KNOWN, "block")
     assert nearest_set(verdict("allow", [archive, known])) == (archive, None)

@@ -28,9 +28,9 @@ READY_S = 90.0  # a Milvus server needs about 15 s to start
 def matched(verdict):
     """Decision, nearest reference, similarity, score of the check, and region of the one set."""
     (match,) = verdict["matches"]
-    evidence = match["evidence"]
-    assert match["verified"]
-    return verdict["decision"], match["nearest"]["id"], match["score"], evidence["score"], evidence["region"]
+    check, similarity = match["check"], match["similarity"]
+    assert match["decided_on"] == "check"
+    return verdict["decision"], match["reference"]["id"], similarity["score"], check["score"], check["region"]
 
 
 def fill(uri):

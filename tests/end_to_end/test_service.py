@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from drawn import drawn, encoded
 from running_service import produce, read_committed, running
-from service_fixtures import ALLOWED, BLOCK, KNOWN, STRANGER, event, reference, settings, verdicts
+from service_fixtures import ALLOWED, BLOCK, KNOWN, STRANGER, event, make_set, reference, settings, verdicts
 
 from reference_sets.model import Kind, Thresholds
 from reference_sets.store import Store
@@ -34,11 +34,14 @@ def test_a_copy_is_blocked_a_stranger_allowed_and_an_allowed_picture_vetoes_noth
     copy = said["copy"]
     assert copy["decided_by"] == "known"
     assert copy["attributes"] == {"user": 7}
-    assert copy["encoder"] == encoder.fingerprint
+    looked = {"name": "pdq", "fingerprint": encoder.fingerprint, "looked": True, "reason": None}
+    assert copy["encoders"] == [looked]
+    assert copy["source"] == {"kind": "record", "address": None, "fetched": True}
     (match,) = copy["matches"]
-    assert match["nearest"]["label"] == "known-1"
-    assert match["runner_up"]["label"] == "false-alarm"
-    assert match["level"] == "block"
+    assert match["reference"]["label"] == "known-1"
+    known = next(each for each in copy["sets"] if each["set"] == "known")
+    assert [one["label"] for one in known["candidates"]] == ["known-1", "false-alarm"]
+    assert (match["level"], match["decided_on"]) == ("block", "similarity")
     assert match["margin"] == pytest.approx(match["score"] - BLOCK, abs=1e-6)
     assert {each["set"]: each["vetoed_by"] for each in said["false alarm"]["matches"]} == {
         "known": "allowed",
@@ -57,7 +60,7 @@ def test_a_verdict_is_a_cloudevent_with_the_events_key_in_the_partition_of_the_e
     headers = dict(found[2].headers())
     assert headers["ce_specversion"] == b"1.0"
     assert headers["ce_id"] == f"{topics.images}/2/0".encode()
-    assert headers["ce_type"] == b"vigilens.verdict.v1"
+    assert headers["ce_type"] == b"vigilens.verdict.v2"
     assert headers["ce_subject"] == f"{topics.images}/2/0".encode()
     assert headers["content-type"] == b"application/json"
 
@@ -95,6 +98,7 @@ def test_a_set_that_changes_while_the_service_runs_changes_the_verdict_and_its_v
 ):
     run = settings(kafka_cluster, topics, milvus.uri, VIGILENS_SETS__REFRESH_S="0")
     with running(run) as service, Store(milvus.uri) as store:
+        make_set(store, encoder, "another", Kind.HARMFUL, [])  # without any harmful set the service would wait
         produce(kafka_cluster.bootstrap, topics.images, [event("before", drawn(STRANGER))])
         service.until("batch")
         store.upsert("known", [reference(encoder, drawn(STRANGER), "no-stranger-any-more")])
@@ -106,5 +110,5 @@ def test_a_set_that_changes_while_the_service_runs_changes_the_verdict_and_its_v
     seen = {name: next(each for each in verdict["sets"] if each["set"] == "known") for name, verdict in said.items()}
     assert [said[name]["decision"] for name in ("before", "after", "reported")] == ["allow", "block", "allow"]
     assert seen["before"]["version"] < seen["after"]["version"] < seen["reported"]["version"]
-    assert (seen["reported"]["kind"], seen["reported"]["block"]) == ("reference", 0.95)
+    assert (seen["reported"]["kind"], seen["reported"]["rules"]["similarity"]["block"]) == ("reference", 0.95)
     assert [each["set"] for each in said["reported"]["matches"]] == ["known"]

@@ -1,12 +1,15 @@
 """The service while something is away, and when it is stopped: nothing is lost, nothing is judged twice."""
 
 import signal
+from dataclasses import replace
 
 import pytest
 from drawn import drawn
 from running_service import PATIENCE_S, Service, produce, read_committed, running
-from service_fixtures import KNOWN, event, settings, verdicts
+from service_fixtures import KNOWN, STRANGER, event, make_set, reference, settings, verdicts
 
+from reference_sets.model import Kind
+from reference_sets.store import Store
 from vectors.lite_server import LiteServer
 
 
@@ -56,6 +59,52 @@ def test_sigterm_while_milvus_is_away_ends_the_waiting_and_loses_nothing(kafka_c
     assert "Traceback" not in log
     with LiteServer(tmp_path / "sets.db", port), running(settings(kafka_cluster, topics, milvus.uri)):
         assert verdicts(kafka_cluster, topics, 1)["e"]["decision"] == "block"
+
+
+def test_a_set_of_another_encoder_that_comes_later_is_skipped_and_reported_and_ends_nothing(
+    kafka_cluster, topics, milvus
+):
+    run = settings(kafka_cluster, topics, milvus.uri, VIGILENS_SETS__REFRESH_S="0")
+    with running(run) as service, Store(milvus.uri) as store:
+        foreign = replace(store.describe("known"), name="foreign", encoder="words:another", version=1)
+        store.create(foreign)
+        produce(kafka_cluster.bootstrap, topics.images, [event("copy", drawn(KNOWN)), event("not", drawn(STRANGER))])
+        said = verdicts(kafka_cluster, topics, 2)
+        service.until("batch")
+        assert "skipped: the set foreign was made by the encoder words:another" in service.get("/ready")[1]
+        assert "vigilens_sets_skipped 1.0" in service.get("/metrics")[1]
+        code, log = service.end()
+    assert (code, log.count('"message": "set skipped"')) == (0, 1)
+    assert {name: each["decision"] for name, each in said.items()} == {"copy": "block", "not": "allow"}
+    assert [each["set"] for each in said["not"]["sets"]] == ["allowed", "known"]
+
+
+def test_without_the_last_harmful_set_nothing_is_allowed_and_the_service_waits_until_there_is_one(
+    kafka_cluster, topics, milvus, encoder
+):
+    run = settings(kafka_cluster, topics, milvus.uri, VIGILENS_SETS__REFRESH_S="0", VIGILENS_WAITING__GIVE_UP_S="3")
+    with running(run) as service, Store(milvus.uri) as store:
+        store.drop("known")
+        produce(kafka_cluster.bootstrap, topics.images, [event(f"e{number}", drawn(KNOWN)) for number in range(5)])
+        service.wait_until_ready_says(503)
+        assert "no harmful set is left" in service.get("/ready")[1]
+        assert read_committed(kafka_cluster.bootstrap, topics.verdicts, 0, quiet_s=6.0) == []  # give_up_s is over
+        assert service.process.poll() is None
+        make_set(store, encoder, "known", Kind.HARMFUL, [reference(encoder, drawn(KNOWN), "known-1")])
+        said = verdicts(kafka_cluster, topics, 5)
+        service.wait_until_ready_says(200)
+        assert service.end()[0] == 0
+    assert {each["decision"] for each in said.values()} == {"block"}
+
+
+def test_sigterm_while_the_sets_are_waited_for_ends_the_waiting(kafka_cluster, topics, milvus):
+    run = settings(kafka_cluster, topics, milvus.uri, VIGILENS_SETS__REFRESH_S="0")
+    with running(run) as service, Store(milvus.uri) as store:
+        store.drop("known")
+        produce(kafka_cluster.bootstrap, topics.images, [event("e", drawn(KNOWN))])
+        service.wait_until_ready_says(503)
+        code, log = service.end(signal.SIGTERM)
+    assert (code, "Traceback" in log) == (0, False)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)

@@ -2,7 +2,9 @@
 
 import pytest
 
-from matcher.decide import ROUNDING, decide, match
+from embedding.image import Reason, Unreadable
+from matcher.decide import MOST_OTHERS, ROUNDING, Compared, decide
+from matcher.decide import match as match_of
 from matcher.evidence import Candidate, Evidence
 from reference_sets.model import CheckThresholds, Kind, Neighbour, ReferenceSet, Thresholds, Verify
 
@@ -11,6 +13,14 @@ REVIEW, BLOCK = 0.75, 0.9
 
 CHECK_REVIEW, CHECK_BLOCK = 0.3, 0.6
 WHOLE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+
+
+def match(known, candidates):
+    return match_of(Compared(known, candidates))
+
+
+def decided(*pairs, problem=None):
+    return decide([Compared(*pair) for pair in pairs], problem)
 
 
 def known(name="bad", kind=Kind.HARMFUL, severity=50, verify=Verify.OFF):
@@ -39,7 +49,7 @@ def near(*scores):
 
 
 def found(name, kind, score, severity=50):
-    return match(known(name, kind, severity), near(score))
+    return Compared(known(name, kind, severity), near(score))
 
 
 @pytest.mark.parametrize(
@@ -72,17 +82,17 @@ def test_an_empty_set_matches_nothing():
     assert match(known(), []) is None
 
 
-def test_a_set_with_a_single_reference_matches_and_has_no_runner_up():
+def test_a_set_with_a_single_reference_matches_and_names_no_others():
     only = match(known(), near(0.95))
-    assert only.level == "block"
-    assert only.runner_up is None
+    assert (only.level, only.reached, only.others) == ("block", "block", ())
 
 
-def test_the_nearest_reference_decides_and_the_second_is_the_runner_up():
+def test_the_most_similar_reference_decides_and_further_ones_that_reached_a_level_are_named_up_to_a_number():
     both = match(known(), near(0.8, 0.79, 0.1))
-    assert (both.nearest.id, both.runner_up.id) == ("id0", "id1")
-    assert both.threshold == REVIEW
+    assert (both.candidate.neighbour.id, [one.neighbour.id for one in both.others]) == ("id0", ["id1"])
+    assert (both.decided_on, both.score, both.threshold) == ("similarity", 0.8, REVIEW)
     assert both.margin == pytest.approx(0.05)
+    assert len(match(known(), near(*[0.8] * 10)).others) == MOST_OTHERS
 
 
 H, A, R = Kind.HARMFUL, Kind.ALLOW, Kind.REFERENCE
@@ -116,7 +126,7 @@ H, A, R = Kind.HARMFUL, Kind.ALLOW, Kind.REFERENCE
     ],
 )
 def test_what_the_matches_of_all_sets_mean_together(matches, decision, decided_by, vetoed):
-    outcome = decide(found(*each) for each in matches)
+    outcome = decide([found(*each) for each in matches])
     assert outcome.decision == decision
     assert outcome.decided_by == decided_by
     assert {each.set.name: each.vetoed_by for each in outcome.matches if each.vetoed_by} == vetoed
@@ -164,25 +174,77 @@ def test_similarity_and_check_give_the_level_together_as_the_set_says(verify, si
     assert (reached.level if reached else None) == level
 
 
-@pytest.mark.parametrize(("verify", "level"), [(Verify.REQUIRED, "review"), (Verify.SUPPORTS, "block")])
-def test_what_could_not_be_checked_is_never_waved_through_and_never_blocked_where_the_check_is_required(verify, level):
-    reached = match(known(verify=verify), near(0.95))
-    assert (reached.level, reached.verified) == (level, None)
+@pytest.mark.parametrize(
+    ("verify", "similarity", "check", "decided"),
+    [
+        (Verify.OFF, 0.95, 0.7, ("similarity", 0.95, BLOCK)),
+        # required: the measure with the lower level, at equal level the check
+        (Verify.REQUIRED, 0.95, 0.4, ("check", 0.4, CHECK_REVIEW)),
+        (Verify.REQUIRED, 0.8, 0.7, ("similarity", 0.8, REVIEW)),
+        (Verify.REQUIRED, 0.95, 0.7, ("check", 0.7, CHECK_BLOCK)),
+        # supports: the measure with the higher level, at equal level the check
+        (Verify.SUPPORTS, 0.5, 0.7, ("check", 0.7, CHECK_BLOCK)),
+        (Verify.SUPPORTS, 0.95, 0.4, ("similarity", 0.95, BLOCK)),
+        (Verify.SUPPORTS, 0.8, 0.4, ("check", 0.4, CHECK_REVIEW)),
+    ],
+)
+def test_score_threshold_and_margin_are_of_the_measure_that_gave_the_level(verify, similarity, check, decided):
+    reached = match(known(verify=verify), [checked(similarity, check)])
+    assert (reached.decided_on, reached.score, reached.threshold) == decided
+    assert reached.margin == pytest.approx(decided[1] - decided[2])
+
+
+def test_what_could_not_be_checked_never_matches_where_the_check_is_required():
+    assert match(known(verify=Verify.REQUIRED), near(1.0)) is None
+    by_similarity = match(known(verify=Verify.SUPPORTS), near(0.95))
+    assert (by_similarity.level, by_similarity.decided_on) == ("block", "similarity")
 
 
 def test_the_best_checked_candidate_matches_though_another_is_nearer():
     reached = match(known(verify=Verify.REQUIRED), [checked(0.8, 0.9, "edited"), checked(0.99, 0.0, "look-alike")])
-    assert (reached.nearest.id, reached.runner_up.id, reached.verified) == ("edited", "look-alike", True)
+    assert (reached.candidate.neighbour.id, reached.others, reached.verified) == ("edited", (), True)
 
 
-def test_a_level_that_the_check_gave_shows_how_far_similarity_was_from_it():
-    reached = match(known(verify=Verify.SUPPORTS), [checked(0.5, 0.9)])
-    assert reached.margin == pytest.approx(0.5 - BLOCK)
+H_SET, A_SET = known("bad", verify=Verify.REQUIRED), known("good", Kind.ALLOW, verify=Verify.REQUIRED)
+SUPPORTING = known("good", Kind.ALLOW, verify=Verify.SUPPORTS)
 
 
-def test_an_allowed_picture_vetoes_by_the_checks_score_where_both_were_verified():
-    harmful = match(known("bad", verify=Verify.REQUIRED), [checked(0.99, 0.7)])
-    allowed = match(known("good", Kind.ALLOW, verify=Verify.REQUIRED), [checked(0.95, 0.8)])
-    weaker = match(known("good", Kind.ALLOW, verify=Verify.REQUIRED), [checked(0.999, 0.65)])
-    assert decide([harmful, allowed]).decision == "allow"
-    assert decide([harmful, weaker]).decision == "block"
+@pytest.mark.parametrize(
+    ("harmful", "allow_set", "allowed", "decision"),
+    [
+        # by the check's scores where both were verified, whatever similarity says
+        (checked(0.99, 0.7), A_SET, checked(0.95, 0.8), "allow"),
+        (checked(0.99, 0.7), A_SET, checked(0.999, 0.65), "block"),
+        (checked(0.95, 0.7), A_SET, checked(0.95, 0.7), "allow"),
+        # an allow match of a lower level vetoes nothing, be it nearer or not
+        (checked(0.95, 0.7), A_SET, checked(0.8, 0.9), "block"),
+        # by similarity where only one of the two was verified: at the threshold of review it is, just below it is not
+        (checked(0.95, 0.7), SUPPORTING, checked(0.96, 0.0), "allow"),
+        (checked(0.95, 0.7), SUPPORTING, checked(0.94, 0.0), "block"),
+        (checked(0.95, 0.7), SUPPORTING, checked(0.96, CHECK_REVIEW), "block"),
+        (checked(0.95, 0.7), SUPPORTING, checked(0.96, CHECK_REVIEW - 1e-6), "allow"),
+        (checked(0.95, CHECK_REVIEW), SUPPORTING, checked(0.9, CHECK_REVIEW), "allow"),
+    ],
+)
+def test_an_allowed_picture_vetoes_only_where_it_is_as_near_by_a_measure_of_both(harmful, allow_set, allowed, decision):
+    assert decided((H_SET, [harmful]), (allow_set, [allowed])).decision == decision
+
+
+def test_the_best_allow_match_is_named_as_the_one_that_vetoes():
+    sets = [(known("bad"), near(0.91)), (known("fine", A), near(0.92)), (known("finer", A), near(0.95))]
+    assert decided(*sets).matches[0].vetoed_by == "finer"
+
+
+@pytest.mark.parametrize(("kind", "decision"), [(H, "unscannable"), (A, "allow"), (R, "allow")])
+def test_nothing_is_allowed_while_a_harmful_set_could_not_be_compared(kind, decision):
+    outcome = decided((known("clean"), near(0.1)), (known("blind", kind), [], Reason.FEATURELESS))
+    assert outcome.decision == decision
+    assert (outcome.problem and outcome.problem.reason) == (Reason.FEATURELESS if kind is H else None)
+    found_all_the_same = decided((known("bad"), near(0.95)), (known("blind", kind), [], Reason.FEATURELESS))
+    assert (found_all_the_same.decision, found_all_the_same.problem) == ("block", None)
+
+
+def test_an_image_that_could_not_be_looked_at_is_unscannable_whatever_else():
+    why = Unreadable(Reason.CORRUPT, "the file ends too early")
+    outcome = decided((known("bad"), [], Reason.CORRUPT), problem=why)
+    assert (outcome.decision, outcome.problem, outcome.decided_by) == ("unscannable", why, None)

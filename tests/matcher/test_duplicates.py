@@ -1,4 +1,4 @@
-"""What was made of images of late: kept within a bound, made once, and never waited for in vain."""
+"""Recent embeddings: kept within a bound, made once, and never waited for in vain."""
 
 from dataclasses import fields
 from itertools import pairwise
@@ -7,22 +7,22 @@ import numpy as np
 import pytest
 from detailed import detailed
 
-from embedding.image import Reason, Unreadable
+from embedding.image import Facts, Reason, Unreadable
 from embedding.local.keypoints import detect
-from matcher.duplicates import Embedded, Recent
-from matcher.search import Needs, View
-from matcher.verdict import ImageFacts
+from embedding.look import Look, Needs, View
+from matcher.duplicates import Duplicates
+from matcher.embed import Embedded
 
 NEEDS = Needs(keypoints=False, mirror=False)
-FACTS = ImageFacts(sha256="0" * 64, bytes=1, format="PNG", width=1, height=1, frames=1)
+FACTS = Facts(sha256="0" * 64, bytes=1, format="PNG", width=1, height=1)
 
 
 def embedded(number=0, size=16):
-    return Embedded(FACTS, None, View(np.full(size, number, np.float32)))
+    return Embedded(FACTS, None, Look(View(np.full(size, number, np.float32))))
 
 
 def same(these, those):
-    ours, theirs = ([*values(each.view), *values(each.mirror)] for each in (these, those))
+    ours, theirs = ([*values(each.look.view), *values(each.look.mirror)] for each in (these, those))
     return these.facts == those.facts and len(ours) == len(theirs) and all(map(np.array_equal, ours, theirs))
 
 
@@ -40,12 +40,13 @@ def key(number, needs=NEEDS):
 def make(recent, number, made=None):
     future, ours = recent.claim(key(number))
     if ours:
-        recent.settle(key(number), made or embedded(number))
+        found = made or embedded(number)
+        recent.settle(key(number), found, keep=found.facts is not None)
     return future.result(0), ours
 
 
 def test_what_was_made_is_had_again_and_not_made_again():
-    recent = Recent(1 << 20)
+    recent = Duplicates(1 << 20)
     made, ours = make(recent, 1)
     assert ours
     again, ours = make(recent, 1)
@@ -54,41 +55,42 @@ def test_what_was_made_is_had_again_and_not_made_again():
 
 
 def test_what_is_being_made_is_made_by_one_alone_and_all_have_it():
-    recent = Recent(1 << 20)
+    recent = Duplicates(1 << 20)
     first, ours = recent.claim(key(1))
     second, also_ours = recent.claim(key(1))
     assert (ours, also_ours) == (True, False)
     assert not second.done()
-    recent.settle(key(1), made := embedded())
+    recent.settle(key(1), made := embedded(), keep=True)
     assert first.result(0) is second.result(0) is made
 
 
 def test_what_was_made_for_fewer_needs_is_not_enough_for_more():
-    recent = Recent(1 << 20)
+    recent = Duplicates(1 << 20)
     make(recent, 1)
     _, ours = recent.claim(key(1, Needs(keypoints=True, mirror=False)))
     assert ours
 
 
 def test_with_keypoints_and_mirror_image_too_and_writing_to_it_changes_nothing_that_is_kept():
-    recent, keypoints = Recent(1 << 20), detect(detailed(1))
-    made, _ = make(recent, 1, Embedded(FACTS, None, View(np.ones(4, np.float32), keypoints), View(np.zeros(4))))
+    recent, keypoints = Duplicates(1 << 20), detect(detailed(1))
+    made, _ = make(recent, 1, Embedded(FACTS, None, Look(View(np.ones(4, np.float32), keypoints), View(np.zeros(4)))))
     again, _ = make(recent, 1)
     assert same(again, made)
-    again.view.vector[:] = 7
+    again.look.view.vector[:] = 7
     assert same(make(recent, 1)[0], made)
 
 
 def test_a_picture_without_features_is_had_again_as_such():
-    recent, why = Recent(1 << 20), Unreadable(Reason.FEATURELESS, "plain")
+    recent, why = Duplicates(1 << 20), Unreadable(Reason.FEATURELESS, "plain")
     make(recent, 1, Embedded(FACTS, why))
-    assert make(recent, 1) == (Embedded(FACTS, why), False)
+    again, ours = make(recent, 1)
+    assert (again.facts, again.problem, again.look, ours) == (FACTS, why, None, False)
 
 
 def test_the_memory_is_bounded_and_the_newest_are_kept_whatever_their_sizes(seed):
     rng = np.random.default_rng(seed)
     sizes = rng.integers(1, 2_000, 400)
-    recent, together = Recent(20_000), 0
+    recent, together = Duplicates(20_000), 0
     for number, size in enumerate(sizes):
         make(recent, number, embedded(number, size))
         kept = [int(digest, 16) for digest, _ in recent._kept]
@@ -104,25 +106,25 @@ def test_the_memory_is_bounded_and_the_newest_are_kept_whatever_their_sizes(seed
 
 @pytest.mark.parametrize("bound", [0, 100])
 def test_what_is_larger_than_the_bound_is_handed_out_and_not_kept(bound):
-    recent = Recent(bound)
+    recent = Duplicates(bound)
     assert make(recent, 1)[1]
     assert make(recent, 1)[1]
 
 
-def test_a_file_that_could_not_be_decoded_is_tried_again():
-    recent = Recent(1 << 20)
+def test_what_is_not_to_be_kept_is_made_again():
+    recent = Duplicates(1 << 20)
     damaged = Embedded(None, Unreadable(Reason.CORRUPT, "memory was short"))
     assert make(recent, 1, damaged) == (damaged, True)
     assert make(recent, 1)[1]
 
 
 def test_who_waits_for_what_will_not_be_made_is_told_why():
-    recent = Recent(1 << 20)
+    recent = Duplicates(1 << 20)
     recent.claim(key(1))
     recent.claim(key(2))
     waiting, _ = recent.claim(key(1))
     settled, _ = recent.claim(key(2))
-    recent.settle(key(2), embedded())
+    recent.settle(key(2), embedded(), keep=True)
     recent.forsake([key(1), key(2)], ValueError("a bug"))
     with pytest.raises(ValueError, match="a bug"):
         waiting.result(0)

@@ -15,9 +15,9 @@ from PIL import Image
 from config.load import load
 from embedding.choose import choose
 from embedding.image import File
+from embedding.image import Image as ToJudge
 from embedding.probe import probe_vector
 from matcher.explain import Overlay, explain, why
-from matcher.judge import Image as Judged
 from reference_sets.add import Limits, find, gather
 from reference_sets.model import CHECK, Kind, Mirrored, ReferenceSet, Thresholds, Verify
 from reference_sets.store import Store
@@ -91,10 +91,10 @@ def parts(folder):
 def looked_at(parts, file):
     """Pixels, verdict, and the explanation of each set by its name."""
     pixels = scan.pixels_of(parts.settings, File(str(file)))
-    (verdict,) = parts.judge.judge([Judged("event", "image", File(str(file)))]).verdicts
-    examiner = wiring.examiner(parts.settings, parts.store)
-    sets = explain(pixels, verdict, encoder=parts.encoder, examiner=examiner, store=parts.store)
-    return pixels, verdict, {one.seen.set: one for one in sets}
+    (verdict,) = parts.judge.judge([ToJudge("event", "image", File(str(file)))]).verdicts
+    searcher = wiring.searcher(parts.settings, parts.store)
+    sets = explain(pixels, verdict, encoder=parts.encoder, searcher=searcher, store=parts.store)
+    return pixels, verdict, {one.result.set: one for one in sets}
 
 
 def laid(corners, fractions):
@@ -107,7 +107,7 @@ def laid(corners, fractions):
 @pytest.mark.parametrize("edit", EDITS)
 def test_the_joined_corners_are_those_of_the_verdict_and_lie_where_its_region_says(folder, parts, edit, name):
     _, verdict, sets = looked_at(parts, folder / "inbox" / f"{edit}.png")
-    evidence = next(match.evidence for match in verdict.matches if match.set == name)
+    evidence = next(match.check for match in verdict.matches if match.set == name)
     overlay = sets[name].overlay
     assert len(overlay.pairs) == evidence.inliers == sets[name].candidate.evidence.inliers
     assert sets[name].candidate.evidence.score == evidence.score
@@ -129,7 +129,7 @@ def test_matches_come_first_and_each_set_is_explained(folder, parts):
 
 def test_the_sentence_says_what_decided(folder, parts):
     _, verdict, sets = looked_at(parts, folder / "inbox" / "mirrored.png")
-    evidence = next(match.evidence for match in verdict.matches if match.set == STORED)
+    evidence = next(match.check for match in verdict.matches if match.set == STORED)
     said = {name: why(one) for name, one in sets.items()}
     assert said[STORED].startswith(f"block: {evidence.inliers} of the picture's {sets[STORED].corners} corners agree")
     assert "mirror image" in said[STORED]
@@ -186,10 +186,10 @@ def shown(parts, file, references=()):
 def test_the_page_draws_one_region_per_verified_match_and_as_many_lines_as_inliers(folder, parts, edit):
     verdict, sets, text = shown(parts, folder / "inbox" / f"{edit}.png")
     drawn = Page(text)
-    verified = [match for match in verdict.matches if match.verified]
+    verified = [match for match in verdict.matches if match.check]
     assert len(verified) == 2
     assert len(drawn.of("polygon", "region")) == len(verified)
-    assert [len(joins(path)) for path in drawn.of("path", "pairs")] == [each.evidence.inliers for each in verified]
+    assert [len(joins(path)) for path in drawn.of("path", "pairs")] == [each.check.inliers for each in verified]
     # No picture of the reference is at hand: its corners are drawn in its frame.
     dots = [path["d"].count("M") for path in drawn.of("path", "dots")]
     assert dots == [len(sets[name].known.keypoints) for name in (STORED, QUERIED)]
@@ -199,7 +199,7 @@ def test_the_page_draws_one_region_per_verified_match_and_as_many_lines_as_inlie
 def test_the_page_fetches_nothing_runs_nothing_and_obeys_no_stranger(folder, parts):
     pixels, verdict, sets = looked_at(parts, folder / "inbox" / "cropped.png")
     hostile = verdict.model_copy(update={"image_id": NASTY, "decided_by": NASTY})
-    near = sets[STORED].near.model_copy(update={"label": NASTY})
+    near = sets[STORED].near._replace(label=NASTY)
     text = page(hostile, pixels, [replace(sets[STORED], near=near), sets[EMPTY]], {})
     drawn = Page(text)
     assert {tag for tag, _ in drawn.tags}.isdisjoint({"script", "link", "iframe", "img"})
@@ -282,6 +282,10 @@ def test_the_lines_of_a_scan_have_the_checks_score_beside_its_threshold(scanned)
     result, _ = scanned("--csv", "inbox/captioned.png")
     heading, line = (row.split(",") for row in result.stdout.splitlines())
     row = dict(zip(heading, line, strict=True))
-    assert float(row["check"]) >= float(row["check_threshold"]) == CHECK.block
+    assert row["by"] == "check"
+    assert float(row["check"]) == float(row["score"]) >= float(row["threshold"]) == CHECK.block
     result, _ = scanned("--csv", "inbox/stranger.png")
-    assert result.stdout.splitlines()[1].startswith("allow,")
+    heading, line = (row.split(",") for row in result.stdout.splitlines())
+    row = dict(zip(heading, line, strict=True))
+    assert (row["decision"], row["by"]) == ("allow", "check")  # of the set whose threshold was missed by the least
+    assert float(row["score"]) < float(row["threshold"])

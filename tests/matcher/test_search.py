@@ -7,10 +7,13 @@ from detailed import cropped, detailed
 from embedding.choose import choose
 from embedding.local.features import pack
 from embedding.local.keypoints import MOST, detect
+from embedding.look import look
 from embedding.probe import probe_vector
-from matcher.decide import match
-from matcher.keypoint_cache import Shelf
-from matcher.search import Examiner, Needs, View, candidates
+from matcher.compose import best
+from matcher.decide import Compared, match
+from matcher.evidence import Candidate, Evidence
+from matcher.keypoint_cache import KeypointCache
+from matcher.search import Searcher, candidates, needs_of
 from reference_sets.model import Kind, Mirrored, Neighbour, Reference, ReferenceSet, Seen, Thresholds, Verify
 from reference_sets.store import Store
 
@@ -56,19 +59,13 @@ def reference(words, seed, mirrored):
     return Reference(f"id-{seed}", f"label {seed}", vectors[0], pack(seen.keypoints[0]), mirror)
 
 
-def view(words, pixels):
-    encoded = words.encode([pixels])
-    return View(encoded.vectors[0], encoded.keypoints[0])
-
-
 def examined(store, words, name, pixels):
     """The candidates of one picture, its mirror image made if the set asks for it."""
-    examiner = Examiner(store, top_k=5, shortlist=20, keep_bytes=1 << 24)
+    searcher = Searcher(store, top_k=5, shortlist=20, keep_bytes=1 << 24)
     known = store.describe(name)
-    views = [view(words, pixels)]
-    mirrors = [view(words, flipped(pixels)) if Needs.of([known]).mirror else None]
-    found = examiner.search(known, views, mirrors)
-    return known, candidates(views[0], mirrors[0], found[0], examiner.read(known, found))
+    looks = look(words, [pixels], needs_of([known]))
+    found = searcher.search(known, looks)
+    return known, candidates(looks[0], found[0], searcher.read(known, found))
 
 
 def test_an_edited_copy_is_verified_and_the_strangers_are_not(store, words):
@@ -77,13 +74,13 @@ def test_an_edited_copy_is_verified_and_the_strangers_are_not(store, words):
     assert checked[0].neighbour.id == "id-203"
     assert checked[0].score > known.check.block
     assert all(one.checked and one.score < known.check.review for one in checked[1:])
-    assert match(known, checked).verified is True
+    assert match(Compared(known, checked)).verified is True
 
 
 def test_an_unrelated_picture_matches_nothing_where_the_check_is_required(store, words):
     known, checked = examined(store, words, "mirrored_off", detailed(999))
     assert len(checked) == len(SEEDS)
-    assert match(known, checked) is None
+    assert match(Compared(known, checked)) is None
 
 
 @pytest.mark.parametrize(
@@ -92,7 +89,7 @@ def test_an_unrelated_picture_matches_nothing_where_the_check_is_required(store,
 def test_a_mirrored_copy_is_found_where_the_set_wishes_it(store, words, name, found):
     original = detailed(205)
     known, checked = examined(store, words, name, flipped(cropped(original, 0.0, 0.0, 0.6, 1.0)))
-    reached = match(known, checked)
+    reached = match(Compared(known, checked))
     assert (reached is not None) == found
     if not found:
         return
@@ -113,11 +110,11 @@ def test_each_reference_is_one_candidate_though_its_mirror_image_was_found_too(s
 
 def test_a_reference_that_is_gone_before_its_features_are_read_is_not_checked_and_not_lost(store, words):
     known = store.describe("mirrored_off")
-    examiner = Examiner(store, top_k=5, shortlist=20, keep_bytes=1 << 24)
-    views = [view(words, detailed(207))]
+    searcher = Searcher(store, top_k=5, shortlist=20, keep_bytes=1 << 24)
+    looks = look(words, [detailed(207)], needs_of([known]))
     gone = Neighbour("id-gone", "gone", 0.99)
     found = ([gone], [])
-    checked = candidates(views[0], None, found, examiner.read(known, [found]))
+    checked = candidates(looks[0], found, searcher.read(known, [found]))
     assert [(one.neighbour, one.checked, one.evidence) for one in checked] == [(gone, False, None)]
 
 
@@ -137,36 +134,80 @@ def near(*numbers):
     return [Neighbour(f"id-{number}", "", 0.5) for number in numbers]
 
 
-def test_keypoints_that_were_used_lately_are_not_read_again_until_the_set_changes(store):
+def test_keypoints_that_were_used_recently_are_not_read_again_until_the_set_changes(store):
     known = store.describe("mirrored_off")
     counting = Counting()
-    shelf = Shelf(counting, 1 << 24)
-    shelf.keypoints(known, near(1, 2))
-    shelf.keypoints(known, near(2, 3))
+    cache = KeypointCache(counting, 1 << 24)
+    cache.keypoints(known, near(1, 2))
+    cache.keypoints(known, near(2, 3))
     assert counting.asked == ["id-1", "id-2", "id-3"]
     newer = store.change("mirrored_off", note="changed")
-    shelf.keypoints(newer, near(2))
+    cache.keypoints(newer, near(2))
     assert counting.asked[3:] == ["id-2"]
 
 
-def test_the_shelf_keeps_within_its_bound_and_forgets_the_longest_unused_first(store):
+def test_the_cache_keeps_within_its_bound_and_forgets_the_longest_unused_first(store):
     known = store.describe("mirrored_off")
     counting = Counting()
-    shelf = Shelf(counting, 3 * MOST * 50)
+    cache = KeypointCache(counting, 3 * MOST * 50)
     for number in (1, 2, 1, 3, 4):
-        shelf.keypoints(known, near(number))
+        cache.keypoints(known, near(number))
     asked = len(counting.asked)
-    shelf.keypoints(known, near(4))
+    cache.keypoints(known, near(4))
     assert len(counting.asked) == asked
-    shelf.keypoints(known, near(2))
+    cache.keypoints(known, near(2))
     assert counting.asked[-1] == "id-2"
-    assert shelf._bytes <= 3 * MOST * 50
+    assert cache._bytes <= 3 * MOST * 50
 
 
 def test_without_room_everything_is_read_each_time_and_still_right(store):
     counting = Counting()
-    shelf = Shelf(counting, 0)
+    cache = KeypointCache(counting, 0)
     known = store.describe("mirrored_off")
     for _ in range(2):
-        assert len(shelf.keypoints(known, near(1))["id-1", False]) > 0
+        assert len(cache.keypoints(known, near(1))["id-1", False]) > 0
     assert counting.asked == ["id-1", "id-1"]
+
+
+def test_a_damaged_reference_is_no_candidate_counted_and_reported_once_and_its_neighbours_are_found(
+    store, words, caplog
+):
+    known, name = store.describe("mirrored_off"), "mirrored_off"
+
+    class Damaging:
+        """The store, in which the features of one row are five bytes."""
+
+        def search(self, *what):
+            return store.search(*what)
+
+        def features(self, name, neighbours):
+            read = store.features(name, neighbours)
+            return read | {row: b"wrong" for row in read if row[0] == "id-204"}
+
+    searcher = Searcher(Damaging(), top_k=5, shortlist=20, keep_bytes=1 << 24)
+    for _ in range(2):
+        looks = look(words, [detailed(204), detailed(205)], needs_of([known]))
+        found = searcher.search(known, looks)
+        read = searcher.read(known, found)
+        first, second = (candidates(*each, read) for each in zip(looks, found, strict=True))
+        assert "id-204" not in {one.neighbour.id for one in first}
+        assert (second[0].neighbour.id, second[0].checked) == ("id-205", True)
+        assert match(Compared(known, first)) is None
+    assert searcher.damaged([known]) == {name: 1}
+    assert [(record.fields["set"], record.fields["reference"]) for record in caplog.records] == [(name, "id-204")]
+
+
+def candidate(name, similarity, score):
+    evidence = None
+    if score:
+        whole = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+        evidence = Evidence(score, 40, 1.0, 1.0, 1.0, whole, mirrored=False)
+    return Candidate(Neighbour(name, name, similarity), checked=True, evidence=evidence)
+
+
+def test_a_verdict_names_the_best_three_by_check_and_by_similarity_each_once_best_check_first():
+    found = [candidate(f"c{number}", 0.1 * number, 0.9 - 0.1 * number) for number in range(5)]
+    found += [candidate(f"s{number}", 0.9 - 0.1 * number, 0.0) for number in range(5)]
+    assert [one.neighbour.id for one in best(found)] == ["c0", "c1", "c2", "s0", "s1", "s2"]
+    assert [one.neighbour.id for one in best(found[:2])] == ["c0", "c1"]
+    assert best([]) == []

@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from embedding.image import Reason
-from matcher.verdict import SCHEMA_ID, SCHEMA_VERSION, Verdict, json_schema
+from matcher.verdict import SCHEMA_ID, SCHEMA_VERSION, Verdict, example, json_schema
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -16,7 +16,7 @@ def test_the_published_schema_is_that_of_the_model():
     published = json.loads((DOCS / "verdict.schema.json").read_text())
     assert published == json_schema(), (
         "the verdict's model changed: raise SCHEMA_VERSION if readers may notice, then write the schema again with "
-        "`python -m matcher.verdict > docs/verdict.schema.json`"
+        "`vigilens schema verdict > docs/verdict.schema.json`"
     )
 
 
@@ -28,11 +28,12 @@ def test_the_version_is_in_the_schemas_id_and_in_each_verdict():
 
 def test_the_example_in_the_docs_is_a_verdict():
     assert json.loads(Verdict.model_validate(EXAMPLE).model_dump_json()) == EXAMPLE
+    assert json_schema()["examples"] == [example()] == [EXAMPLE]
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"decision": "maybe"}, {"reason": "tired"}, {"extra": 1}, {"image_id": None}, {"schema_version": "2.0"}],
+    [{"decision": "maybe"}, {"reason": "tired"}, {"extra": 1}, {"image_id": None}, {"schema_version": "1.1"}],
     ids=str,
 )
 def test_what_is_not_in_the_contract_is_refused(change):

@@ -1,17 +1,20 @@
-"""What the service sees of the sets: whole, fresh enough, and refused when it does not fit."""
+"""The sets as the service judges by them: whole, fresh enough, and never fewer than it needs."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from milvus_fixtures import FINGERPRINT, make_set, references, unit
 
-from reference_sets.in_force import SetsUnfit, Watch
-from reference_sets.model import ReferenceSet, Thresholds
+from embedding.choose import choose
+from embedding.probe import probe_vector
+from reference_sets.in_force import SetsInForce, SetsUnfit, fits
+from reference_sets.model import Kind, ReferenceSet, Thresholds
 from reference_sets.store import Store
-
-UseSets = Callable[..., Watch]
 
 
 @pytest.fixture
@@ -20,67 +23,153 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
+def ours(known: ReferenceSet) -> str | None:
+    return None if known.encoder == FINGERPRINT else f"{known.name} is of another encoder"
+
+
 class Counting:
-    """A store that counts how often it is asked, and can be changed between two looks."""
+    """A store that counts how often it is asked, and can be changed between two readings."""
 
     def __init__(self, *sets: ReferenceSet):
-        self.known, self.asked = list(sets), 0
+        self.known, self.unreadable, self.asked = list(sets), [], 0
 
-    def sets(self) -> tuple[ReferenceSet, ...]:
+    def listing(self):
         self.asked += 1
-        return tuple(self.known)
+        return SimpleNamespace(sets=tuple(self.known), unreadable=tuple(self.unreadable))
 
     def count(self, _: str) -> int:
         return 0
 
+    def damage(self, name: str):
+        self.known = [known for known in self.known if known.name != name]
+        self.unreadable.append(SimpleNamespace(name=name, why=f"{name} is damaged"))
 
-def test_all_sets_are_seen_when_none_is_named_and_only_the_named_ones_otherwise(store: Store):
+
+def names(snapshot):
+    return [known.name for known in snapshot.sets]
+
+
+def test_all_sets_are_in_force_when_none_is_named_and_only_the_named_ones_otherwise(store: Store):
     for name in ("alpha", "beta", "gamma"):
         store.create(make_set(name))
-    assert [known.name for known in Watch(store, [], FINGERPRINT, 0).look().sets] == ["alpha", "beta", "gamma"]
-    assert [known.name for known in Watch(store, ["gamma", "alpha"], FINGERPRINT, 0).look().sets] == ["gamma", "alpha"]
+    assert names(SetsInForce(store, [], ours, 0).read()) == ["alpha", "beta", "gamma"]
+    assert sorted(names(SetsInForce(store, ["gamma", "alpha"], ours, 0).read())) == ["alpha", "gamma"]
 
 
-def test_version_and_thresholds_of_a_change_are_seen_together(store: Store):
+def test_version_and_thresholds_of_a_change_come_together(store: Store):
     store.create(make_set("alpha"))
-    watch = Watch(store, [], FINGERPRINT, 0)
-    before = watch.look()
+    in_force = SetsInForce(store, [], ours, 0)
+    before = in_force.read()
     store.upsert("alpha", references(unit(1, 1)))
     store.change("alpha", thresholds=Thresholds(0.5, 0.6))
-    (after,) = watch.look().sets
+    (after,) = in_force.read().sets
     assert (after.version, after.thresholds) == (3, Thresholds(0.5, 0.6))
     assert before.sets[0].version == 1
 
 
-def test_milvus_is_asked_once_while_a_look_is_good_however_many_threads_look():
+def test_milvus_is_asked_once_while_a_snapshot_is_good_however_many_threads_read():
     counting = Counting(make_set("alpha"))
-    watch = Watch(counting, [], FINGERPRINT, 3600)
-    threads = [threading.Thread(target=watch.look) for _ in range(8)]
+    in_force = SetsInForce(counting, [], ours, 3600)
+    threads = [threading.Thread(target=in_force.read) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert counting.asked == 1
-    always = Watch(counting, [], FINGERPRINT, 0)
-    always.look()
-    always.look()
-    assert counting.asked == 3
+    assert in_force.read(fresh=True) is not None
+    assert counting.asked == 2
+    always = SetsInForce(counting, [], ours, 0)
+    always.read()
+    always.read()
+    assert counting.asked == 4
 
 
-def test_sets_of_another_encoder_are_refused_and_never_skipped():
-    watch = Watch(Counting(make_set("alpha"), make_set("beta", encoder="pdq:other")), [], FINGERPRINT, 0)
-    with pytest.raises(SetsUnfit, match=r"set beta was made by the encoder pdq:other, in use is test:.*sets\.use"):
-        watch.look()
+def test_at_the_start_nothing_is_skipped():
+    counting = Counting(make_set("alpha"), make_set("beta", encoder="pdq:other"))
+    with pytest.raises(SetsUnfit, match="beta is of another encoder"):
+        SetsInForce(counting, [], ours, 0).read()
+    assert names(SetsInForce(counting, ["alpha"], ours, 0).read()) == ["alpha"]
+    counting.damage("beta")
+    with pytest.raises(SetsUnfit, match="beta is damaged"):
+        SetsInForce(counting, [], ours, 0).read()
 
 
-def test_sets_of_another_dimension_are_refused():
-    watch = Watch(Counting(make_set("alpha"), make_set("beta", dimension=4)), [], FINGERPRINT, 0)
-    with pytest.raises(SetsUnfit, match="alpha and beta have vectors of 8 and 4 values"):
-        watch.look()
-
-
-def test_a_named_set_that_is_missing_and_a_database_without_sets_name_the_mend(store: Store):
+def test_a_named_set_that_is_missing_and_a_database_without_sets_name_the_fix(store: Store):
     with pytest.raises(SetsUnfit, match=r"names nowhere, which does not exist.*`vigilens sets create nowhere`"):
-        Watch(store, ["nowhere"], FINGERPRINT, 0).look()
+        SetsInForce(store, ["nowhere"], ours, 0).read()
     with pytest.raises(SetsUnfit, match="there is no set to match against"):
-        Watch(store, [], FINGERPRINT, 0).look()
+        SetsInForce(store, [], ours, 0).read()
+
+
+def test_a_set_that_comes_later_and_does_not_fit_is_skipped_and_reported_once(caplog):
+    counting = Counting(make_set("alpha"))
+    in_force = SetsInForce(counting, [], ours, 0)
+    in_force.read()
+    counting.known.append(make_set("beta", encoder="pdq:other"))
+    counting.damage("gamma")
+    for _ in range(3):
+        snapshot = in_force.read()
+    assert names(snapshot) == ["alpha"]
+    assert snapshot.skipped == {"beta": "beta is of another encoder", "gamma": "gamma is damaged"}
+    assert sorted(record.fields["set"] for record in caplog.records) == ["beta", "gamma"]
+    counting.known[1] = make_set("beta")
+    assert names(in_force.read()) == ["alpha", "beta"]
+
+
+@pytest.mark.parametrize("named", [[], ["alpha", "beta"]])
+def test_a_set_that_was_judged_by_and_cannot_be_read_any_more_is_waited_for(named):
+    counting = Counting(make_set("alpha"), make_set("beta"))
+    in_force = SetsInForce(counting, named, ours, 0)
+    in_force.read()
+    whole = list(counting.known)
+    for spoilt in (replace(whole[1], encoder="pdq:other"), None):
+        if spoilt:
+            counting.known[1] = spoilt
+        else:
+            counting.damage("beta")
+        for _ in range(2):
+            with pytest.raises(SetsUnfit, match="beta is"):
+                in_force.read()
+    counting.known, counting.unreadable = whole, []
+    assert names(in_force.read()) == ["alpha", "beta"]
+
+
+def test_a_set_that_was_dropped_is_gone_unless_the_settings_name_it():
+    for named, gone in (([], True), (["alpha", "beta"], False)):
+        counting = Counting(make_set("alpha"), make_set("beta"))
+        in_force = SetsInForce(counting, named, ours, 0)
+        in_force.read()
+        del counting.known[1]
+        if gone:
+            assert names(in_force.read()) == ["alpha"]
+        else:
+            with pytest.raises(SetsUnfit, match="names beta, which does not exist"):
+                in_force.read()
+
+
+def test_without_the_last_harmful_set_nothing_is_judged_until_there_is_one_again():
+    counting = Counting(make_set("alpha"), make_set("fine", kind=Kind.ALLOW))
+    in_force = SetsInForce(counting, [], ours, 0)
+    in_force.read()
+    (harmful, *others) = counting.known
+    counting.known = others
+    for _ in range(2):
+        with pytest.raises(SetsUnfit, match="no harmful set is left"):
+            in_force.read()
+    counting.known = []
+    with pytest.raises(SetsUnfit, match="there is no set"):
+        in_force.read()
+    counting.known = [harmful]
+    assert names(in_force.read()) == ["alpha"]
+
+
+def test_a_set_fits_an_encoder_by_its_fingerprint_and_by_the_vector_of_the_probe_picture():
+    pdq = choose("pdq")
+    probe = probe_vector(pdq)
+    known = make_set("alpha", encoder=pdq.fingerprint, dimension=pdq.dimension, probe=tuple(probe.tolist()))
+    why = fits(pdq)
+    assert why(known) is None
+    assert "in use is pdq:" in why(replace(known, encoder="words:0"))
+    assert "sets.use" in why(replace(known, encoder="words:0"))
+    other = tuple(np.roll(probe, 7).tolist())
+    assert "another vector than when the set alpha was made" in why(replace(known, probe=other))

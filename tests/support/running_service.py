@@ -99,7 +99,7 @@ def produce(bootstrap, topic, events):
     assert producer.flush(PATIENCE_S) == 0
 
 
-def read_committed(bootstrap, topic, count, partitions=3):
+def read_committed(bootstrap, topic, count, partitions=3, quiet_s=0.3):
     """`count` records that a read-committed reader sees in `topic`; librdkafka, not the service's own client."""
     from confluent_kafka import TopicPartition  # noqa: PLC0415
 
@@ -120,7 +120,7 @@ def read_committed(bootstrap, topic, count, partitions=3):
             assert record is not None, f"{len(records)} of {count} records came"
             assert record.error() is None, record.error()
             records.append(record)
-        extra = reader.poll(0.3)
+        extra = reader.poll(quiet_s)
         assert extra is None, f"more than {count} records: {extra.value()}"
         return records
     finally:

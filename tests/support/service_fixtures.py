@@ -32,7 +32,8 @@ def make_set(store, encoder, name, kind, references):
     probe = tuple(map(float, probe_vector(encoder)))
     thresholds = Thresholds(REVIEW, BLOCK)
     store.create(ReferenceSet(name, kind, "test", 50, thresholds, encoder.fingerprint, encoder.dimension, 1, probe))
-    store.upsert(name, references)
+    if references:
+        store.upsert(name, references)
 
 
 @pytest.fixture

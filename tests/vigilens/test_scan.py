@@ -196,7 +196,7 @@ def test_a_closed_folder_becomes_an_image_that_cannot_be_looked_at(inbox, monkey
     monkeypatch.setattr(scan.os, "walk", closed)
     (image,) = scan.find([inbox])
     assert image.image_id == str(inbox / "below")
-    assert "Permission denied" in image.source.detail
+    assert "Permission denied" in image.problem.detail
 
 
 def test_scan_and_the_settings_roots_have_nothing_to_do_with_each_other(inbox, monkeypatch):

@@ -9,5 +9,6 @@ scan         `vigilens scan`: files judged without Kafka
 scan_output  its table, lines, CSV and JSON
 run          `vigilens run`: the service
 milvus       `vigilens milvus`: a Milvus Lite file for several processes
+schema       `vigilens schema`: the JSON Schemas of what goes in and comes out
 config       `vigilens config`: the settings in force
 """

@@ -181,14 +181,12 @@ def _matching(settings: "Settings") -> Iterator[Finding]:
 
 
 def _sets(settings: "Settings", store: "Store", encoder: "Encoder") -> Iterator[Finding]:
-    from embedding.encoder import EncoderError
     from reference_sets.in_force import SetsUnfit
     from vigilens import wiring
 
     try:
-        sets = wiring.watch(settings, store, encoder).look().sets
-        wiring.prove(encoder, sets)
-    except (SetsUnfit, EncoderError) as error:
+        sets = wiring.sets_in_force(settings, store, encoder).read().sets
+    except SetsUnfit as error:
         yield Finding("sets", "failed", str(error))
         return
     for known in sets:

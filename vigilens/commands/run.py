@@ -59,11 +59,10 @@ def serve(settings: "Settings") -> None:
         log.info("encoder", extra={"fields": fields})
         started = time.monotonic()
         store = wiring.store(settings, patience)
-        watch = wiring.watch(settings, store, encoder)
-        sets = watch.look().sets
-        wiring.prove(encoder, sets)
+        in_force = wiring.sets_in_force(settings, store, encoder)
+        sets = in_force.read().sets
         log.info("sets", extra={"fields": {"sets": len(sets), "seconds": round(time.monotonic() - started, 1)}})
-        judge = wiring.judge(settings, encoder, store, watch)
+        judge = wiring.judge(settings, encoder, store, in_force)
         # What the libraries made while they were imported stays. Looking through it for garbage stopped all threads for
         # 0.2 s, once in a thousand images or two.
         gc.collect()

@@ -15,9 +15,8 @@ import click
 if TYPE_CHECKING:
     from config.settings import Settings
     from embedding.encoder import Encoder
-    from embedding.image import Source, Unreadable
+    from embedding.image import Image, Source
     from embedding.picture import Pixels
-    from matcher.compose import Image
     from matcher.judge import Judge
     from matcher.verdict import Verdict
     from reference_sets.store import Store
@@ -130,9 +129,9 @@ def judging(settings: "Settings") -> "Iterator[Parts]":
     settings = settings.model_copy(update={"images": images})
     encoder = wiring.encoder(settings)
     with wiring.store(settings) as store:
-        watch = wiring.watch(settings, store, encoder)
-        wiring.prove(encoder, watch.look().sets)
-        with closing(wiring.judge(settings, encoder, store, watch)) as judge:
+        in_force = wiring.sets_in_force(settings, store, encoder)
+        in_force.read()  # sets that cannot be matched are told before the files are read
+        with closing(wiring.judge(settings, encoder, store, in_force)) as judge:
             yield Parts(settings, encoder, store, judge)
 
 
@@ -153,20 +152,22 @@ def explained(parts: Parts, image: "Image", verdict: "Verdict", references: Path
     pixels = pixels_of(parts.settings, image.source)
     if pixels is None:
         return page(verdict, None, (), {})
-    examiner = wiring.examiner(parts.settings, parts.store)
-    sets = explain(pixels, verdict, encoder=parts.encoder, examiner=examiner, store=parts.store)
+    searcher = wiring.searcher(parts.settings, parts.store)
+    sets = explain(pixels, verdict, encoder=parts.encoder, searcher=searcher, store=parts.store)
     files = files_of(references, [one.near.id for one in sets if one.near]) if references else {}
     shown = {id_: pixels_of(parts.settings, File(str(file.absolute()))) for id_, file in files.items()}
     return page(verdict, pixels, sets, {id_: pixels for id_, pixels in shown.items() if pixels is not None})
 
 
-def pixels_of(settings: "Settings", source: "Source | Unreadable") -> "Pixels | None":
+def pixels_of(settings: "Settings", source: "Source | None") -> "Pixels | None":
     """Of a picture's file; None if it cannot be read."""
     from embedding.decode.decoder import decode
     from embedding.image import Unreadable
     from vigilens import wiring
 
-    data = source if isinstance(source, Unreadable) else wiring.fetcher(settings).fetch(source)
+    if source is None:
+        return None
+    data = wiring.fetcher(settings).fetch(source)
     picture = data if isinstance(data, Unreadable) else decode(data, settings.images.max_pixels)
     return None if isinstance(picture, Unreadable) else picture.pixels
 
@@ -176,14 +177,13 @@ def find(paths: Iterable[Path]) -> "list[Image]":
 
     An image's id is its path; characters that are no UTF-8 are written as escapes.
     """
-    from embedding.image import File, Reason, Unreadable
-    from matcher.compose import Image
+    from embedding.image import File, Image, Reason, Unreadable
 
     found: dict[str, Image] = {}
 
     def add(path: str, problem: Unreadable | None = None) -> None:
         name = os.fsencode(path).decode("utf-8", "backslashreplace")
-        found.setdefault(name, Image(name, name, problem or File(str(Path(path).absolute()))))
+        found.setdefault(name, Image(name, name, File(str(Path(path).absolute())), problem))
 
     def closed(error: OSError) -> None:
         add(error.filename, Unreadable(Reason.FETCH_FAILED, f"the folder cannot be listed: {error.strerror}"))

@@ -11,7 +11,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from matcher.verdict import Verdict
+from matcher.verdict import Candidate, Rules, Verdict
 
 COLOURS = {"block": "bold red", "review": "yellow", "unscannable": "magenta", "allow": "green"}
 MANY = 40  # from so many files on, the table leaves out those that are allowed
@@ -23,16 +23,18 @@ Show = Callable[[Iterable[Verdict]], Iterator[Verdict]]  # prints each verdict a
 class Row:
     """A verdict on one line: the set that says most about the file, and why.
 
-    That is the set that decided, else the first that matched, else the one with the nearest reference. For a set that
-    did not match, the thresholds are those of review, of which one was not reached. `check` is the score of the
-    geometric check: None if there was none, or if it found nothing.
+    That is the set that decided, else the first that matched, else the one that came nearest to its threshold of
+    review. `score` and `threshold` are of the measure that decided, named by `by`; for a set that did not match, of the
+    one that is farther below its threshold. `similarity` and `check` are those of the reference: `check` is None if
+    there was no check.
     """
 
     decision: str
+    by: str
     score: float | None
     threshold: float | None
+    similarity: float | None
     check: float | None
-    check_threshold: float | None
     set: str
     nearest: str
     reason: str
@@ -46,16 +48,25 @@ def row(verdict: Verdict) -> Row:
     if matches:
         first = matches[0]
         reason = f"vetoed by {first.vetoed_by}" if first.vetoed_by else reason
-        found = first.evidence
-        scores = (first.score, first.threshold, found.score if found else None, found.threshold if found else None)
-        names = (first.set, first.nearest.label)
-        return Row(verdict.decision, *scores, *names, reason, verdict.image_id)
-    near = [(each.nearest.score, each.set, each.nearest.label, each) for each in verdict.sets if each.nearest]
-    if not near:
-        return Row(verdict.decision, None, None, None, None, "", "", reason, verdict.image_id)
-    score, name, label, known = max(near, key=lambda each: each[:3])
-    check_threshold = None if known.verify == "off" else known.check_review
-    return Row(verdict.decision, score, known.review, None, check_threshold, name, label, reason, verdict.image_id)
+        check = first.check.score if first.check else None
+        scores = (first.decided_on, first.score, first.threshold, first.similarity.score, check)
+        return Row(verdict.decision, *scores, first.set, first.reference.label, reason, verdict.image_id)
+    missed = [(*near_miss(each.rules, one), each.set, one) for each in verdict.sets for one in each.candidates[:1]]
+    if not missed:
+        return Row(verdict.decision, "", None, None, None, None, "", "", reason, verdict.image_id)
+    by, score, threshold, name, one = max(missed, key=lambda each: (each[1] - each[2], each[3]))
+    values = (score, threshold, one.similarity, one.check)
+    return Row(verdict.decision, by, *values, name, one.label, reason, verdict.image_id)
+
+
+def near_miss(rules: Rules, one: Candidate) -> tuple[str, float, float]:
+    """The measure by which a candidate failed, its score and its threshold of review."""
+    similarity = ("similarity", one.similarity, rules.similarity.review)
+    if rules.check.use == "off":
+        return similarity
+    check = ("check", one.check or 0.0, rules.check.review)
+    farther = min if rules.check.use == "required" else max
+    return farther(check, similarity, key=lambda each: each[1] - each[2])
 
 
 def choose(form: str | None, *, everything: bool, files: int) -> Show:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from embedding.picture import Pixels
 from matcher.explain import Explanation, why
-from matcher.verdict import Verdict
+from matcher.verdict import Limits, Verdict
 from vigilens.pages.overlay import Panel, dots_of, drawing, panel_of
 from vigilens.pages.templates import render
 
@@ -80,7 +80,7 @@ def page(verdict: Verdict, pixels: Pixels | None, sets: Sequence[Explanation], r
         decision=verdict.decision,
         decided_by=verdict.decided_by,
         image_id=verdict.image_id,
-        encoder=verdict.encoder,
+        encoder=", ".join(each.fingerprint for each in verdict.encoders),
         reason=f"{verdict.reason}: {verdict.detail or ''}" if verdict.reason else "",
         sets=sections,
     )
@@ -89,9 +89,9 @@ def page(verdict: Verdict, pixels: Pixels | None, sets: Sequence[Explanation], r
 def _section(one: Explanation, incoming: Panel, references: Mapping[str, Pixels]) -> Section:
     reference = _reference(one, references)
     return Section(
-        name=one.seen.set,
-        kind=one.seen.kind,
-        version=one.seen.version,
+        name=one.result.set,
+        kind=one.result.kind,
+        version=one.result.version,
         level=one.match.level if one.match else "",
         why=why(one),
         drawing=drawing(incoming, reference, one.overlay, why(one)) if reference else None,
@@ -123,13 +123,14 @@ def _caption(one: Explanation, reference: Panel) -> str:
 
 
 def _figures(one: Explanation) -> Iterator[tuple[str, str]]:
-    seen, evidence = one.seen, one.candidate.evidence if one.candidate else None
+    rules, evidence = one.result.rules, one.candidate.evidence if one.candidate else None
     yield "level", one.match.level if one.match else "none"
     if one.near:
-        yield "similarity", _scored(one.near.score, seen.review, seen.block)
-    yield "the check", {"off": "decides nothing", "supports": "can raise the level"}.get(seen.verify, "required")
+        yield "similarity", _scored(one.near.score, rules.similarity)
+    uses = {"off": "decides nothing", "supports": "can raise the level", "required": "required"}
+    yield "the check", uses[rules.check.use]
     if evidence:
-        yield "check's score", _scored(evidence.score, seen.check_review, seen.check_block)
+        yield "check's score", _scored(evidence.score, rules.check)
         yield "inliers", f"{evidence.inliers} of {one.corners} corners of the picture"
         yield "share", f"{evidence.share:.0%} of the places where both have corners"
         yield "distinctive", f"{evidence.distinctive:.0%} of the inliers"
@@ -137,5 +138,5 @@ def _figures(one: Explanation) -> Iterator[tuple[str, str]]:
         yield "mirrored", "yes" if evidence.mirrored else "no"
 
 
-def _scored(score: float, review: float, block: float) -> str:
-    return f"{score:.3f} (review from {review:.3f}, block from {block:.3f})"
+def _scored(score: float, limits: Limits) -> str:
+    return f"{score:.3f} (review from {limits.review:.3f}, block from {limits.block:.3f})"

@@ -1,0 +1,24 @@
+"""Two sets for the tests of the judge."""
+
+import pytest
+from detailed import detailed
+from judging import PDQ, described, reference
+
+from embedding.look import look
+from matcher.search import needs_of
+from reference_sets.model import Mirrored, Verify
+from reference_sets.store import Store
+
+
+@pytest.fixture(scope="module")
+def judged_sets(tmp_path_factory):
+    """One set where PDQ decides alone, and one where the check may raise its level and images are mirrored too."""
+    with Store(str(tmp_path_factory.mktemp("judge") / "sets.db")) as opened:
+        for known in (
+            described("alone"),
+            described("supported", verify=Verify.SUPPORTS, mirrored=Mirrored.QUERIED),
+        ):
+            opened.create(known)
+            looks = look(PDQ, [detailed(seed) for seed in range(300, 304)], needs_of([known]))
+            opened.upsert(known.name, [reference(f"id-{number}", one.view) for number, one in enumerate(looks)])
+        yield opened

@@ -1,0 +1,153 @@
+"""How a batch is embedded: in which parts, duplicates once, JPEGs reduced where they may be."""
+
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from detailed import cropped, detailed
+from drawn import encoded
+from judging import PDQ, RULES, Changing, Counting, image, in_force, judge, matches, snapshot, without_time
+from PIL import Image as Pictures
+
+from embedding.fetch.fetcher import Fetcher
+from embedding.image import Image, Inline
+from reference_sets.in_force import Snapshot
+from reference_sets.model import Thresholds
+
+
+@pytest.fixture(name="store")
+def _store(judged_sets):
+    return judged_sets
+
+
+@pytest.mark.parametrize(("least", "two"), [(1, [1, 1]), (2, [2])])
+def test_a_batch_is_embedded_in_equal_parts_as_the_encoder_wants_them_and_as_many_for_each_worker(store, least, two):
+    sets, encoder = in_force(store, "alone"), Counting(least)
+    seen = {}
+    for number in (1, 2, 3, 9, 16, 17):
+        encoder.given.clear()
+        judged = judge(store, sets, encoder).judge([image(detailed(400 + each)) for each in range(number)])
+        assert len(judged.verdicts) == number
+        seen[number] = sorted(encoder.given)
+    assert seen == {1: [1], 2: two, 3: [1, 2], 9: [4, 5], 16: [8, 8], 17: [2, 5, 5, 5]}
+
+
+def test_an_exact_duplicate_is_embedded_once_and_has_a_verdict_of_its_own(store):
+    sets, encoder = in_force(store, "supported"), Counting()
+    copy, other = image(cropped(detailed(301), 0.0, 0.1, 0.7, 0.9)), image(detailed(999))
+    judging = judge(store, sets, encoder)
+    first = judging.judge([copy, other, copy, copy])
+    assert sum(encoder.given) == 4  # two pictures, each with its mirror image
+    assert first.duplicates == 2
+    assert matches(first) == [
+        ("block", ["supported"]),
+        ("allow", []),
+        ("block", ["supported"]),
+        ("block", ["supported"]),
+    ]
+    encoder.given.clear()
+    again = judging.judge([other, copy])
+    assert (encoder.given, again.duplicates) == ([], 2)
+    assert without_time(again) == [without_time(first)[1], without_time(first)[0]]
+
+
+def test_two_files_that_differ_in_their_last_byte_alone_are_no_duplicates(store):
+    sets, encoder = in_force(store, "alone"), Counting()
+    data = encoded(Pictures.fromarray(detailed(301)), quality=80)
+    files = [Image("event", "image", Inline(data + bytes([end]))) for end in (0, 1)]
+    judged = judge(store, sets, encoder).judge(files)
+    assert (sum(encoder.given), judged.duplicates) == (2, 0)
+    assert len({verdict.image.sha256 for verdict in judged.verdicts}) == 2
+
+
+def test_a_duplicate_is_judged_by_the_sets_of_now(store):
+    sets, encoder = Changing(store, snapshot(store, "alone")), Counting()
+    judging, copy = judge(store, sets, encoder), image(detailed(301))
+    assert matches(judging.judge([copy])) == [("block", ["alone"])]
+    known = store.describe("alone")
+    raised = dataclasses.replace(known, thresholds=Thresholds(0.99999, 1.0), version=9)
+    sets.snapshots = [Snapshot((raised,), (4,), {})]
+    judged = judging.judge([copy])
+    assert (matches(judged), judged.duplicates) == ([("allow", [])], 1)
+
+
+def test_without_memory_for_it_a_duplicate_of_an_earlier_batch_is_embedded_again(store):
+    sets, encoder = in_force(store, "alone"), Counting()
+    judging = judge(store, sets, encoder, recent_bytes=0)
+    assert [judging.judge([image(detailed(301))]).duplicates for _ in range(2)] == [0, 0]
+    assert encoder.given == [1, 1]
+
+
+def test_what_the_encoder_raises_ends_the_batch_and_is_not_remembered_of_the_picture(store):
+    class Failing(Counting):
+        def encode(self, pictures, sizes=None):
+            if not self.given:
+                self.given.append(len(pictures))
+                raise ArithmeticError("once")
+            return super().encode(pictures, sizes)
+
+    judging = judge(store, in_force(store, "alone"), Failing())
+    with pytest.raises(ArithmeticError):
+        judging.judge([image(detailed(301))])
+    assert matches(judging.judge([image(detailed(301))])) == [("block", ["alone"])]
+
+
+class Reducible(Counting):
+    """PDQ that says it could do with a shorter side of 64, and keeps what it is given."""
+
+    least_side = 64
+
+    def encode(self, pictures, sizes=None):
+        self.given += [(each.shape[:2], size) for each, size in zip(pictures, sizes, strict=True)]
+        return PDQ.encode(pictures)
+
+
+@pytest.mark.parametrize(
+    ("sets", "reduce", "eighths"), [(["alone"], True, 2), (["alone"], False, 8), (["supported"], True, 8)]
+)
+def test_jpegs_are_reduced_for_the_encoder_alone_and_where_that_is_wished(store, sets, reduce, eighths):
+    encoder, pixels = Reducible(), np.ascontiguousarray(detailed(401)[:320, :320])
+    judging = judge(store, in_force(store, *sets), encoder, reduce=reduce)
+    (verdict,) = judging.judge([image(pixels)]).verdicts
+    assert set(encoder.given) == {((40 * eighths, 40 * eighths), (320, 320))}
+    assert (verdict.image.width, verdict.image.height) == (320, 320)
+
+
+def test_a_fetch_that_fails_for_a_bug_leaves_nobody_waiting_for_what_was_claimed(store):
+    class Failing(Fetcher):
+        def fetch(self, source):
+            if source.data == b"bug":
+                raise ArithmeticError("a bug")
+            return super().fetch(source)
+
+    judging = judge(store, in_force(store, "alone"), fetcher=Failing(RULES))
+    with pytest.raises(ArithmeticError):
+        judging.judge([image(detailed(301)), Image("event", "image", Inline(b"bug"))])
+    with ThreadPoolExecutor(1) as again:
+        assert matches(again.submit(judging.judge, [image(detailed(301))]).result(60)) == [("block", ["alone"])]
+
+
+def test_a_small_batch_should_be_begun_when_no_worker_has_anything_to_do(store):
+    class Asking(Counting):
+        def encode(self, pictures, sizes=None):
+            self.given.append(judging.idle())
+            return PDQ.encode(pictures, sizes)
+
+    encoder = Asking()
+    judging = judge(store, in_force(store, "alone"), encoder)
+    assert judging.idle()
+    judging.judge([image(detailed(301))])
+    assert encoder.given == [False]
+    assert judging.idle()
+
+
+def test_memory_of_pictures_goes_back_to_the_system_every_so_many_images(store, monkeypatch):
+    given_back = []
+    monkeypatch.setattr("matcher.embed.GIVE_BACK_AFTER", 6)
+    monkeypatch.setattr("matcher.embed.give_back", lambda: given_back.append(sum(encoder.given)))
+    encoder = Counting()
+    judging = judge(store, in_force(store, "alone"), encoder)
+    for number in range(7):  # a part of two each
+        judging.judge([image(detailed(310 + number)), image(detailed(330 + number))])
+    assert given_back == [6, 12]
