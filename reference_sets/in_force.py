@@ -109,7 +109,7 @@ class SetsInForce:
         unfit |= {name: why for name, known in sets.items() if (why := self._fits(known))}
         unfit |= {name: _missing(name) for name in self._use if name not in sets and name not in unfit}
         fit = tuple(known for name, known in sets.items() if name not in unfit)
-        _refuse(fit, unfit, before, self._use)
+        _refuse(fit, unfit, before)
         for name in unfit.keys() - (before.skipped.keys() if before else set()):
             log.error("set skipped", extra={"fields": {"set": name, "why": unfit[name]}})
         return Snapshot(fit, tuple(self._size(known) for known in fit), unfit)
@@ -128,9 +128,10 @@ def _missing(name: str) -> str:
     )
 
 
-def _refuse(fit: Sequence[ReferenceSet], unfit: Mapping[str, str], before: Snapshot | None, use: Sequence[str]) -> None:
+def _refuse(fit: Sequence[ReferenceSet], unfit: Mapping[str, str], before: Snapshot | None) -> None:
     """Raise SetsUnfit where nothing may be judged by these sets."""
-    needed = unfit.keys() if before is None else {known.name for known in before.sets} | set(use)
+    # What the settings name was judged by from the first, so it is never skipped.
+    needed = unfit.keys() if before is None else {known.name for known in before.sets}
     if wrong := [why for name, why in unfit.items() if name in needed]:
         raise SetsUnfit("; ".join(wrong))
     if not fit:

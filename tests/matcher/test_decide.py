@@ -230,6 +230,12 @@ def test_an_allowed_picture_vetoes_only_where_it_is_as_near_by_a_measure_of_both
     assert decided((H_SET, [harmful]), (allow_set, [allowed])).decision == decision
 
 
+def test_the_checks_score_of_an_allowed_picture_says_nothing_about_a_harmful_one_that_was_not_verified():
+    unverified = known("bad", verify=Verify.SUPPORTS), [checked(0.96, 0.1)]
+    assert decided(unverified, (A_SET, [checked(0.95, 0.7)])).decision == "block"
+    assert decided(unverified, (A_SET, [checked(0.97, 0.7)])).decision == "allow"
+
+
 def test_the_best_allow_match_is_named_as_the_one_that_vetoes():
     sets = [(known("bad"), near(0.91)), (known("fine", A), near(0.92)), (known("finer", A), near(0.95))]
     assert decided(*sets).matches[0].vetoed_by == "finer"
