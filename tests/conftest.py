@@ -12,11 +12,6 @@ from harness.broker import Cluster, NoKafka, kafka
 pytest_plugins = ["service_fixtures"]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    # kafka-python reads its message schemas with a call that Python 3.11 and 3.12 call deprecated and 3.13 does not.
-    config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
-
-
 def pytest_report_header() -> str:
     return f"seed: {SEED} (repeat with {SEED_VARIABLE}={SEED})"
 
