@@ -1,6 +1,6 @@
 """The command line: `vigilens COMMAND`. A command's module is imported only when the command is used.
 
-Exit codes: 0 done; 1 something is wrong and one sentence on stderr says what and how to mend it; 2 wrong usage;
+Exit codes: 0 done; 1 something is wrong, and one sentence on stderr says what it is and how to fix it; 2 wrong usage;
 130 interrupted. A command documents its own further codes.
 
 A command has the settings by `@click.pass_obj`: a function without arguments that reads them on its first call.
@@ -9,11 +9,12 @@ A command has the settings by `@click.pass_obj`: a function without arguments th
 import functools
 import importlib
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from vigilens.errors import expected
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -29,22 +30,6 @@ COMMANDS = {
     "milvus": ("vigilens.commands.milvus", "Serve a Milvus Lite file to several processes of this machine."),
     "config": ("vigilens.commands.config", "Print the settings in force, and where each comes from."),
 }
-
-# Errors that are a sentence for the operator and no bug. By name: a class that was never imported was never raised.
-SAYABLE = (
-    ("config.load", "SettingsError"),
-    ("embedding.encoder", "EncoderError"),
-    ("vectors.errors", "StoreError"),
-    ("patience", "Away"),
-    ("consumer.topics", "NoAnswer"),
-    ("consumer.lifecycle", "CannotStart"),
-    ("consumer.transaction", "CannotPublish"),
-    ("kafka.errors", "KafkaError"),
-    ("harness.kafka_jars", "NoKafka"),
-    ("harness.broker", "KafkaFailed"),
-    ("harness.service", "ServiceFailed"),
-    ("demo.pictures", "DemoError"),
-)
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
@@ -75,15 +60,10 @@ class Lazy(click.Group):
         """Run the command; expected errors end with a sentence, an interruption with 130."""
         try:
             return super().invoke(ctx)
-        except sayable() as error:
+        except expected() as error:
             raise click.ClickException(str(error)) from error
         except KeyboardInterrupt:
             raise click.exceptions.Exit(INTERRUPTED) from None
-
-
-def sayable() -> tuple[type[Exception], ...]:
-    """The classes of expected errors, as far as their modules are loaded."""
-    return tuple(getattr(sys.modules[module], name) for module, name in SAYABLE if module in sys.modules)
 
 
 @click.group(cls=Lazy, name="vigilens", context_settings={"help_option_names": ["-h", "--help"]})
