@@ -6,9 +6,11 @@ Exit codes: 0 done; 1 something is wrong, and one sentence on stderr says what i
 A command has the settings by `@click.pass_obj`: a function without arguments that reads them on its first call.
 """
 
+import errno
 import functools
 import importlib
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,11 +33,12 @@ COMMANDS = {
     "config": ("vigilens.commands.config", "Print the settings in force, and where each comes from."),
 }
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space, a user's quota, a file as large as is allowed
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 class Lazy(click.Group):
-    """A group that imports a command when it is used, and turns expected errors into one sentence."""
+    """A group that imports a command when it is used, and turns expected errors and a full disk into one sentence."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
         """Names of the commands, in the order in which a newcomer needs them."""
@@ -57,13 +60,31 @@ class Lazy(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; expected errors end with a sentence, an interruption with 130."""
+        """Run the command; expected errors and a full disk end with a sentence, an interruption with 130."""
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()  # here, where a full disk can still be reported
         except expected() as error:
             raise click.ClickException(str(error)) from error
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            _give_up_output()
+            what = error.filename or "the output"
+            raise click.ClickException(
+                f"{what} cannot be written ({error.strerror}): free some space, or write to another disk"
+            ) from error
         except KeyboardInterrupt:
             raise click.exceptions.Exit(INTERRUPTED) from None
+        return result
+
+
+def _give_up_output() -> None:
+    """Sends what is left in stdout's buffer nowhere: Python would try to write it again when it ends, and fail."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(cls=Lazy, name="vigilens", context_settings={"help_option_names": ["-h", "--help"]})
