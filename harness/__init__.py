@@ -2,6 +2,8 @@
 
 broker      Apache Kafka: one node, or three
 kafka_jars  a Java runtime and Kafka's jars from packages
+milvus_server  the real Milvus server, from packages
+ports       ports on which nobody listens
 processes   child processes that end with this one
 service     `vigilens run` in a process of its own
 """

@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from random import SystemRandom
 
 from harness.kafka_jars import NoKafka, class_path, java
+from harness.ports import free_ports
 from harness.processes import Leash, tail
 
 BOOTSTRAP_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
@@ -257,18 +257,6 @@ def _own(number: int, client: int, controller: int, voters: str, nodes: int, fol
         "transaction.state.log.min.isr": enough,
     }
     return "\n" + "\n".join(f"{key}={value}" for key, value in lines.items()) + "\n"
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports below those that the system gives to outgoing connections: one stays free while its node is down."""
-    chosen: list[int] = []
-    while len(chosen) < count:
-        port = SystemRandom().randrange(20_000, 30_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            if port not in chosen:
-                chosen.append(port)
-    return chosen
 
 
 def _listens(address: str) -> bool:
