@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
 
 from benchmarks import chaos_count, chaos_faults
 from benchmarks.chaos_events import Feed, events, pictures
@@ -136,9 +135,7 @@ def _set_up(options: argparse.Namespace, folder: Path, house: ExitStack) -> Stag
     cluster = house.enter_context(kafka(folder, options.brokers, say))
     leash = house.enter_context(Leash())
     admin = AdminClient({"bootstrap.servers": cluster.bootstrap, "log_level": 0})
-    wanted = [NewTopic(name, PARTITIONS) for name in (IMAGES, VERDICTS)] + [NewTopic(METRICS, 2)]
-    for made in admin.create_topics(wanted, operation_timeout=30).values():
-        made.result(60)
+    cluster.make_topics({IMAGES: PARTITIONS, VERDICTS: PARTITIONS, METRICS: 2})
     progress = Progress(cluster.bootstrap, GROUP, IMAGES)
     house.callback(progress.close)
     files = pictures(options.seed, PICTURES)

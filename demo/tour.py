@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from demo import sets
-from demo.kafka_io import Sender, committed, metrics_sum, verdicts
+from demo.kafka_io import Sender, metrics_sum, verdicts
 from demo.overlays import overlays
 from demo.pdq_alone import found_by_pdq
 from demo.pictures import SAMPLES, DemoError, Role, of
@@ -22,6 +22,7 @@ from demo.stream import reported, stream
 from demo.summary import sentences
 from demo.terminal import View, totals
 from demo.thumbnails import reference_faces
+from harness.readers import committed
 
 REPORTED = 3  # events that show the reported picture, once before and once after the set changes
 

