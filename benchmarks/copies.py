@@ -27,12 +27,13 @@ from rich.progress import Progress, TaskID
 
 from benchmarks import copies_pictures
 from benchmarks.copies_count import Copy, Tally, figures
-from benchmarks.copies_edits import EDITS, Edit, Picture
 from benchmarks.copies_finder import Answer, Cost, Finder, way
 from benchmarks.copies_pictures import FEWEST, TOGETHER, Shown, Split
 from benchmarks.copies_report import Measured, Strange, plot, refuse_format, show
 from embedding.encoder import EncoderError
 from embedding.picture import Pixels
+from harness.edits import HARD, Edit
+from harness.frames import Picture
 
 QUICK = 60  # pictures
 USUAL = ("words", "pdq")
@@ -165,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ways = [way(name) for name in options.encoder or USUAL]
     except EncoderError as error:
         raise SystemExit(str(error)) from error
-    edits = [each for each in EDITS if not options.edit or each.name in options.edit]
+    edits = [each for each in HARD if not options.edit or each.name in options.edit]
     with Progress(console=errors) as bars:
         paths = _chosen(options, bars)
         split = copies_pictures.divide(paths, hard=options.hard)
@@ -216,7 +217,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="use N of the pictures")
     parser.add_argument("--quick", action="store_true", help=f"use {QUICK} of them: a minute")
     parser.add_argument("--hard", action="store_true", help="edited strangers among the references, see above")
-    names = [each.name for each in EDITS]
+    names = [each.name for each in HARD]
     parser.add_argument("--edit", action="append", choices=names, metavar="NAME", help="this edit only; repeatable")
     parser.add_argument("--seed", type=int, default=0, help="of the choice of pictures (0)")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write recall per edit as bars: .svg, .png or .pdf")

@@ -23,11 +23,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks import copies_pictures
-from benchmarks.copies_edits import EDITS
 from benchmarks.copies_finder import Finder, Way, way
 from benchmarks.copies_pictures import FEWEST, TOGETHER, Split
 from benchmarks.copies_report import Strange, refuse_format
 from embedding.encoder import EncoderError
+from harness.edits import HARD
 from matcher.check.weigh import evidence_of, score_of
 from reference_sets.model import Verify
 
@@ -94,14 +94,14 @@ def _shown(chosen: Way, paths: Sequence[Path], bars: Progress) -> list[Strange]:
     for known, shown in ((paths[:half], paths[half : 2 * half]), (paths[half : 2 * half], paths[:half])):
         split = Split(known, shown, crowd=known[: half // 4], crowd_pasted=known, shown_pasted=shown)
         finder = Finder(chosen)
-        names = [*known, *(path for part in _parts(split.crowd) for _ in EDITS for path in part)]
+        names = [*known, *(path for part in _parts(split.crowd) for _ in HARD for path in part)]
         task = bars.add_task(f"{chosen.name}: known", total=len(names))
-        for pictures in copies_pictures.known(split, EDITS):
+        for pictures in copies_pictures.known(split, HARD):
             finder.add(pictures)
             bars.advance(task, len(pictures))
         finder.ready()
-        task = bars.add_task(f"{chosen.name}: shown", total=half * (1 + len(EDITS)))
-        for batch in copies_pictures.unrelated(split, EDITS, len(EDITS)):
+        task = bars.add_task(f"{chosen.name}: shown", total=half * (1 + len(HARD)))
+        for batch in copies_pictures.unrelated(split, HARD, len(HARD)):
             answers, _ = finder.find(batch.pictures)
             for path, one in zip(batch.files, answers, strict=True):
                 reference = names[one.reference] if one.reference >= 0 else None

@@ -3,7 +3,7 @@
 In the order in which things happen:
 
     pictures                   the photographs inside scikit-image, and the part that each of them plays
-    edits, frames, bad_inputs  what people do to pictures; values that no service should stumble over
+    edits, bad_inputs          what people do to pictures; values that no service should stumble over
     stream                     which picture, in which edit and wire format, in an order that a seed decides
     sets                       the three sets, made as the command line makes them
     setup                      broker, Milvus, sets and service, started in order
