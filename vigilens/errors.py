@@ -13,9 +13,8 @@ EXPECTED = (
     ("consumer.transaction", "CannotPublish"),
     ("kafka.errors", "KafkaError"),
     ("harness.kafka_jars", "NoKafka"),
-    ("harness.broker", "KafkaFailed"),
+    ("harness.processes", "ProgramFailed"),
     ("harness.readers", "ReadFailed"),
-    ("harness.service", "ServiceFailed"),
     ("demo.pictures", "DemoError"),
 )
 

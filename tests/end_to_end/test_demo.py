@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from html_page import Page, joins
 from kafka import KafkaAdminClient
 
-from harness.processes import Leash
-from harness.service import ServiceFailed, plain_environment, service, write_settings
+from harness.processes import Leash, ProgramFailed
+from harness.service import plain_environment, service, write_settings
 from vigilens.cli import main
 
 SHORT = ["--pictures", "50", "--rate", "200"]
@@ -137,7 +137,7 @@ def test_a_service_that_ends_is_told_with_its_log_and_its_last_lines(tmp_path):
     started = time.monotonic()
     with (
         Leash() as leash,
-        pytest.raises(ServiceFailed, match=r"ended with code 1; its log .*service\.log ends with\n(?s:.*)no_such_key"),
+        pytest.raises(ProgramFailed, match=r"ended with code 1; its log .*service\.log ends with\n(?s:.*)no_such_key"),
         service(tmp_path, file, leash) as running,
     ):
         running.wait_until_ready()
