@@ -1,5 +1,9 @@
 # syntax=docker/dockerfile:1
-# The service as an image, with demo and benchmarks and without tests: `docker build -t vigilens .`
+# The service as an image: `docker build -t vigilens .`
+#
+# Every package of the wheel is in it, with `benchmarks`: `python -m benchmarks.copies DIR` measures your own pictures. The
+# extras are not (broker and photographs of the demo, the other benchmarks' clients), nor are the tests and docs.
+# It runs as uid 10001: what is mounted must be readable by that user.
 #
 # All packages are those of requirements.lock, version by version and checked against its hashes. PyTorch from PyPI
 # brings NVIDIA's libraries: 5 GB, of which the default encoder needs nothing. For a machine without a GPU take PyTorch's

@@ -21,7 +21,7 @@ weights ViT-B-32 with random weights
 processes  a process of its own for each way, with its own number of threads
 machine processor, memory and versions, beside every figure of time; who else is busy
 copies  which edited copies are found in a folder of pictures, each way of finding them beside the others
-        copies_edits    what is done to a picture, in 19 kinds
+        copies_options  the options of copies and copies_thresholds, and the choice of pictures
         copies_pictures a folder: references, their copies, unrelated pictures
         copies_finder   encoder, set in Milvus Lite, shortlist and check, as in the service
         copies_count    recall, average precision and threshold: pure functions

@@ -21,12 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
 
 from benchmarks import chaos_count, chaos_faults
 from benchmarks.chaos_events import Feed, events, pictures
 from benchmarks.chaos_progress import Progress
-from benchmarks.chaos_setup import ROOT, Milvus, Program, Watch, environment, make_sets, worker
+from benchmarks.chaos_setup import Milvus, Watch, Worker, environment, make_sets, worker
 from benchmarks.sabotage import PRECAUTIONS
 from harness.broker import Cluster, kafka
 from harness.processes import Leash
@@ -66,7 +65,7 @@ def say(line: str) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the chaos and prints its result; see the module's docstring for the exit codes."""
     options = _options(argv)
-    base = ROOT / ".cache" / "chaos"
+    base = Path(".cache").absolute() / "chaos"
     base.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"seed-{options.seed}-", dir=base))
     say(f"seed {options.seed}; logs and data in {folder}")
@@ -104,7 +103,7 @@ class Stage:
     admin: AdminClient
     progress: Progress
     server: Milvus
-    workers: Sequence[Program]
+    workers: Sequence[Worker]
     watch: Watch
     feed: Feed
 
@@ -136,9 +135,7 @@ def _set_up(options: argparse.Namespace, folder: Path, house: ExitStack) -> Stag
     cluster = house.enter_context(kafka(folder, options.brokers, say))
     leash = house.enter_context(Leash())
     admin = AdminClient({"bootstrap.servers": cluster.bootstrap, "log_level": 0})
-    wanted = [NewTopic(name, PARTITIONS) for name in (IMAGES, VERDICTS)] + [NewTopic(METRICS, 2)]
-    for made in admin.create_topics(wanted, operation_timeout=30).values():
-        made.result(60)
+    cluster.make_topics({IMAGES: PARTITIONS, VERDICTS: PARTITIONS, METRICS: 2})
     progress = Progress(cluster.bootstrap, GROUP, IMAGES)
     house.callback(progress.close)
     files = pictures(options.seed, PICTURES)
@@ -149,7 +146,7 @@ def _set_up(options: argparse.Namespace, folder: Path, house: ExitStack) -> Stag
     workers = []
     for name in (f"worker-{number}" for number in range(options.workers)):
         places = {"kafka.bootstrap_servers": cluster.bootstrap, "kafka.instance": name, "milvus.uri": server.uri}
-        workers.append(Program(name, worker(options.without), environment({**SETTINGS, **places}), folder, leash))
+        workers.append(Worker(name, worker(options.without), environment({**SETTINGS, **places}), folder, leash))
     watch = Watch(workers, say)
     house.callback(watch.close)
     feed = Feed(cluster.bootstrap, IMAGES, list(events(options.seed, options.events, files)), options.seconds)

@@ -2,20 +2,18 @@
 
 import json
 import time
-import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 
-from confluent_kafka import Consumer, IsolationLevel, Message, TopicPartition
-from confluent_kafka import KafkaError as Code
+from confluent_kafka import IsolationLevel, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec  # the package exports it without saying so to type checkers
 
 from benchmarks.chaos_events import ID_HEADER
+from harness.readers import committed, offset_of, partition_of
 
 RPC_S = 20.0
-SILENT_S = 60.0  # a reader that has heard nothing for so long, not even the end, gives up
 
 Place = tuple[int, int]  # partition and offset in the input topic
 
@@ -100,54 +98,24 @@ def count(
 
 def read_inputs(bootstrap: str, topic: str) -> dict[Place, str]:
     """Where each event stands in the input topic, and its id."""
-    return {(_int(record.partition()), _int(record.offset())): _id(record) for record in records(bootstrap, topic)}
+    return {(partition_of(record), offset_of(record)): _id(record) for record in committed(bootstrap, topic)}
 
 
 def read_verdicts(bootstrap: str, topic: str) -> Iterator[Seen]:
     """Every verdict that a read-committed reader sees."""
-    for record in records(bootstrap, topic):
+    for record in committed(bootstrap, topic):
         said = json.loads(record.value() or b"")
         about = (said["position"]["partition"], said["position"]["offset"])
-        yield Seen(_int(record.partition()), about, said["event_id"], said["decision"])
+        yield Seen(partition_of(record), about, said["event_id"], said["decision"])
 
 
 def read_metrics(bootstrap: str, topic: str) -> Iterator[dict[str, int]]:
     """The decisions of every metrics record that a read-committed reader sees."""
-    for record in records(bootstrap, topic):
+    for record in committed(bootstrap, topic):
         said = json.loads(record.value() or b"")
         if said["verdicts"] != sum(said["decisions"].values()):
             raise ValueError(f"a metrics record contradicts itself: {said}")
         yield said["decisions"]
-
-
-def records(bootstrap: str, topic: str) -> Iterator[Message]:
-    """All committed records of a topic, each partition in its order."""
-    reader = Consumer(
-        {
-            "bootstrap.servers": bootstrap,
-            "group.id": f"count-{uuid.uuid4().hex[:8]}",
-            "isolation.level": "read_committed",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "log_level": 0,
-        }
-    )
-    try:
-        numbers = set(reader.list_topics(topic, RPC_S).topics[topic].partitions)
-        reader.assign([TopicPartition(topic, number, 0) for number in numbers])
-        while numbers:
-            record = reader.poll(SILENT_S)
-            if record is None:
-                raise TimeoutError(f"{topic}: nothing more came, and no end")
-            error = record.error()
-            if error is None:
-                yield record
-            elif error.code() == Code._PARTITION_EOF:  # noqa: SLF001 (that is librdkafka's name for it)
-                numbers.discard(_int(record.partition()))
-            elif error.fatal():
-                raise RuntimeError(str(error))
-    finally:
-        reader.close()
 
 
 def ends(admin: AdminClient, topic: str, *, stable: bool = False) -> dict[int, int]:
@@ -173,10 +141,3 @@ def wait_settled(admin: AdminClient, topic: str, timeout_s: float) -> bool:
 def _id(record: Message) -> str:
     value = dict(record.headers() or ())[ID_HEADER]
     return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _int(number: int | None) -> int:
-    """The client's type says that a record may have no place; a record that was read has one."""
-    if number is None:
-        raise ValueError("a record without a place")
-    return number

@@ -47,7 +47,7 @@ class Breakable(Protocol):
     """A worker, a broker, or Milvus: what can be done to it."""
 
     def start(self) -> None: ...  # noqa: D102 (told by the class)
-    def stop(self) -> None: ...  # noqa: D102 (told by the class)
+    def stop(self) -> object: ...  # noqa: D102 (told by the class)
     def kill(self) -> None: ...  # noqa: D102 (told by the class)
     def pause(self) -> None: ...  # noqa: D102 (told by the class)
     def resume(self) -> None: ...  # noqa: D102 (told by the class)

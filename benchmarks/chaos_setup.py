@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -10,11 +9,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from harness.processes import Leash, tail
+from config.load import variable
+from harness.processes import Leash, Program, ProgramFailed, tail
+from harness.service import plain_environment
 from reference_sets.model import Kind, Reference, ReferenceSet, Thresholds
 from vectors.lite_server import LiteServer
 
-ROOT = Path(__file__).resolve().parents[1]
 STOP_S = 60.0  # a program that was told to stop and has not by then is stuck
 _VIGILENS = (sys.executable, "-m", "vigilens.cli")
 ENCODER = "pdq"  # what is tested is delivery: the quickest encoder gives the most transactions
@@ -22,73 +22,27 @@ YOUNG_S = 5.0  # a program that ends by itself so soon after its start …
 YOUNG_ENDS = 8  # … so often in a row will never work
 
 
-class ProgramFailed(Exception):  # noqa: N818 (named after what happened)
-    """A program cannot work or does not stop; the message holds the end of its log."""
-
-
-class Program:
-    """One process of ours, with what can be done to it. Safe to use from several threads.
+class Worker(Program):
+    """A process of the service, with what a supervisor does to it and what it remembers of it.
 
     Attributes:
-        name: also of its log.
         ended: exit code → how often it ended by itself, and was started again as a supervisor would.
         slowest_stop_s: of all its orderly stops.
     """
 
     def __init__(self, name: str, command: Sequence[str], env: Mapping[str, str], folder: Path, leash: Leash) -> None:
-        self.name = name
-        self.log = folder / f"{name}.log"
+        log = folder / f"{name}.log"
+        super().__init__(name, command, log, leash, env=env, folder=folder, stop_timeout_s=STOP_S)
         self.ended: Counter[int] = Counter()
         self.slowest_stop_s = 0.0
-        self._command = command
-        self._env = env
-        self._folder = folder
-        self._leash = leash
-        self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._started_at = 0.0
         self._young_ends = 0
 
-    def start(self) -> None:
-        """Starts it; it is now wanted, and `watch` starts it again."""
-        with self._lock:
-            self._start()
-
-    def kill(self) -> None:
-        """SIGKILL; it is no longer wanted."""
-        with self._lock:
-            process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.wait()
-
-    def stop(self) -> None:
-        """SIGTERM, and waits until it has finished what it took.
-
-        Raises:
-            ProgramFailed: it did not stop in time.
-        """
-        with self._lock:
-            process, self._process = self._process, None
-        if process is None:
-            return
+    def stop(self) -> int:
+        """As of any program: it waits until the worker has finished the work that it took."""
         begun = time.monotonic()
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise ProgramFailed(f"{self.name} did not stop within {STOP_S:.0f} s:\n{tail(self.log)}") from None
+        code = super().stop()
         self.slowest_stop_s = max(self.slowest_stop_s, time.monotonic() - begun)
-
-    def pause(self) -> None:
-        """SIGSTOP: it answers nobody, and does not know it."""
-        self._signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """SIGCONT."""
-        self._signal(signal.SIGCONT)
+        return code
 
     def watch(self) -> str:
         """Starts it again if it has ended by itself; returns a sentence with its last words then, else nothing.
@@ -96,32 +50,23 @@ class Program:
         Raises:
             ProgramFailed: it ends again and again right after its start.
         """
-        with self._lock:
+        with self._lock:  # nobody kills it or stops it meanwhile: that would not be by itself
             code = None if self._process is None else self._process.poll()
             if code is None:
                 return ""
             self.ended[code] += 1
-            self._young_ends = self._young_ends + 1 if time.monotonic() - self._started_at < YOUNG_S else 0
+            self._young_ends = self._young_ends + 1 if time.monotonic() - self.started_at < YOUNG_S else 0
             if self._young_ends >= YOUNG_ENDS:
-                raise ProgramFailed(f"{self.name} ends right after its start ({code}):\n{tail(self.log)}")
+                raise ProgramFailed(f"{self.name} ends right after its start ({code}); {self.end_of_log()}")
             last = tail(self.log, 1)
-            self._start()
+            self.start()
         return f"{self.name} ended by itself with code {code}; its last words: {last}"
-
-    def _start(self) -> None:
-        self._process = self._leash.start(self._command, self.log, env=self._env, folder=self._folder)
-        self._started_at = time.monotonic()
-
-    def _signal(self, number: int) -> None:
-        with self._lock:
-            if self._process is not None and self._process.poll() is None:
-                self._process.send_signal(number)
 
 
 class Watch:
     """Starts programs again that end by themselves, and says so, in a thread of its own, like any supervisor."""
 
-    def __init__(self, programs: Sequence[Program], say: Callable[[str], None]) -> None:
+    def __init__(self, programs: Sequence[Worker], say: Callable[[str], None]) -> None:
         self._programs = programs
         self._say = say
         self._stop = threading.Event()
@@ -151,10 +96,8 @@ class Watch:
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
     """The environment of a program: ours without settings of ours, and with `settings` ("kafka.group" → value)."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("VIGILENS_")}
-    ours = {f"VIGILENS_{key.upper().replace('.', '__')}": value for key, value in settings.items()}
-    ours |= {"VIGILENS_ENCODER__NAME": ENCODER}
-    return {**env, **ours, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    ours = {variable(key): value for key, value in {**settings, "encoder.name": ENCODER}.items()}
+    return plain_environment(os.environ) | ours | {"PYTHONUNBUFFERED": "1"}
 
 
 def worker(without: str | None) -> list[str]:

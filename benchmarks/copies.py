@@ -27,15 +27,15 @@ from rich.progress import Progress, TaskID
 
 from benchmarks import copies_pictures
 from benchmarks.copies_count import Copy, Tally, figures
-from benchmarks.copies_edits import EDITS, Edit, Picture
 from benchmarks.copies_finder import Answer, Cost, Finder, way
-from benchmarks.copies_pictures import FEWEST, TOGETHER, Shown, Split
-from benchmarks.copies_report import Measured, Strange, plot, refuse_format, show
-from embedding.encoder import EncoderError
+from benchmarks.copies_options import chosen, parse, parser, ways_of
+from benchmarks.copies_pictures import TOGETHER, Shown, Split
+from benchmarks.copies_report import Measured, Strange, plot, show
 from embedding.picture import Pixels
+from harness.edits import HARD, Edit
+from harness.frames import Picture
 
 QUICK = 60  # pictures
-USUAL = ("words", "pdq")
 _STRANGE = 5
 
 
@@ -158,16 +158,10 @@ def measure(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     options = _options(arguments)
-    if options.plot:
-        refuse_format(options.plot)
-    errors = Console(stderr=True)
-    try:
-        ways = [way(name) for name in options.encoder or USUAL]
-    except EncoderError as error:
-        raise SystemExit(str(error)) from error
-    edits = [each for each in EDITS if not options.edit or each.name in options.edit]
-    with Progress(console=errors) as bars:
-        paths = _chosen(options, bars)
+    ways = ways_of(options)
+    edits = [each for each in HARD if not options.edit or each.name in options.edit]
+    with Progress(console=Console(stderr=True)) as bars:
+        paths = chosen(options, bars)
         split = copies_pictures.divide(paths, hard=options.hard)
         runs = [Run(Finder(each)) for each in ways]
         measure(split, edits, runs, rounds=min(9, len(edits)) if options.hard else 1, progress=_steps(bars))
@@ -179,21 +173,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     facts = {"pictures": len(paths), "seed": options.seed, "hard": options.hard, "false_positives": options.fpr}
     facts |= {"copies": len(runs[0].tally.copies), "unrelated": len(runs[0].tally.unrelated)}
     print(json.dumps(facts | {"encoders": {one.name: one.as_json() for one in measured}}))
-
-
-def _chosen(options: argparse.Namespace, bars: Progress) -> list[Path]:
-    """The pictures, in the seed's order; what is not used is named."""
-    limit = min(QUICK, options.limit or QUICK) if options.quick else options.limit
-    reading = bars.add_task("reading", total=None)
-    paths, skipped = copies_pictures.usable(options.folder, options.seed, limit, lambda: bars.advance(reading))
-    bars.update(reading, total=1, completed=1)
-    for one in skipped:
-        bars.console.print(f"skipped {one.path}: {one.why}", markup=False, highlight=False, soft_wrap=True)
-    if len(paths) < FEWEST:
-        raise SystemExit(
-            f"{len(paths)} pictures of {options.folder} can be used, at least {FEWEST} are needed: add or allow more"
-        )
-    return paths
 
 
 def _steps(bars: Progress) -> Callable[[str, int, int], None]:
@@ -208,22 +187,16 @@ def _steps(bars: Progress) -> Callable[[str, int, int], None]:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", metavar="DIR", type=Path, help=f"at least {FEWEST} pictures, in folders or not")
-    ways = "pdq, words, openclip:MODEL:CHECKPOINT or timm:MODEL:CHECKPOINT; behind it +check or -no-check; repeatable"
-    parser.add_argument("--encoder", action="append", metavar="NAME", help=f"{ways} (default: {' and '.join(USUAL)})")
-    parser.add_argument("--fpr", type=_share, default=0.005, help="share of unrelated pictures that may pass (0.005)")
-    parser.add_argument("--limit", type=int, default=0, metavar="N", help="use N of the pictures")
-    parser.add_argument("--quick", action="store_true", help=f"use {QUICK} of them: a minute")
-    parser.add_argument("--hard", action="store_true", help="edited strangers among the references, see above")
-    names = [each.name for each in EDITS]
-    parser.add_argument("--edit", action="append", choices=names, metavar="NAME", help="this edit only; repeatable")
-    parser.add_argument("--seed", type=int, default=0, help="of the choice of pictures (0)")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="write recall per edit as bars: .svg, .png or .pdf")
-    parser.add_argument("--json", action="store_true", help="print the JSON line alone")
-    options = parser.parse_args(arguments)
-    if not options.folder.is_dir():
-        parser.error(f"{options.folder} is no folder: give one with pictures")
+    made = parser(__doc__)
+    made.add_argument("--fpr", type=_share, default=0.005, help="share of unrelated pictures that may pass (0.005)")
+    made.add_argument("--quick", action="store_true", help=f"use {QUICK} of them: a minute")
+    made.add_argument("--hard", action="store_true", help="edited strangers among the references, see above")
+    names = [each.name for each in HARD]
+    made.add_argument("--edit", action="append", choices=names, metavar="NAME", help="this edit only; repeatable")
+    made.add_argument("--json", action="store_true", help="print the JSON line alone")
+    options = parse(made, arguments)
+    if options.quick:
+        options.limit = min(QUICK, options.limit or QUICK)
     return options
 
 

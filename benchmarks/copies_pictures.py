@@ -16,10 +16,11 @@ from random import Random
 import numpy as np
 from PIL import Image
 
-from benchmarks.copies_edits import Edit, Picture
 from embedding.decode.decoder import decode
 from embedding.image import Unreadable
 from embedding.picture import Pixels
+from harness.edits import Edit
+from harness.frames import Picture
 from reference_sets.add import find
 
 FEWEST = 40  # pictures; with fewer a figure says nothing

@@ -11,7 +11,6 @@ from rich.table import Table
 from benchmarks.copies_count import Figures
 from benchmarks.copies_finder import SHORTLIST, Cost, Finder
 
-_FORMATS = (".svg", ".png", ".pdf")
 _TELLING = 10  # shortlists that a set should hold, for the share of right references in one to tell something
 
 
@@ -132,14 +131,6 @@ def show(console: Console, measured: Sequence[Measured], false_positives: float,
         console.print(f"{unrelated} unrelated pictures are few for this share: the highest of them is the threshold.")
     if (fewest := min(one.references for one in measured)) < _TELLING * SHORTLIST:
         console.print(f"{fewest} references are few: a shortlist of {SHORTLIST} takes in much of them.")
-
-
-def refuse_format(path: Path) -> None:
-    """End with a sentence where a plot could not be written to, before anything is measured."""
-    if path.suffix not in _FORMATS:
-        raise SystemExit(f"{path} cannot hold a plot: give a name that ends in {', '.join(_FORMATS)}")
-    if not path.parent.is_dir():
-        raise SystemExit(f"{path.parent} is no folder: make it first, or give another place for the plot")
 
 
 def plot(path: Path, measured: Sequence[Measured], false_positives: float) -> None:

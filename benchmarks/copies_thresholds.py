@@ -12,7 +12,6 @@ The highest scores are named with both files: look at them. Two views of one sce
 but count as one here.
 """
 
-import argparse
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,11 +22,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks import copies_pictures
-from benchmarks.copies_edits import EDITS
-from benchmarks.copies_finder import Finder, Way, way
-from benchmarks.copies_pictures import FEWEST, TOGETHER, Split
-from benchmarks.copies_report import Strange, refuse_format
-from embedding.encoder import EncoderError
+from benchmarks.copies_finder import Finder, Way
+from benchmarks.copies_options import chosen, parse, parser, ways_of
+from benchmarks.copies_pictures import TOGETHER, Split
+from benchmarks.copies_report import Strange
+from harness.edits import HARD
 from matcher.check.weigh import evidence_of, score_of
 from reference_sets.model import Verify
 
@@ -38,16 +37,10 @@ TAIL = 0.01  # the share of highest scores that the tail is laid through
 
 def main() -> None:
     """Measure, print, plot."""
-    options = _options()
-    try:
-        ways = [way(name) for name in options.encoder or ("words", "pdq")]
-    except EncoderError as error:
-        raise SystemExit(str(error)) from error
+    options = parse(parser(__doc__), None)
+    ways = ways_of(options)
     with Progress(console=Console(stderr=True)) as bars:
-        reading = bars.add_task("reading", total=None)
-        paths, _ = copies_pictures.usable(options.folder, options.seed, options.limit, lambda: bars.advance(reading))
-        if len(paths) < FEWEST:
-            raise SystemExit(f"{len(paths)} pictures of {options.folder} can be used, at least {FEWEST} are needed")
+        paths = chosen(options, bars)
         found = {one.name: _shown(one, paths, bars) for one in ways}
     scores = {one.name: _values(one, found[one.name]) for one in ways}
     checked = {one.name for one in ways if one.verify is Verify.REQUIRED}
@@ -87,21 +80,21 @@ def _as_score(value: float, evidence: bool) -> float:  # noqa: FBT001 (one of tw
     return score_of(value) if evidence else value
 
 
-def _shown(chosen: Way, paths: Sequence[Path], bars: Progress) -> list[Strange]:
+def _shown(used: Way, paths: Sequence[Path], bars: Progress) -> list[Strange]:
     """All pictures shown, both halves, each with its best reference."""
     half = len(paths) // 2
     found: list[Strange] = []
     for known, shown in ((paths[:half], paths[half : 2 * half]), (paths[half : 2 * half], paths[:half])):
         split = Split(known, shown, crowd=known[: half // 4], crowd_pasted=known, shown_pasted=shown)
-        finder = Finder(chosen)
-        names = [*known, *(path for part in _parts(split.crowd) for _ in EDITS for path in part)]
-        task = bars.add_task(f"{chosen.name}: known", total=len(names))
-        for pictures in copies_pictures.known(split, EDITS):
+        finder = Finder(used)
+        names = [*known, *(path for part in _parts(split.crowd) for _ in HARD for path in part)]
+        task = bars.add_task(f"{used.name}: known", total=len(names))
+        for pictures in copies_pictures.known(split, HARD):
             finder.add(pictures)
             bars.advance(task, len(pictures))
         finder.ready()
-        task = bars.add_task(f"{chosen.name}: shown", total=half * (1 + len(EDITS)))
-        for batch in copies_pictures.unrelated(split, EDITS, len(EDITS)):
+        task = bars.add_task(f"{used.name}: shown", total=half * (1 + len(HARD)))
+        for batch in copies_pictures.unrelated(split, HARD, len(HARD)):
             answers, _ = finder.find(batch.pictures)
             for path, one in zip(batch.files, answers, strict=True):
                 reference = names[one.reference] if one.reference >= 0 else None
@@ -116,10 +109,10 @@ def _parts(paths: Sequence[Path]) -> Iterator[Sequence[Path]]:
     return (paths[start : start + TOGETHER] for start in range(0, len(paths), TOGETHER))
 
 
-def _values(chosen: Way, found: Sequence[Strange]) -> NDArray[np.float64]:
+def _values(used: Way, found: Sequence[Strange]) -> NDArray[np.float64]:
     """Highest first: the evidence of the check where it decides, else the similarity."""
     values = [one.score for one in found]
-    if chosen.verify is Verify.REQUIRED:  # without any evidence a score is a hundredth of the similarity
+    if used.verify is Verify.REQUIRED:  # without any evidence a score is a hundredth of the similarity
         values = [evidence_of(max(0.0, score)) for score in values]
     return np.sort(np.array(values))[::-1]
 
@@ -142,21 +135,6 @@ def _plot(path: Path, scores: dict[str, NDArray[np.float64]]) -> None:
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
     figure.savefig(path)
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", metavar="DIR", type=Path, help=f"at least {FEWEST} pictures, in folders or not")
-    parser.add_argument("--encoder", action="append", metavar="NAME", help="as of benchmarks.copies; repeatable")
-    parser.add_argument("--limit", type=int, default=0, metavar="N", help="use N of the pictures")
-    parser.add_argument("--seed", type=int, default=0, help="of the choice of pictures (0)")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="write the curve: .svg, .png or .pdf")
-    options = parser.parse_args()
-    if not options.folder.is_dir():
-        parser.error(f"{options.folder} is no folder: give one with pictures")
-    if options.plot:
-        refuse_format(options.plot)
-    return options
 
 
 if __name__ == "__main__":

@@ -20,14 +20,15 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Producer
 
 from benchmarks.jpegs import endless, jpegs
 from benchmarks.machine import sentence
 from benchmarks.processes import Process, first_word
 from benchmarks.service import rate
-from benchmarks.stream import IMAGES, KNOWN, NETWORK, PARTITIONS, WORDS, Stream, reading, stream
+from benchmarks.stream import IMAGES, KNOWN, NETWORK, PARTITIONS, WORDS, Stream, stream
 from benchmarks.weights import add_option
+from harness.readers import Reader
 
 DISTINCT = 50  # pictures; each is sent with another comment, so that none is an exact duplicate
 LOADS = (0.25, 0.5, 0.75, 0.9)
@@ -45,7 +46,7 @@ class Exchange:
         files: what is sent.
     """
 
-    def __init__(self, bootstrap: str, reader: Consumer, files: Iterator[bytes]) -> None:
+    def __init__(self, bootstrap: str, reader: Reader, files: Iterator[bytes]) -> None:
         self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 0})
         self._reader = reader
         self._files = files
@@ -59,12 +60,11 @@ class Exchange:
         sender.start()
         taken = np.full(len(due), np.nan)
         while np.isnan(taken).any():
-            record = self._reader.poll(SILENCE_S)
+            record = self._reader.next(SILENCE_S)
             if record is None:
                 raise SystemExit(f"no verdict for {SILENCE_S:.0f} s")
-            if record.error() is None:
-                number = int(record.key() or b"") - first
-                taken[number] = time.perf_counter() - started - due[number]
+            number = int(record.key() or b"") - first
+            taken[number] = time.perf_counter() - started - due[number]
         sender.join()
         return taken
 
@@ -96,7 +96,7 @@ def measure(here: Stream, options: argparse.Namespace) -> dict[str, object]:
     """Single pictures, and all loads."""
     seconds, rng = options.seconds, np.random.default_rng(options.seed)
     settings = here.settings(options.encoder, "latency")
-    with reading(here.bootstrap) as reader, here.service(settings):
+    with here.verdicts() as reader, here.service(settings):
         exchange = Exchange(here.bootstrap, reader, endless(jpegs(DISTINCT, 640, 480)))
         exchange.at(np.zeros(WARM))
         told: dict[str, object] = {"encoder": WORDS if options.words else options.network}

@@ -26,14 +26,14 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from confluent_kafka import Consumer
 
 from benchmarks.jpegs import endless, jpegs
 from benchmarks.machine import sentence
 from benchmarks.processes import Process, answer, first_word
-from benchmarks.stream import ENCODERS, KNOWN, LIVE, NETWORK, WORDS, Stream, Tables, reading, stream
+from benchmarks.stream import ENCODERS, KNOWN, LIVE, NETWORK, WORDS, Stream, Tables, stream
 from benchmarks.weights import add_option
 from embedding.image import Image, Inline
+from harness.readers import Reader
 from matcher.judge import Judge, Judged
 from matcher.workers import cores
 
@@ -113,13 +113,13 @@ def through_kafka(
     here: Stream, settings: Path, count: int, measured: Measured, *, program: str = "vigilens.cli"
 ) -> float:
     """Images per second from the second committed batch to the last."""
-    with reading(here.bootstrap) as reader, here.service(settings, program) as process:
+    with here.verdicts() as reader, here.service(settings, program) as process:
         came: list[float] = []
         while len(came) < count // 8:
-            came += _arrived(reader, here)
+            came.append(_arrival(reader, here))
         first, before = len(came), [_cpu_s([process]), _cpu_s(here.brokers())]
         while len(came) < count:
-            came += _arrived(reader, here)
+            came.append(_arrival(reader, here))
         after = [_cpu_s([process]), _cpu_s(here.brokers())]
     if program == "vigilens.cli":
         spent = [(late - early) / (count - first) * 1000 for late, early in zip(after, before, strict=True)]
@@ -132,7 +132,7 @@ def by_processes(here: Stream, encoder: str, files: Sequence[bytes], turn: int) 
     """Images per second of a process for each core, in a group that has judged all that came before."""
     group = f"{encoder}-processes"
     more: Tables = {"kafka": {"group": group, "images_topic": LIVE[encoder]}, "batch": {"workers": 1}}
-    with reading(here.bootstrap) as reader, ExitStack() as stack:
+    with here.verdicts() as reader, ExitStack() as stack:
         for number in range(cores()):
             stack.enter_context(here.service(here.settings(encoder, f"{group}-{turn}-{number}", more)))
         here.wait_for_members(group, cores())
@@ -140,17 +140,16 @@ def by_processes(here: Stream, encoder: str, files: Sequence[bytes], turn: int) 
         sent = sender.submit(here.fill, files, LIVE[encoder])
         came: list[float] = []
         while len(came) < len(files):
-            came += _arrived(reader, here)
+            came.append(_arrival(reader, here))
         sent.result()
     return rate(came)
 
 
-def _arrived(reader: Consumer, here: Stream) -> list[float]:
-    """When a verdict came; nothing if it was another word of the broker."""
-    record = reader.poll(SILENCE_S)
-    if record is None:
+def _arrival(reader: Reader, here: Stream) -> float:
+    """When the next verdict came."""
+    if reader.next(SILENCE_S) is None:
         raise SystemExit(f"no verdict for {SILENCE_S:.0f} s; see the logs below {here.folder}")
-    return [] if record.error() else [time.perf_counter()]
+    return time.perf_counter()
 
 
 def _cpu_s(processes: Sequence[psutil.Process]) -> float:

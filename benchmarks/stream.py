@@ -9,9 +9,8 @@ from typing import TypeVar
 
 import numpy as np
 import psutil
-from confluent_kafka import Consumer, ConsumerGroupState, Producer, TopicPartition
+from confluent_kafka import ConsumerGroupState, Producer
 from confluent_kafka.admin import AdminClient
-from kafka import KafkaAdminClient
 
 from benchmarks import weights
 from benchmarks.processes import threads
@@ -21,6 +20,7 @@ from embedding.encoder import Encoder
 from embedding.probe import probe_vector
 from harness.broker import kafka
 from harness.processes import Leash
+from harness.readers import Reader
 from harness.service import service, write_settings
 from matcher.judge import Judge
 from reference_sets.defaults import defaults
@@ -123,6 +123,10 @@ class Stream:
             time.sleep(0.2)
         raise SystemExit(f"the group {group} has not {count} members after {_JOINED_S:.0f} s")
 
+    def verdicts(self) -> Reader:
+        """A reader of the verdicts that are committed from now on."""
+        return Reader(self.bootstrap, VERDICTS, from_now=True)
+
     def brokers(self) -> list[psutil.Process]:
         """The brokers' processes."""
         return [child for child in psutil.Process().children(recursive=True) if child.name() == "java"]
@@ -137,25 +141,8 @@ def stream(
         here = Stream(NO_BROKER, stack.enter_context(lite_server(folder / "sets.db")), folder, network)
         begun = stack.enter_context(begin(here))
         cluster = stack.enter_context(kafka(folder / "kafka"))
-        admin = KafkaAdminClient(bootstrap_servers=cluster.bootstrap)
-        topics = {name: {"num_partitions": PARTITIONS} for name in (IMAGES, *LIVE.values(), VERDICTS, METRICS)}
-        admin.create_topics(topics, wait_for_metadata=True)
-        admin.close()
+        cluster.make_topics(dict.fromkeys((IMAGES, *LIVE.values(), VERDICTS, METRICS), PARTITIONS))
         yield replace(here, bootstrap=cluster.bootstrap), begun
-
-
-@contextmanager
-def reading(bootstrap: str) -> Iterator[Consumer]:
-    """A reader of the verdicts that are committed from now on."""
-    reader = Consumer({"bootstrap.servers": bootstrap, "group.id": "bench", "isolation.level": "read_committed"})
-    partitions = [TopicPartition(VERDICTS, number) for number in range(PARTITIONS)]
-    for each in partitions:
-        _, each.offset = reader.get_watermark_offsets(each, timeout=30)
-    reader.assign(partitions)
-    try:
-        yield reader
-    finally:
-        reader.close()
 
 
 def _described(name: str, encoder: Encoder) -> ReferenceSet:

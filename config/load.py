@@ -22,8 +22,9 @@ DEFAULTS = Path(__file__).with_name("default.toml")
 PREFIX = "VIGILENS_"
 FILE_VARIABLE = PREFIX + "CONFIG"
 
-# Kubernetes puts NAME_SERVICE_HOST, NAME_PORT=tcp://… and the like into each pod for a service called "vigilens".
+# For a service called "vigilens", Kubernetes sets these variables in each pod, and VIGILENS_PORT=tcp://….
 _FROM_KUBERNETES = re.compile(r"_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_\w+)?$")
+_ADDRESSES_OF_KUBERNETES = ("tcp://", "udp://", "sctp://")
 _KEY = re.compile(r"\b[a-z]+\.[a-z_]+\b")
 
 
@@ -123,8 +124,14 @@ def _in_environment() -> dict[str, Value]:
         names.get(name, name): Value(_as_list(value) if _is_list(names.get(name)) else value, name)
         for name, value in sorted(os.environ.items())
         if name.startswith(PREFIX) and name != FILE_VARIABLE
-        if not (_FROM_KUBERNETES.search(name) or value.startswith(("tcp://", "udp://")))
+        if name in names or not _is_from_kubernetes(name, value)
     }
+
+
+def _is_from_kubernetes(name: str, value: str) -> bool:
+    """Whether Kubernetes makes variables like this one. Ask only about names that are no setting of ours."""
+    is_address = name.endswith("_PORT") and value.startswith(_ADDRESSES_OF_KUBERNETES)
+    return is_address or _FROM_KUBERNETES.search(name) is not None
 
 
 def _is_list(key: str | None) -> bool:

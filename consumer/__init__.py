@@ -11,7 +11,8 @@ publish     the way out of a judged batch: its records, their transaction, the n
 transaction  verdicts, metrics and offsets in one transaction
 records     what a verdict and a batch's metrics look like as Kafka records
 metric_names  every Prometheus metric, a comment each
-metrics     the metrics' values, and the port that shows them
+metrics     the metrics' values, and what the service waits for
+http_server  the port for Prometheus and probes: /metrics, /live, /ready
 logs        one line per batch, text or JSON
 lifecycle   signals, the slot's name, the watchdog
 service     the wiring of the service: start in order, stop in reverse

@@ -1,25 +1,13 @@
-"""The values of the Prometheus metrics, and the port that shows them: /metrics, /live, /ready."""
+"""The values of the Prometheus metrics, and what the service waits for."""
 
 import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    disable_created_metrics,
-    generate_latest,
-)
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from consumer import metric_names as names
 from consumer.batch import Batch
-from consumer.lifecycle import CannotStart
 from consumer.records import BatchMetrics
 from matcher.judge import Judged
 
@@ -29,7 +17,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # without it: a seco
 
 
 class Metrics:
-    """What the service counts. Safe to use from several threads.
+    """What the service counts. Several threads may use it at once.
 
     Attributes:
         skipped: name of each set that is not matched, and why.
@@ -99,58 +87,3 @@ class Metrics:
         for known, size in zip(judged.snapshot.sets, judged.snapshot.sizes, strict=True):
             values[names.SET_VERSION.name].labels(known.name).set(known.version)
             values[names.SET_REFERENCES.name].labels(known.name).set(size)
-
-
-@contextmanager
-def serve(metrics: Metrics, host: str, port: int) -> Iterator[str]:
-    """Show `metrics` on http://host:port until the body ends; yields the address. Port 0: any free one.
-
-    Raises:
-        CannotStart: the port is taken, or the host is not ours.
-    """
-
-    class Page(BaseHTTPRequestHandler):
-        timeout = 10  # seconds; who asks and then says nothing does not keep a thread
-
-        def do_GET(self) -> None:
-            status, kind, body = _answer(metrics, self.path)
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            """Probes come every few seconds; they are not worth a line."""
-
-    try:
-        server = ThreadingHTTPServer((host, port), Page)
-    except OSError as error:
-        raise CannotStart(
-            f"{host}:{port} cannot be listened on ({error.strerror}); does another service run there? "
-            "Set http.host and http.port (0: any free port, said in the log)"
-        ) from error
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, name="http", daemon=True)
-    thread.start()
-    try:
-        yield f"http://{host}:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def _answer(metrics: Metrics, path: str) -> tuple[int, str, bytes]:
-    """Status, content type and body for a path."""
-    plain = "text/plain; charset=utf-8"
-    if path == "/metrics":
-        return 200, CONTENT_TYPE_LATEST, generate_latest(metrics.registry)
-    if path == "/live":
-        return 200, plain, b"live\n"
-    if path == "/ready":
-        waiting = metrics.waiting
-        if waiting:
-            return 503, plain, f"waiting: {waiting}\n".encode()
-        skipped = "".join(f"skipped: {why}\n" for why in metrics.skipped.values())
-        return 200, plain, f"ready\n{skipped}".encode()
-    return 404, plain, b"here are /metrics, /live and /ready\n"

@@ -21,9 +21,10 @@ from consumer.clients import (
     build_producer,
     has_fast_checksums,
 )
+from consumer.http_server import serve
 from consumer.intake import Intake, Limits
 from consumer.lifecycle import CannotStart, Watchdog, slot
-from consumer.metrics import Metrics, serve
+from consumer.metrics import Metrics
 from consumer.publish import Names, Outlet
 from consumer.transaction import Publisher
 from matcher.judge import Judge, Judged

@@ -3,7 +3,7 @@
 In the order in which things happen:
 
     pictures                   the photographs in scikit-image, and the role of each
-    edits, frames, bad_inputs  what people do to pictures; values that must not stop a service
+    edits, bad_inputs          what people do to pictures; values that must not stop a service
     stream                     which picture, with which edit and wire format, in an order set by a seed
     sets                       the three sets, created as the command line does it
     setup                      starts broker, Milvus, sets and service, in this order

@@ -8,15 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from demo.pictures import DemoError
 from demo.stream import Incoming
+from harness.readers import Reader, committed
 from matcher.verdict import Verdict
 
 SEND_TIMEOUT_S = 30.0
-POLL_MS = 100
+POLL_S = 0.1
 MAX_RECORD = 8_000_000  # bytes; a PNG of 640 x 640 in base64 takes about one million
 
 
@@ -76,13 +77,11 @@ def verdicts(bootstrap: str, topic: str) -> Iterator["queue.SimpleQueue[Arrived 
 
     def read() -> None:
         try:
-            consumer = _reader(bootstrap, topic)
-            while not stopping.is_set():
-                for records in consumer.poll(timeout_ms=POLL_MS).values():
-                    now = time.monotonic()
-                    for record in records:
-                        arrived.put(Arrived(record.key, Verdict.model_validate_json(record.value), now))
-            consumer.close()
+            with Reader(bootstrap, topic) as reader:
+                while not stopping.is_set():
+                    if record := reader.next(POLL_S):
+                        verdict = Verdict.model_validate_json(record.value() or b"")
+                        arrived.put(Arrived(bytes(record.key() or b""), verdict, time.monotonic()))
         except Exception as error:  # noqa: BLE001 (raised where the queue is read)
             arrived.put(error)
 
@@ -95,35 +94,6 @@ def verdicts(bootstrap: str, topic: str) -> Iterator["queue.SimpleQueue[Arrived 
         thread.join(10)
 
 
-def committed(bootstrap: str, topic: str) -> Iterator[bytes]:
-    """The values of all committed records of a topic, up to where it ends now."""
-    consumer = _reader(bootstrap, topic)
-    try:
-        ends = consumer.end_offsets(list(consumer.assignment()))
-        while any(consumer.position(partition) < end for partition, end in ends.items()):
-            for records in consumer.poll(timeout_ms=POLL_MS).values():
-                yield from (record.value for record in records)
-    finally:
-        consumer.close()
-
-
 def metrics_sum(bootstrap: str, topic: str) -> int:
     """Verdicts as the metrics topic counts them: the sum over all of its records."""
-    return sum(json.loads(value)["verdicts"] for value in committed(bootstrap, topic))
-
-
-def _reader(bootstrap: str, topic: str) -> KafkaConsumer:
-    """A consumer of all partitions from their beginning, without a group, that reads committed records only."""
-    consumer = KafkaConsumer(
-        bootstrap_servers=bootstrap,
-        isolation_level="read_committed",
-        auto_offset_reset="earliest",
-        enable_auto_commit=False,
-        fetch_max_wait_ms=POLL_MS,
-    )
-    partitions = consumer.partitions_for_topic(topic)
-    if not partitions:
-        consumer.close()
-        raise DemoError(f"the topic {topic} does not exist")
-    consumer.assign([TopicPartition(topic, number) for number in sorted(partitions)])
-    return consumer
+    return sum(json.loads(record.value() or b"")["verdicts"] for record in committed(bootstrap, topic))

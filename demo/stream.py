@@ -16,9 +16,11 @@ from cloudevents.core.v1.event import CloudEvent
 from PIL import Image, ImageOps
 
 from demo.bad_inputs import BadInput, bad_inputs
-from demo.edits import BY_NAME, EDITS, LIGHT, Edit
+from demo.edits import BY_NAME, EDITS, LIGHT
 from demo.pictures import Role, Sample, load, of
 from embedding.image import Reason
+from harness.edits import Edit
+from harness.frames import OTHERS
 
 LONGEST = 640  # pixels of the longer side of a picture in the stream
 FEWEST = 44  # events with which every edit and every role still occurs
@@ -111,7 +113,8 @@ def _in_turn(samples: Sequence[Sample], edits: Sequence[Edit], amount: int) -> I
 
 
 def _incoming(number: int, sample: Sample, edit: Edit, rng: Random, inbox: Path) -> Incoming:
-    edited = edit.apply(_original(sample), rng)
+    others = map(_original, rng.sample(of(Role.INNOCENT), OTHERS))  # of no set
+    edited = edit.apply(_original(sample), rng.getrandbits(32), *others)
     form = rng.choice(("JPEG", "JPEG", "PNG", "WEBP"))
     picture = _encoded(edited, form, rng)
     wire = rng.choice(tuple(Wire))

@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from demo import sets
 from demo.exchange import Exchange
-from demo.kafka_io import Sender, committed, metrics_sum, verdicts
+from demo.kafka_io import Sender, metrics_sum, verdicts
 from demo.overlays import overlays
 from demo.pdq_alone import found_by_pdq
 from demo.pictures import SAMPLES, DemoError, Role, of
@@ -22,6 +22,7 @@ from demo.stream import reported, stream
 from demo.summary import sentences
 from demo.terminal import Screen, totals
 from demo.thumbnails import reference_thumbnails
+from harness.readers import committed
 
 REPORTED = 3  # events with the reported picture, sent once before and once after the set changes
 
@@ -67,7 +68,9 @@ def tour(options: Options, console: Console) -> Path:
         with screen.table():
             changed_at, version = _run(exchange, services, options, screen)
         screen.say("")
-        stopped_s = services.service.stop()
+        asked = time.monotonic()
+        services.service.stop()
+        stopped_s = time.monotonic() - asked
         say(f"the service finished the events that it had taken, and stopped {stopped_s:.1f} s after SIGTERM")
         facts = Facts(
             seed=options.seed,

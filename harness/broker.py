@@ -9,95 +9,48 @@ The nodes listen on 127.0.0.1 only, keep everything in `folder`, and die with th
 import os
 import signal
 import socket
-import subprocess
 import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from random import SystemRandom
 
 from harness.kafka_jars import NoKafka, class_path, java
-from harness.processes import Leash, tail
+from harness.ports import free_ports
+from harness.processes import Leash, Program, ProgramFailed, tail
 
 BOOTSTRAP_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
 START_TIMEOUT_S = 90.0  # 2 s for one node, 5 s for three; much more on a busy machine
-STOP_TIMEOUT_S = 30.0
 ATTEMPTS = 3  # between choosing a port and listening on it, another program can take it
 JVM = ("-Xms64m", "-Xmx400m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true")
 
 _COMMON = Path(__file__).with_name("broker.properties")
 _LOG4J = Path(__file__).with_name("broker-log4j2.properties")
 
-__all__ = ["Cluster", "KafkaFailed", "NoKafka", "Node", "kafka"]
+__all__ = ["Cluster", "NoKafka", "Node", "kafka"]
 
 
-class KafkaFailed(Exception):  # noqa: N818 (named after what happened)
-    """A node ended or did not answer in time; the message holds the end of its log."""
-
-
-class Node:
+class Node(Program):
     """One broker and controller.
 
     Attributes:
         id: 1, 2, …
         address: "127.0.0.1:port" for clients.
-        log: file with its output.
     """
 
-    def __init__(self, id_: int, address: str, log: Path, command: list[str | Path], leash: Leash) -> None:
+    def __init__(self, id_: int, address: str, log: Path, command: Sequence[str | Path], leash: Leash) -> None:
+        super().__init__(f"Kafka node {id_}", command, log, leash)
         self.id = id_
         self.address = address
-        self.log = log
-        self._command = command
-        self._leash = leash
-        self._process: subprocess.Popen[bytes] | None = None
 
-    @property
-    def pid(self) -> int | None:
-        """The process's id; None while it does not run."""
-        return self._process.pid if self._process is not None and self._process.poll() is None else None
-
-    def start(self) -> None:
-        """Starts the process and returns at once; `Cluster.wait` waits until it answers."""
-        if self.pid is None:
-            self._process = self._leash.start(self._command, self.log)
-
-    def stop(self) -> None:
-        """Ends it as an operator would (SIGTERM) and waits; kills it when that takes too long."""
-        if self._process is None:
-            return
-        self._signal(signal.SIGCONT)
-        self._signal(signal.SIGTERM)
+    def stop(self) -> int:
+        """As of any program, but one that takes too long is killed: it may wait for votes of nodes that are gone."""
         try:
-            self._process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self.kill()
-
-    def kill(self) -> None:
-        """Ends it as a power cut would (SIGKILL) and waits until it is gone."""
-        self._signal(signal.SIGKILL)
-        if self._process is not None:
-            self._process.wait()
-
-    def pause(self) -> None:
-        """Stalls it (SIGSTOP): it keeps its connections and answers nothing."""
-        self._signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Ends a stall (SIGCONT)."""
-        self._signal(signal.SIGCONT)
-
-    def check(self) -> None:
-        """Raises KafkaFailed when the process was started and has ended."""
-        if self._process is not None and self._process.poll() is not None:
-            raise KafkaFailed(f"Kafka node {self.id} ended ({self._process.returncode}):\n{tail(self.log)}")
-
-    def _signal(self, number: int) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(number)
+            return super().stop()
+        except ProgramFailed:
+            return -signal.SIGKILL
 
 
 @dataclass(frozen=True)
@@ -116,7 +69,7 @@ class Cluster:
         """Waits until every node is registered and every partition has all its replicas in sync.
 
         Raises:
-            KafkaFailed: when a node has ended, or `timeout_s` seconds are over.
+            ProgramFailed: when a node has ended, or `timeout_s` seconds are over.
         """
         deadline = time.monotonic() + timeout_s
         missing = "no answer yet"
@@ -125,9 +78,22 @@ class Cluster:
                 node.check()
             if time.monotonic() > deadline:
                 logs = "\n".join(tail(node.log) for node in self.nodes)
-                raise KafkaFailed(f"Kafka at {self.bootstrap} is not whole after {timeout_s:.0f} s: {missing}\n{logs}")
+                raise ProgramFailed(
+                    f"Kafka at {self.bootstrap} is not whole after {timeout_s:.0f} s: {missing}\n{logs}"
+                )
             time.sleep(0.1)
             missing = self._missing()
+
+    def make_topics(self, partitions: Mapping[str, int]) -> None:
+        """Makes topics, name → number of partitions, and waits until each partition has a leader."""
+        from kafka import KafkaAdminClient  # noqa: PLC0415 (heavy)
+
+        admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
+        try:
+            wanted = {name: {"num_partitions": number} for name, number in partitions.items()}
+            admin.create_topics(wanted, wait_for_metadata=True)
+        finally:
+            admin.close()
 
     def _missing(self) -> str:
         """What still lacks, in words; empty when the cluster is whole."""
@@ -176,7 +142,7 @@ def kafka(
 
     Raises:
         NoKafka: Java or Kafka's jars cannot be had.
-        KafkaFailed: a node ended or did not answer.
+        ProgramFailed: a node ended or did not answer.
     """
     elsewhere = os.environ.get(BOOTSTRAP_VARIABLE)
     if elsewhere and nodes == 1 and not more:
@@ -202,7 +168,7 @@ def _started(folder: Path, nodes: int, jars: str, leash: Leash, more: str) -> Cl
             for node in cluster.nodes:
                 node.start()
             cluster.wait()
-        except KafkaFailed as error:
+        except ProgramFailed as error:
             for node in cluster.nodes:
                 node.kill()
             if "Address already in use" not in str(error) or attempt == ATTEMPTS:
@@ -237,7 +203,7 @@ def _formatted(folder: Path, nodes: int, jars: str, leash: Leash, more: str) -> 
         made.append(Node(number, f"127.0.0.1:{client}", log, [*launch, "kafka.Kafka", properties], leash))
     for process, log in formatting:
         if process.wait():
-            raise KafkaFailed(f"Kafka's folder could not be formatted:\n{tail(log)}")
+            raise ProgramFailed(f"Kafka's folder could not be formatted:\n{tail(log)}")
     return Cluster(",".join(node.address for node in made), tuple(made))
 
 
@@ -257,18 +223,6 @@ def _own(number: int, client: int, controller: int, voters: str, nodes: int, fol
         "transaction.state.log.min.isr": enough,
     }
     return "\n" + "\n".join(f"{key}={value}" for key, value in lines.items()) + "\n"
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports below those that the system gives to outgoing connections: one stays free while its node is down."""
-    chosen: list[int] = []
-    while len(chosen) < count:
-        port = SystemRandom().randrange(20_000, 30_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            if port not in chosen:
-                chosen.append(port)
-    return chosen
 
 
 def _listens(address: str) -> bool:

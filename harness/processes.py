@@ -1,7 +1,11 @@
 """Child processes that die with this one, whatever ends it: an exception, Ctrl-C, even kill -9."""
 
+import signal
 import subprocess
+import threading
+import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -68,6 +72,116 @@ class Leash:
         for child in self._children:
             child.wait()
         self._children.clear()
+
+
+class ProgramFailed(Exception):  # noqa: N818 (named after what happened)
+    """A program ended, does not answer in time, or does not stop; the message holds the end of its log."""
+
+
+class Program:
+    """A program on a leash that can be started, ended and stalled again and again. Several threads may use it at once.
+
+    Args:
+        name: for messages.
+        command: the program and its arguments.
+        log: file for its output.
+        leash: kills it if this process dies.
+        env: its whole environment; None: this process's.
+        folder: its working directory; None: this process's.
+        stop_timeout_s: seconds that it may take to stop.
+
+    Attributes:
+        name, log: see above.
+        started_at: time.monotonic of its newest start.
+    """
+
+    def __init__(  # noqa: PLR0913 (one for each thing that a process needs)
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        log: Path,
+        leash: Leash,
+        *,
+        env: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+        stop_timeout_s: float = 30.0,
+    ) -> None:
+        self.name = name
+        self.log = log
+        self.started_at = 0.0
+        self._begin = partial(leash.start, command, log, env=env, folder=folder)
+        self._stop_timeout_s = stop_timeout_s
+        self._lock = threading.RLock()
+        self._process: subprocess.Popen[bytes] | None = None  # None: it is not meant to run
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id; None while it does not run."""
+        process = self._process
+        return process.pid if process is not None and process.poll() is None else None
+
+    def start(self) -> None:
+        """Starts it and returns at once. One that runs goes on."""
+        with self._lock:
+            if self.pid is None:
+                self.started_at = time.monotonic()
+                self._process = self._begin()
+
+    def stop(self) -> int:
+        """Ends it as an operator would (SIGTERM) and waits; returns its exit code, 0 if it was not meant to run.
+
+        Raises:
+            ProgramFailed: it did not stop in time, and was killed.
+        """
+        process = self._let_go()
+        if process is None:
+            return 0
+        for number in (signal.SIGCONT, signal.SIGTERM):
+            process.send_signal(number)
+        try:
+            return process.wait(self._stop_timeout_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise ProgramFailed(
+                f"{self.name} did not stop within {self._stop_timeout_s:.0f} s; {self.end_of_log()}"
+            ) from None
+
+    def kill(self) -> None:
+        """Ends it as a power cut would (SIGKILL) and waits until it is gone."""
+        process = self._let_go()
+        if process is not None:
+            process.kill()
+            process.wait()
+
+    def pause(self) -> None:
+        """Stalls it (SIGSTOP): it keeps its connections and answers nothing."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Ends a stall (SIGCONT)."""
+        self._signal(signal.SIGCONT)
+
+    def check(self) -> None:
+        """Raises ProgramFailed when it has ended by itself."""
+        process = self._process
+        if process is not None and process.poll() is not None:
+            raise ProgramFailed(f"{self.name} ended with code {process.returncode}; {self.end_of_log()}")
+
+    def end_of_log(self) -> str:
+        """The last lines of its log, and where the rest is."""
+        return f"its log {self.log} ends with\n{tail(self.log)}"
+
+    def _let_go(self) -> "subprocess.Popen[bytes] | None":
+        """The process; from now on it is not meant to run."""
+        with self._lock:
+            process, self._process = self._process, None
+            return process
+
+    def _signal(self, number: int) -> None:
+        process = self._process
+        if process is not None:
+            process.send_signal(number)  # does nothing if it has ended
 
 
 def tail(log: Path, lines: int = 15) -> str:

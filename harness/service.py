@@ -2,51 +2,28 @@
 
 import json
 import os
-import signal
-import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from config.load import PREFIX
-from harness.processes import Leash, tail
+from harness.processes import Leash, Program, ProgramFailed
 
 READY_TIMEOUT_S = 90.0  # 3 s on an idle machine: torch, pymilvus, the group's first rebalance
 STOP_TIMEOUT_S = 20.0
 
 
-class ServiceFailed(Exception):  # noqa: N818 (named after what happened)
-    """The service ended, is not ready in time, or does not stop; the message holds the end of its log."""
-
-
-class Service:
-    """A running `vigilens run`.
-
-    Attributes:
-        log: file with its output.
-        pid: of its process.
-        started_at: time.monotonic of the process's start.
-    """
-
-    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
-        self.log = log
-        self.pid = process.pid
-        self.started_at = time.monotonic()
-        self._process = process
-
-    def check(self) -> None:
-        """Raises ServiceFailed when it has ended by itself."""
-        if self._process.poll() is not None:
-            raise ServiceFailed(f"The service ended with code {self._process.returncode}; {self.end_of_log()}")
+class Service(Program):
+    """`vigilens run` as a process."""
 
     def wait_until_ready(self) -> float:
         """Waits until /ready says so; returns the seconds since its start.
 
         Raises:
-            ServiceFailed: it has ended, or is not ready in time.
+            ProgramFailed: it has ended, or is not ready in time.
         """
         why = "it has not opened its port"
         while time.monotonic() - self.started_at < READY_TIMEOUT_S:
@@ -55,38 +32,17 @@ class Service:
             if address and not (why := _waiting_for(address)):
                 return time.monotonic() - self.started_at
             time.sleep(0.05)
-        raise ServiceFailed(f"The service is not ready after {READY_TIMEOUT_S:.0f} s: {why}; {self.end_of_log()}")
+        raise ProgramFailed(f"{self.name} is not ready after {READY_TIMEOUT_S:.0f} s: {why}; {self.end_of_log()}")
 
-    def stop(self) -> float:
-        """SIGTERM, as an operator would; returns the seconds that it took to finish what it had taken.
+    def stop(self) -> int:
+        """As of any program.
 
         Raises:
-            ServiceFailed: it does not stop, or not with code 0.
+            ProgramFailed: it does not stop, or not with code 0.
         """
-        asked = time.monotonic()
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-        try:
-            code = self._process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            raise ServiceFailed(
-                f"The service did not stop within {STOP_TIMEOUT_S:.0f} s; {self.end_of_log()}"
-            ) from None
-        if code:
-            raise ServiceFailed(f"The service ended with code {code}; {self.end_of_log()}")
-        return time.monotonic() - asked
-
-    def abandon(self) -> None:
-        """Ends it whatever it says: something else has gone wrong already."""
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-
-    def end_of_log(self) -> str:
-        """The last lines of its log, and where the rest is."""
-        return f"its log {self.log} ends with\n{tail(self.log)}"
+        if code := super().stop():
+            raise ProgramFailed(f"{self.name} ended with code {code}; {self.end_of_log()}")
+        return 0
 
 
 @contextmanager
@@ -101,11 +57,14 @@ def service(folder: Path, settings_file: Path, leash: Leash, program: str = "vig
     """
     log = folder / "service.log"
     command: list[str | Path] = [sys.executable, "-m", program, "--config", settings_file, "run"]
-    running = Service(leash.start(command, log, env=plain_environment(os.environ), folder=folder), log)
+    env = plain_environment(os.environ)
+    running = Service("the service", command, log, leash, env=env, folder=folder, stop_timeout_s=STOP_TIMEOUT_S)
+    running.start()
     try:
         yield running
     except BaseException:
-        running.abandon()
+        with suppress(ProgramFailed):  # something else has gone wrong already
+            running.stop()
         raise
     running.stop()
 

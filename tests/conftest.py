@@ -41,17 +41,11 @@ def kafka_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]
 @pytest.fixture
 def make_topics(kafka_cluster: Cluster) -> Callable[..., Topics]:
     """Makes fresh topics; `make_topics(partitions=6)` where the default of 3 does not fit."""
-    from kafka import KafkaAdminClient  # noqa: PLC0415 (heavy, and not every test needs it)
 
     def make(partitions: int = 3) -> Topics:
         tag = secrets.token_hex(4)
         made = Topics(f"images-{tag}", f"verdicts-{tag}", f"metrics-{tag}", f"group-{tag}")
-        admin = KafkaAdminClient(bootstrap_servers=kafka_cluster.bootstrap)
-        try:
-            wanted = {name: {"num_partitions": partitions} for name in (made.images, made.verdicts, made.metrics)}
-            admin.create_topics(wanted, wait_for_metadata=True)
-        finally:
-            admin.close()
+        kafka_cluster.make_topics(dict.fromkeys((made.images, made.verdicts, made.metrics), partitions))
         return made
 
     return make

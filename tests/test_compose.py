@@ -14,6 +14,7 @@ from config.settings import Settings
 ROOT = Path(__file__).parents[1]
 COMPOSE = ROOT / "docker-compose.yml"
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
+OPERATIONS = (ROOT / "docs/operations.md").read_text()
 # A tag that names a version: "v2.6.20", "4.3.0", "3.11.14-slim-bookworm"; neither "latest" nor "3".
 PINNED = re.compile(r"^[^:@]+:v?\d+\.\d+\.\d+[\w.-]*$")
 
@@ -31,7 +32,7 @@ def test_the_compose_file_obeys_the_compose_specification():
 
 def test_each_variable_for_vigilens_is_a_real_setting(compose):
     given = {name for service in compose["services"].values() for name in service.get("environment", {})}
-    given |= set(re.findall(r"VIGILENS_\w+", DOCKERFILE))
+    given |= set(re.findall(r"VIGILENS_\w+", DOCKERFILE + COMPOSE.read_text()))
     ours = {name for name in given if name.startswith("VIGILENS_")}
     assert ours
     for name in ours:
@@ -72,6 +73,29 @@ def test_what_compose_mounts_from_this_folder_exists(compose):
     here = [mount.split(":")[0] for mount in mounts if mount.startswith("./")]
     assert here
     assert [path for path in here if not (ROOT / path).is_file()] == []
+
+
+def test_the_example_of_a_mount_is_read_only_and_its_folder_one_of_the_roots():
+    example = YAML(typ="safe").load(COMPOSE.read_text().replace("#! ", ""))["services"]["vigilens"]
+    shown = re.search(r"```yaml\n(.+?)```", OPERATIONS, re.DOTALL)
+    assert shown
+    for service in (example, YAML(typ="safe").load(shown[1])["services"]["vigilens"]):
+        (mount,) = service["volumes"]
+        assert mount.endswith(f":{service['environment']['VIGILENS_IMAGES__ROOTS']}:ro")
+
+
+@pytest.mark.parametrize("place", ["docker-compose.yml", "docs/operations.md", "Dockerfile"])
+def test_who_mounts_pictures_is_told_the_user_that_must_be_able_to_read_them(place):
+    user = re.search(r"useradd .*--uid (\d+)", DOCKERFILE)
+    assert user
+    prose = [line for line in (ROOT / place).read_text().splitlines() if "useradd" not in line]
+    assert f"uid {user[1]}" in "\n".join(prose)
+
+
+def test_the_version_that_the_inline_config_needs_is_told(compose):
+    assert any("content" in each for each in compose["configs"].values())
+    assert "Docker Compose 2.23.1 or newer" in COMPOSE.read_text()
+    assert "Docker Compose 2.23.1 or\nnewer" in OPERATIONS
 
 
 def test_each_source_that_the_dockerfile_copies_exists_and_reaches_docker():

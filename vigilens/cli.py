@@ -1,11 +1,12 @@
 """The command line: `vigilens COMMAND`. A command's module is imported only when the command is used.
 
-Exit codes: 0 done; 1 something is wrong and one sentence on stderr says what and how to mend it; 2 wrong usage;
+Exit codes: 0 done; 1 something is wrong, and one sentence on stderr says what it is and how to fix it; 2 wrong usage;
 130 interrupted. A command documents its own further codes.
 
 A command has the settings by `@click.pass_obj`: a function without arguments that reads them on its first call.
 """
 
+import errno
 import functools
 import importlib
 import os
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from vigilens.errors import expected
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -31,27 +34,12 @@ COMMANDS = {
     "config": ("vigilens.commands.config", "Print the settings in force, and where each comes from."),
 }
 
-# Errors that are a sentence for the operator and no bug. By name: a class that was never imported was never raised.
-SAYABLE = (
-    ("config.load", "SettingsError"),
-    ("embedding.encoder", "EncoderError"),
-    ("vectors.errors", "StoreError"),
-    ("patience", "Away"),
-    ("consumer.topics", "NoAnswer"),
-    ("consumer.lifecycle", "CannotStart"),
-    ("consumer.transaction", "CannotPublish"),
-    ("kafka.errors", "KafkaError"),
-    ("harness.kafka_jars", "NoKafka"),
-    ("harness.broker", "KafkaFailed"),
-    ("harness.service", "ServiceFailed"),
-    ("demo.pictures", "DemoError"),
-)
-
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space, a user's quota, a file as large as is allowed
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 class Lazy(click.Group):
-    """A group that imports a command when it is used, and turns expected errors into one sentence."""
+    """A group that imports a command when it is used, and turns expected errors and a full disk into one sentence."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
         """Names of the commands, in the order in which a newcomer needs them."""
@@ -73,18 +61,31 @@ class Lazy(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; expected errors end with a sentence, an interruption with 130."""
+        """Run the command; expected errors and a full disk end with a sentence, an interruption with 130."""
         try:
-            return super().invoke(ctx)
-        except sayable() as error:
+            result = super().invoke(ctx)
+            sys.stdout.flush()  # here, where a full disk can still be reported
+        except expected() as error:
             raise click.ClickException(str(error)) from error
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            _give_up_output()
+            what = error.filename or "the output"
+            raise click.ClickException(
+                f"{what} cannot be written ({error.strerror}): free some space, or write to another disk"
+            ) from error
         except KeyboardInterrupt:
             raise click.exceptions.Exit(INTERRUPTED) from None
+        return result
 
 
-def sayable() -> tuple[type[Exception], ...]:
-    """The classes of expected errors, as far as their modules are loaded."""
-    return tuple(getattr(sys.modules[module], name) for module, name in SAYABLE if module in sys.modules)
+def _give_up_output() -> None:
+    """Sends what is left in stdout's buffer nowhere: Python would try to write it again when it ends, and fail."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(cls=Lazy, name="vigilens", context_settings={"help_option_names": ["-h", "--help"]})

@@ -4,7 +4,7 @@ import os
 import sys
 from queue import Queue
 
-from benchmarks.chaos_setup import Program, Watch
+from benchmarks.chaos_setup import Watch, Worker
 from harness.processes import Leash
 
 
@@ -12,7 +12,7 @@ def test_a_program_that_ends_by_itself_is_started_again_and_its_code_and_last_wo
     said: Queue[str] = Queue()
     with Leash() as leash:
         words = "print('first'); print('stuck', flush=True); raise SystemExit(70)"
-        program = Program("worker-0", [sys.executable, "-c", words], dict(os.environ), tmp_path, leash)
+        program = Worker("worker-0", [sys.executable, "-c", words], dict(os.environ), tmp_path, leash)
         program.start()
         watch = Watch([program], said.put)
         told = [said.get(timeout=60) for _ in range(2)]

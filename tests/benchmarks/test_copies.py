@@ -12,9 +12,9 @@ from run import SEED
 
 from benchmarks.copies import main, matcher
 from benchmarks.copies_count import Copy, Tally, figures, micro_average_precision, threshold
-from benchmarks.copies_edits import EDITS
 from benchmarks.copies_finder import NOTHING, Answer
 from benchmarks.copies_pictures import copies, divide, known, unrelated, usable
+from harness.edits import HARD
 from reference_sets.model import CHECK
 
 
@@ -71,7 +71,7 @@ def test_the_rank_is_the_place_of_the_reference_or_of_its_mirror_image():
 # What is edited
 
 
-@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.name)
+@pytest.mark.parametrize("edit", HARD, ids=lambda edit: edit.name)
 def test_an_edit_is_what_its_seed_says_and_leaves_the_picture_alone(edit):
     original, other = picture(1), mosaic(SEED)
     before = original.tobytes()
@@ -83,7 +83,27 @@ def test_an_edit_is_what_its_seed_says_and_leaves_the_picture_alone(edit):
     assert original.tobytes() == before
 
 
-@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.name)
+def test_the_edits_are_those_that_the_figures_in_the_docs_were_measured_with():
+    page, other = Image.new("RGB", (400, 300)), Image.new("RGB", (320, 320))
+    sizes = {edit.name: [edit.apply(page, seed, other).size for seed in (0, 1, 2)] for edit in HARD}
+    same = {name for name, of in sizes.items() if set(of) == {page.size}}
+    assert same == {"recompressed", "mirrored", "colours", "grey", "blurred", "noise", "text over it", "sticker"}
+    assert {name: of for name, of in sizes.items() if name not in same} == {
+        "shrunk": [(91, 68), (123, 92), (95, 71)],
+        "stretched": [(570, 300), (247, 300), (280, 300)],
+        "cropped": [(354, 266), (333, 250), (290, 217)],
+        "hard crop": [(185, 139), (232, 174), (225, 169)],
+        "quarter turn": [(300, 400)] * 3,
+        "small turn": [(456, 380), (470, 404), (452, 372)],
+        "caption": [(400, 412), (400, 396), (400, 386)],
+        "padding": [(467, 382), (601, 458), (582, 439)],
+        "pasted in": [(640, 480)] * 3,
+        "screenshot": [(540, 805)] * 3,
+        "combination": [(316, 237), (309, 232), (306, 230)],
+    }
+
+
+@pytest.mark.parametrize("edit", HARD, ids=lambda edit: edit.name)
 @pytest.mark.parametrize("size", [(64, 1024), (1024, 64), (64, 64)])
 def test_an_edit_takes_the_smallest_and_the_longest_pictures(edit, size):
     original, other = mosaic(1).resize(size), mosaic(2).resize(size[::-1])
@@ -133,7 +153,7 @@ def test_no_picture_is_known_and_unrelated_at_once(folder, hard):
 
 
 def test_hard_makes_every_edit_of_the_crowd_known(folder):
-    edits = EDITS[:3]
+    edits = HARD[:3]
     paths, _ = usable(folder, SEED, 0, ignored)
     easy, hard = divide(paths, hard=False), divide(paths, hard=True)
     assert sum(map(len, known(easy, edits))) == 21

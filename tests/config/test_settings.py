@@ -154,7 +154,22 @@ def test_the_variables_that_kubernetes_makes_are_left_alone(monkeypatch):
     monkeypatch.setenv("VIGILENS_PORT_9464_TCP_ADDR", "10.0.0.1")
     monkeypatch.setenv("VIGILENS_SERVICE_HOST", "10.0.0.1")
     monkeypatch.setenv("VIGILENS_SERVICE_PORT_HTTP", "9464")
+    monkeypatch.setenv("VIGILENS_METRICS_PORT", "sctp://10.0.0.1:9464")
     load()
+
+
+def test_a_real_setting_is_never_taken_for_a_variable_of_kubernetes(monkeypatch):
+    monkeypatch.setenv("VIGILENS_MILVUS__URI", "tcp://milvus:19530")
+    assert load().milvus.uri == "tcp://milvus:19530"
+    monkeypatch.setenv("VIGILENS_HTTP__PORT", "tcp://10.0.0.1:9464")
+    (line,) = mistakes()
+    assert line.startswith("http.port (set by VIGILENS_HTTP__PORT)")
+
+
+def test_an_address_does_not_hide_a_misspelt_variable(monkeypatch):
+    monkeypatch.setenv("VIGILENS_MILVUS_URI", "tcp://milvus:19530")
+    (line,) = mistakes()
+    assert line.startswith("VIGILENS_MILVUS_URI (in the environment): no such setting")
 
 
 def test_all_mistakes_are_reported_at_once_with_their_places(monkeypatch):

@@ -1,10 +1,7 @@
 from pathlib import Path
 
-import pytest
-
 from consumer import metric_names
-from consumer.lifecycle import CannotStart
-from consumer.metrics import Metrics, serve
+from consumer.metrics import Metrics
 from consumer.records import BatchMetrics
 
 OPERATIONS = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
@@ -49,10 +46,3 @@ def test_waiting_for_one_thing_is_not_ended_by_another_and_each_is_told_once(cap
     assert told == [("waiting", "milvus"), ("waiting", "kafka")]
     metrics.wait("milvus", None)
     assert metrics.waiting == ""
-
-
-def test_a_port_that_is_taken_is_one_sentence_with_the_mend():
-    with serve(Metrics(), "127.0.0.1", 0) as address:
-        port = int(address.rpartition(":")[2])
-        with pytest.raises(CannotStart, match=r"http\.port"), serve(Metrics(), "127.0.0.1", port):
-            pass

@@ -14,9 +14,9 @@ from click.testing import CliRunner
 from html_page import Page, joins
 from kafka import KafkaAdminClient
 
-from harness.processes import Leash
-from harness.service import ServiceFailed, plain_environment, service, write_settings
-from vigilens.commands.demo import command
+from harness.processes import Leash, ProgramFailed
+from harness.service import plain_environment, service, write_settings
+from vigilens.cli import main
 
 SHORT = ["--pictures", "50", "--rate", "200"]
 TIMEOUT_S = 300  # 15 s on an idle machine
@@ -137,7 +137,7 @@ def test_a_service_that_ends_is_told_with_its_log_and_its_last_lines(tmp_path):
     started = time.monotonic()
     with (
         Leash() as leash,
-        pytest.raises(ServiceFailed, match=r"ended with code 1; its log .*service\.log ends with\n(?s:.*)no_such_key"),
+        pytest.raises(ProgramFailed, match=r"ended with code 1; its log .*service\.log ends with\n(?s:.*)no_such_key"),
         service(tmp_path, file, leash) as running,
     ):
         running.wait_until_ready()
@@ -147,13 +147,13 @@ def test_a_service_that_ends_is_told_with_its_log_and_its_last_lines(tmp_path):
 def test_a_folder_that_the_demo_did_not_write_is_left_alone(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "letter.txt").write_text("precious")
-    outcome = CliRunner().invoke(command, ["--folder", str(tmp_path)])
+    outcome = CliRunner().invoke(main, ["demo", "--folder", str(tmp_path)])
     assert outcome.exit_code == 1
     assert "was not written by the demo" in outcome.output
     assert (tmp_path / "run" / "letter.txt").read_text() == "precious"
 
 
 def test_too_few_pictures_to_show_anything_are_refused():
-    outcome = CliRunner().invoke(command, ["--pictures", "10"])
+    outcome = CliRunner().invoke(main, ["demo", "--pictures", "10"])
     assert outcome.exit_code == 2
     assert "50" in outcome.output

@@ -13,7 +13,8 @@ from run import Topics, missing
 from running_service import PATIENCE_S, produce, read_committed, running
 from service_fixtures import KNOWN, event, settings
 
-from harness.broker import NoKafka, free_ports, kafka
+from harness.broker import NoKafka, kafka
+from harness.ports import free_ports
 
 PASSWORD = "correct horse battery"  # noqa: S105 (of a broker that lives for one test)
 TOPICS = Topics("images", "verdicts", "metrics", "group")

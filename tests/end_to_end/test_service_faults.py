@@ -1,5 +1,6 @@
 """The service while something is away, and when it is stopped: nothing is lost, nothing is judged twice."""
 
+import json
 import signal
 from dataclasses import replace
 
@@ -42,7 +43,9 @@ def test_when_milvus_stays_away_the_process_ends_with_one_sentence_and_the_next_
         produce(kafka_cluster.bootstrap, topics.images, [event("e", drawn(KNOWN))])
         assert service.process.wait(PATIENCE_S) == 1
         _, log = service.end()
-    assert "milvus stayed away for 6.5 s" in log
+    last = json.loads(log.splitlines()[-1])
+    assert (last["level"], last["message"], last["error"]) == ("ERROR", "ended", "Away")
+    assert "milvus stayed away for 6.5 s" in last["why"]
     assert "Traceback" not in log
     with LiteServer(tmp_path / "sets.db", port), running(short):
         assert verdicts(kafka_cluster, topics, 1)["e"]["decision"] == "block"
@@ -135,21 +138,25 @@ def test_two_workers_share_the_topic(kafka_cluster, topics, milvus):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "sentence"),
+    ("wrong", "why"),
     [
-        ({"VIGILENS_KAFKA__IMAGES_TOPIC": "nowhere"}, "nowhere"),
-        ({"VIGILENS_SETS__USE": "nothing"}, "vigilens sets create nothing"),
-        ({"VIGILENS_BATCH__IMAGES": "none"}, "VIGILENS_BATCH__IMAGES"),
+        ({"VIGILENS_KAFKA__IMAGES_TOPIC": "nowhere"}, ("CannotStart", "nowhere")),
+        ({"VIGILENS_SETS__USE": "nothing"}, ("SetsUnfit", "vigilens sets create nothing")),
+        ({"VIGILENS_BATCH__IMAGES": "none"}, ("SettingsError", "VIGILENS_BATCH__IMAGES")),
         (
             {"VIGILENS_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:9", "VIGILENS_WAITING__GIVE_UP_S": "2.5"},
-            "kafka stayed away",
+            ("Away", "kafka stayed away"),
         ),
     ],
 )
-def test_a_service_that_could_not_be_right_does_not_start_and_says_why(kafka_cluster, topics, milvus, wrong, sentence):
+def test_a_service_that_could_not_be_right_does_not_start_and_its_log_says_why(
+    kafka_cluster, topics, milvus, wrong, why
+):
     service = Service(settings(kafka_cluster, topics, milvus.uri) | wrong)
     assert service.process.wait(PATIENCE_S) == 1
     _, log = service.end()
     service.process.stderr.close()
-    assert sentence in log
+    last = [json.loads(line) for line in log.splitlines()][-1]
+    assert (last["level"], last["message"], last["error"]) == ("ERROR", "ended", why[0])
+    assert why[1] in last["why"]
     assert "Traceback" not in log

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from confluent_kafka import Consumer, Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import Producer
 
 from harness import kafka_jars as jars
 from harness.broker import _cluster_id, kafka
 from harness.processes import Leash, tail
+from harness.readers import committed
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,15 +22,7 @@ def test_what_one_client_writes_another_reads(kafka_cluster, topics):
     producer = Producer({"bootstrap.servers": kafka_cluster.bootstrap})
     producer.produce(topics.images, b"a picture", key=b"k", partition=0)
     assert producer.flush(10) == 0
-    reader = Consumer(
-        {"bootstrap.servers": kafka_cluster.bootstrap, "group.id": topics.group, "auto.offset.reset": "earliest"}
-    )
-    try:
-        reader.subscribe([topics.images])
-        record = reader.poll(20)
-    finally:
-        reader.close()
-    assert record is not None
+    (record,) = committed(kafka_cluster.bootstrap, topics.images)
     assert (record.key(), record.value()) == (b"k", b"a picture")
 
 
@@ -40,8 +32,7 @@ def test_a_stopped_node_comes_back_with_what_it_had(tmp_path, monkeypatch):
     with kafka(tmp_path) as cluster:
         node = cluster.nodes[0]
         producer = Producer({"bootstrap.servers": cluster.bootstrap, "allow.auto.create.topics": False})
-        admin = AdminClient({"bootstrap.servers": cluster.bootstrap})
-        admin.create_topics([NewTopic("kept", 1)])["kept"].result(10)
+        cluster.make_topics({"kept": 1})
         producer.produce("kept", b"before")
         assert producer.flush(10) == 0
         first = node.pid
@@ -50,12 +41,7 @@ def test_a_stopped_node_comes_back_with_what_it_had(tmp_path, monkeypatch):
         node.start()
         cluster.wait()
         assert node.pid != first
-        reader = Consumer({"bootstrap.servers": cluster.bootstrap, "group.id": "g", "auto.offset.reset": "earliest"})
-        try:
-            reader.subscribe(["kept"])
-            assert reader.poll(20).value() == b"before"
-        finally:
-            reader.close()
+        assert [record.value() for record in committed(cluster.bootstrap, "kept")] == [b"before"]
 
 
 def test_children_die_with_a_parent_that_is_killed(tmp_path):

@@ -1,22 +1,17 @@
 """The three kinds of Milvus that the store must not tell apart, and small sets to fill them with."""
 
-import os
 import secrets
-import signal
-import socket
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import psutil
-import pytest
+from run import missing
 
+from harness.milvus_server import NoMilvus, milvus_server
 from reference_sets.model import Kind, Reference, ReferenceSet, Seen, Thresholds
 
-SERVER = Path(__file__).parents[2] / ".cache/milvus-server/bin/milvus-server"
 FINGERPRINT = "test:0123456789abcdef"
 DIMENSION = 8
 
@@ -57,61 +52,11 @@ def mirrored(known: list[Reference]) -> list[Reference]:
     ]
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
-
-
 @contextmanager
-def real_milvus(folder: Path, *options: str) -> Iterator[str]:
-    """The Milvus server of the package `milvus`, which `make test` installs; yields its address."""
-    if not SERVER.exists():
-        why = f"{SERVER} is missing: run `make {SERVER.relative_to(SERVER.parents[3])}`"
-        pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
-    kinds = ("proxy", "etcd", "root-coord", "proxy-internal", "query-coord", "query-node", "index-coord", "index-node")
-    *ports, clients, peers = free_ports(12)
-    named = zip((*kinds, "data-coord", "data-node"), ports, strict=True)
-    arguments = [word for kind, port in named for word in (f"--{kind}-port", str(port))]
-    with (folder / "milvus.log").open("wb") as log:
-        launcher = subprocess.Popen(
-            [SERVER, "--data", str(folder / "data"), *arguments, *options],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            env={**os.environ, "ETCD_CONFIG_PATH": str(_etcd(folder, clients, peers))},
-        )
-    family = [psutil.Process(launcher.pid)]
+def real_milvus(folder: Path) -> Iterator[str]:
+    """The Milvus server that `make test` installs; yields its address."""
     try:
-        yield f"http://127.0.0.1:{ports[0]}"
-    finally:
-        # The launcher may end without its server: end both, by their pids.
-        with suppress(psutil.NoSuchProcess):
-            family += family[0].children(recursive=True)
-        family += [
-            one for one in psutil.process_iter(["cmdline"]) if str(folder) in " ".join(one.info["cmdline"] or ())
-        ]
-        for one in family:
-            with suppress(psutil.NoSuchProcess):
-                one.send_signal(signal.SIGKILL)
-        launcher.wait()
-
-
-def _etcd(folder: Path, clients: int, peers: int) -> Path:
-    """Settings of the server's embedded etcd, which otherwise takes the ports 2379 and 2380 from whoever needs them."""
-    client, peer = f"http://127.0.0.1:{clients}", f"http://127.0.0.1:{peers}"
-    facts = {
-        "name": "default",
-        "data-dir": str(folder / "etcd"),
-        "listen-client-urls": client,
-        "advertise-client-urls": client,
-        "listen-peer-urls": peer,
-        "initial-advertise-peer-urls": peer,
-        "initial-cluster": f"default={peer}",
-    }
-    path = folder / "etcd.yaml"
-    path.write_text("".join(f"{key}: {value}\n" for key, value in facts.items()))
-    return path
+        with milvus_server(folder) as uri:
+            yield uri
+    except NoMilvus as why:
+        missing(str(why))

@@ -11,7 +11,9 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager
 
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Producer
+
+from harness.readers import Reader
 
 PATIENCE_S = 60.0  # for anything that a healthy machine does in a second
 
@@ -99,29 +101,14 @@ def produce(bootstrap, topic, events):
     assert producer.flush(PATIENCE_S) == 0
 
 
-def read_committed(bootstrap, topic, count, partitions=3, quiet_s=0.3):
-    """`count` records that a read-committed reader sees in `topic`; librdkafka, not the service's own client."""
-    from confluent_kafka import TopicPartition  # noqa: PLC0415
-
-    reader = Consumer(
-        {
-            "bootstrap.servers": bootstrap,
-            "group.id": "independent-reader",
-            "isolation.level": "read_committed",
-            "enable.auto.commit": False,
-            "auto.offset.reset": "earliest",
-        }
-    )
-    try:
-        reader.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
+def read_committed(bootstrap, topic, count, quiet_s=0.3):
+    """The `count` records that a read-committed reader finds in `topic`, after looking that there are no more."""
+    with Reader(bootstrap, topic) as reader:
         records = []
         while len(records) < count:
-            record = reader.poll(PATIENCE_S)
+            record = reader.next(PATIENCE_S)
             assert record is not None, f"{len(records)} of {count} records came"
-            assert record.error() is None, record.error()
             records.append(record)
-        extra = reader.poll(quiet_s)
+        extra = reader.next(quiet_s)
         assert extra is None, f"more than {count} records: {extra.value()}"
         return records
-    finally:
-        reader.close()

@@ -5,8 +5,9 @@ import time
 from pathlib import Path
 
 import pytest
-from milvus_fixtures import free_ports, make_set, references, unit
+from milvus_fixtures import make_set, references, unit
 
+from harness.ports import free_ports
 from patience import Away, Patience
 from reference_sets.store import Store, StoreError
 from vectors.lite_server import LiteServer, is_loopback, lite_server, serving

@@ -13,6 +13,7 @@ from embedding.encoder import EncoderError
 from patience import Away
 from reference_sets.store import StoreError, UnknownSet
 from vigilens import cli
+from vigilens.errors import EXPECTED
 
 HEAVY = ("torch", "numpy", "PIL", "pymilvus", "pyarrow", "pydantic", "kafka", "rich", "open_clip", "prometheus_client")
 
@@ -104,7 +105,7 @@ def test_a_kind_of_an_expected_error_is_expected_too(a_command_that):
 
 
 def test_every_expected_error_has_its_class():
-    for module, name in cli.SAYABLE:
+    for module, name in EXPECTED:
         assert issubclass(getattr(importlib.import_module(module), name), Exception)
 
 

@@ -2,10 +2,13 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import signal
+import string
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -230,22 +233,65 @@ def test_the_table_on_a_terminal_lists_what_matters(inbox, capsys, monkeypatch):
 # --- as a process ---
 
 
-def test_an_interrupted_scan_ends_soon_with_130(inbox):
-    big = encoded(drawn(INNOCENT, 3000, 2000), "PNG")
-    for number in range(400):
-        (inbox / f"{number:03}.png").write_bytes(big) if number == 0 else (inbox / f"{number:03}.png").hardlink_to(
-            inbox / "000.png"
-        )
+SCAN = [sys.executable, "-m", "vigilens.cli", "scan"]
+
+
+def test_an_interrupted_scan_ends_soon_with_130_and_says_how_far_it_got(inbox):
+    files, big = 100, encoded(drawn(INNOCENT, 3000, 2000), "PNG")
+    for number in range(files):  # a picture of its own each, or all but the first would be known duplicates
+        (inbox / f"{number:03}.png").write_bytes(big + bytes([number]))
     process = subprocess.Popen(
-        [sys.executable, "-m", "vigilens.cli", "scan", "--json", str(inbox)],
+        [*SCAN, "--json", str(inbox)],
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "VIGILENS_BATCH__IMAGES": "2"},
     )
     assert process.stdout
     assert json.loads(process.stdout.readline())
     process.send_signal(signal.SIGINT)
-    rest = process.communicate(timeout=60)[0]
+    rest, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert len(rest.splitlines()) < 300
+    judged = 1 + len(rest.splitlines())
+    assert judged < files / 2
+    found = re.fullmatch(rf"interrupted: (\d+) of {files + len(DECISIONS)} files were judged\n", said)
+    assert found, said
+    assert int(found[1]) in {judged, judged - 1}  # the signal may come between a line and its count
+
+
+@pytest.mark.parametrize("form", ["--csv", "--json", "--all"])
+def test_a_full_disk_is_one_sentence(inbox, form):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*SCAN, form, str(inbox)], stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60
+        )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "Error: the output cannot be written (No space left on device): free some space, or write to another disk\n"
+    )
+
+
+def test_csv_has_neither_control_characters_nor_formulas(inbox, monkeypatch):
+    names = ["=1+1.jpg", "+1.jpg", "-1.jpg", "@SUM(1).jpg", "\tx.jpg", "\rx.jpg", "a=b.jpg", "a\x1b[31m\n.jpg"]
+    folder = inbox / "odd"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    shutil.copytree(inbox.parent / "vigilens.db", folder / "vigilens.db")
+    for name in names:
+        (folder / name).write_bytes(encoded(drawn(KNOWN), "JPEG", quality=60))
+    result = vigilens_scan("--csv", "--", *names)
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert [row["path"] for row in rows] == [
+        "'=1+1.jpg", "'+1.jpg", "'-1.jpg", "'@SUM(1).jpg", r"'\tx.jpg", r"'\rx.jpg", "a=b.jpg", r"a\x1b[31m\n.jpg"
+    ]  # fmt: skip
+    assert all(float(row["score"]) > 0.9 for row in rows)  # our own numbers stay numbers
+    assert set(result.stdout) <= {*string.printable} - {"\x0b", "\x0c", "\r", "\t"}
+
+
+def test_a_number_below_zero_stays_a_number_in_csv(inbox, capsys, monkeypatch):
+    found = verdicts(vigilens_scan(inbox / "copy.jpg", "--json"))
+    unlike = replace(scan_shown.row(found[0]), score=-0.25)
+    monkeypatch.setattr(scan_shown, "row", lambda _: unlike)
+    assert list(scan_shown.choose("csv", everything=True, files=1)(found)) == found
+    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert row["score"] == "-0.25"

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from detailed import detailed
-from milvus_fixtures import free_ports
 from PIL import Image
 
+from harness.ports import free_ports
 from reference_sets.defaults import completed, defaults
 from reference_sets.model import CheckThresholds, Mirrored, Thresholds, Verify
 from reference_sets.store import Store

@@ -34,15 +34,10 @@ def command(folder: Path, pictures: int, seed: int, rate: float) -> None:
     """
     from rich.console import Console  # noqa: PLC0415 (`vigilens demo --help` should not wait for all of these)
 
-    from demo.pictures import DemoError  # noqa: PLC0415
     from demo.tour import Options, tour  # noqa: PLC0415
-    from harness.broker import KafkaFailed, NoKafka  # noqa: PLC0415
-    from harness.service import ServiceFailed  # noqa: PLC0415
 
     try:
         tour(Options(folder, pictures, seed, rate), Console())
-    except (DemoError, KafkaFailed, NoKafka, ServiceFailed) as error:
-        raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         click.echo("\ninterrupted; all that was started is stopped", err=True)
         raise

@@ -27,9 +27,9 @@ def command(settings: "Callable[[], Settings]") -> None:
     Every event gets exactly one verdict. Start more processes with the same kafka.group to share the work; they all
     need the same Milvus server (`vigilens milvus` on one machine).
 
-    SIGTERM or Ctrl-C finishes what was taken and stops within seconds; a second one ends at once. Nothing is lost
-    either way. When Kafka or Milvus stays away for longer than waiting.give_up_s, the process ends with code 1 and the
-    work is redone by the next one: run it under a supervisor that starts it again.
+    SIGTERM or Ctrl-C finishes the work that was taken and stops within seconds; a second one ends at once. Nothing is
+    lost either way. When Kafka or Milvus stays away for longer than waiting.give_up_s, the process ends with code 1 and
+    the next one redoes the work: run it under a supervisor that starts it again. The last line of the log says why.
 
     \b
     Example:
@@ -38,12 +38,30 @@ def command(settings: "Callable[[], Settings]") -> None:
       vigilens sets add known pictures/
       vigilens run
     """
-    serve(settings())
+    from consumer import logs  # noqa: PLC0415 (so are all imports below: --help should not wait for them)
+
+    logs.set_up("auto", "INFO")  # until the settings say otherwise, for a mistake in the settings is logged as well
+    try:
+        serve(settings())
+    except Exception as error:  # whatever it is: the last line of the log says why the process ends
+        say_why(error)
+        raise click.exceptions.Exit(1) from error
+
+
+def say_why(error: Exception) -> None:
+    """The last line of the log: the error's class and message, and a traceback if the error was not expected."""
+    from vigilens.errors import expected  # noqa: PLC0415
+
+    fields = {"error": type(error).__name__, "why": str(error)}
+    if isinstance(error, expected()):
+        log.error("ended", extra={"fields": fields})
+    else:
+        log.critical("ended", extra={"fields": fields}, exc_info=error)
 
 
 def serve(settings: "Settings") -> None:
     """Run the service with `settings` until a signal comes."""
-    from consumer import logs, service  # noqa: PLC0415 (Kafka's client is not needed for --help)
+    from consumer import logs, service  # noqa: PLC0415
     from consumer.lifecycle import stop_signals  # noqa: PLC0415
     from consumer.metrics import Metrics  # noqa: PLC0415
     from patience import Away, Patience  # noqa: PLC0415

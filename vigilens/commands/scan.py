@@ -67,9 +67,12 @@ def command(  # noqa: PLR0913 (one for each option)
     Prints a table on a terminal and tab-separated lines elsewhere; --json and --csv are for programs. Every file has a
     verdict, hidden files too; what is no image is unscannable. Links to files are followed, links to folders are not.
 
+    Names come from strangers. --json has them as they are. The others escape control characters, and in --csv a text
+    that a spreadsheet would take for a formula begins with an apostrophe.
+
     \b
-    Exit codes: 0 all files have a verdict, 1 could not judge, 2 wrong usage,
-    3 a file was judged as --fail-on says.
+    Exit codes: 0 all files have a verdict, 1 could not judge or could not print, 2 wrong usage,
+    3 a file was judged as --fail-on says, 130 interrupted (stderr says after how many files).
 
     \b
     Example:
@@ -84,13 +87,17 @@ def command(  # noqa: PLR0913 (one for each option)
     started = time.monotonic()
     images = find(paths)
     check_explain(page, references, len(images))
-    with judging(settings()) as parts:
-        verdicts = scan_shown.progress(judge_all(parts.judge, images, settings().batch.images), len(images))
-        show = scan_shown.choose(form, everything=everything, files=len(images))
-        for image, verdict in zip(images, show(verdicts), strict=True):
-            counts[verdict.decision] += 1
-            if page:
-                page.write_text(explained(parts, image, verdict, references), encoding="utf-8")
+    try:
+        with judging(settings()) as parts:
+            verdicts = scan_shown.progress(judge_all(parts.judge, images, settings().batch.images), len(images))
+            show = scan_shown.choose(form, everything=everything, files=len(images))
+            for image, verdict in zip(images, show(verdicts), strict=True):
+                counts[verdict.decision] += 1
+                if page:
+                    page.write_text(explained(parts, image, verdict, references), encoding="utf-8")
+    except KeyboardInterrupt:
+        click.echo(f"interrupted: {counts.total():,} of {len(images):,} files were judged", err=True)
+        raise
     click.echo(scan_shown.summary(counts, time.monotonic() - started), err=True)
     if any(counts[decision] for name in fail_on for decision in FAILS[name]):
         raise click.exceptions.Exit(FOUND)

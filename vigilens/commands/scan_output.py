@@ -14,6 +14,7 @@ from rich.text import Text
 from matcher.verdict import Candidate, Rules, Verdict
 
 COLOURS = {"block": "bold red", "review": "yellow", "unscannable": "magenta", "allow": "green"}
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet takes for one
 MANY = 40  # from so many files on, the table leaves out those that are allowed
 
 Show = Callable[[Iterable[Verdict]], Iterator[Verdict]]  # prints each verdict and passes it on
@@ -109,7 +110,7 @@ def _csv(verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(field.name for field in fields(Row))
     for verdict in verdicts:
-        writer.writerow(astuple(row(verdict)))
+        writer.writerow(_for_spreadsheets(cell) if isinstance(cell, str) else cell for cell in astuple(row(verdict)))
         yield verdict
 
 
@@ -131,6 +132,16 @@ def _table(verdicts: Iterable[Verdict], *, allowed: bool) -> Iterator[Verdict]:
 
 
 def _cells(shown: Row) -> list[str]:
-    """Text without control characters: names of files and references come from strangers, a terminal obeys them."""
+    """The cells of a line as text that a terminal only prints."""
     texts = ["" if cell is None else f"{cell:.4f}" if isinstance(cell, float) else cell for cell in astuple(shown)]
-    return ["".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text) for text in texts]
+    return [_printable(text) for text in texts]
+
+
+def _printable(text: str) -> str:
+    """Control characters become escapes: names of files and references come from strangers, and terminals obey them."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _for_spreadsheets(text: str) -> str:
+    """As `_printable`, and with an apostrophe before what spreadsheets run as a formula, as OWASP recommends."""
+    return f"'{_printable(text)}" if text.startswith(_FORMULAS) else _printable(text)

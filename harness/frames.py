@@ -1,0 +1,110 @@
+"""Edits that put the picture into another one, or another one over it: captions, margins, screenshots, collages.
+
+All of them take the picture, random numbers, and other pictures; `harness.edits` says what they are for.
+"""
+
+from collections.abc import Callable
+from random import Random
+
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+Picture = Image.Image
+Change = Callable[..., Picture]  # (picture, random numbers, *other pictures) → edited picture
+Range = tuple[float, float]
+
+OTHERS = 3  # other pictures that an edit may need
+_GREY, _LIGHT = (128, 134, 143), (226, 229, 234)
+
+
+def captioned(picture: Picture, rng: Random, *_: Picture) -> Picture:
+    """White bars with words above and below, as memes have them."""
+    width, height = picture.size
+    bar = round(height * rng.uniform(0.14, 0.2))
+    page = Image.new("RGB", (width, height + 2 * bar), "white")
+    page.paste(picture, (0, bar))
+    draw, font = ImageDraw.Draw(page), ImageFont.load_default(min(bar * 0.6, width * 0.07))
+    above, below = rng.choice((("WHEN YOU SEE IT", "..."), ("NOBODY", "MY WEEKEND"), ("BEFORE", "AND AFTER")))
+    draw.text((width / 2, bar / 2), above, "black", font, anchor="mm")
+    draw.text((width / 2, height + 1.5 * bar), below, "black", font, anchor="mm")
+    return page
+
+
+def padded(margins: Range) -> Change:
+    """A margin of one colour; each side's own share of the longest side."""
+
+    def pad(picture: Picture, rng: Random, *_: Picture) -> Picture:
+        left, top, right, bottom = (round(max(picture.size) * rng.uniform(*margins)) for _side in range(4))
+        page = Image.new("RGB", (left + picture.width + right, top + picture.height + bottom), any_colour(rng))
+        page.paste(picture, (left, top))
+        return page
+
+    return pad
+
+
+def pasted_in(picture: Picture, rng: Random, other: Picture, *_: Picture) -> Picture:
+    """Over 35 to 60 % of another picture."""
+    page = other.resize((640, 480), Image.Resampling.BICUBIC)
+    inset = _of_area(picture, rng.uniform(0.35, 0.6) * 640 * 480, (620, 460))
+    page.paste(inset, (rng.randint(0, 640 - inset.width), rng.randint(0, 480 - inset.height)))
+    return page
+
+
+def sticker(area: Range) -> Change:
+    """Another picture over such a share of it."""
+
+    def stick(picture: Picture, rng: Random, other: Picture, *_: Picture) -> Picture:
+        page = picture.copy()
+        inset = _of_area(other, rng.uniform(*area) * page.width * page.height, page.size)
+        page.paste(inset, (rng.randint(0, page.width - inset.width), rng.randint(0, page.height - inset.height)))
+        return page
+
+    return stick
+
+
+def screenshot(picture: Picture, rng: Random, *_: Picture) -> Picture:
+    """A post in an app on a phone: status line, name, the picture, buttons, comments."""
+    width = 540
+    picture = picture.resize((width, round(picture.height * width / picture.width)), Image.Resampling.LANCZOS)
+    page = Image.new("RGB", (width, picture.height + 400), "white")
+    draw = ImageDraw.Draw(page)
+    small, large = ImageFont.load_default(18), ImageFont.load_default(22)
+    draw.text((24, 12), f"{rng.randint(8, 22)}:{rng.randint(10, 59)}", "black", large)
+    draw.rounded_rectangle((476, 14, 516, 34), 5, outline="black", width=2)
+    draw.rectangle((480, 18, 480 + rng.randint(8, 32), 30), fill="black")
+    draw.ellipse((20, 64, 68, 112), fill=rng.choice(((110, 160, 220), (220, 140, 110), (140, 190, 130))))
+    draw.text((82, 66), rng.choice(("sunny_side", "the.neighbour", "no_name_42")), "black", large)
+    draw.text((82, 92), f"{rng.randint(2, 59)} minutes ago", _GREY, small)
+    page.paste(picture, (0, 130))
+    bottom = 130 + picture.height
+    for column in range(3):
+        draw.ellipse((20 + 52 * column, bottom + 16, 52 + 52 * column, bottom + 48), outline=(40, 40, 44), width=3)
+    draw.text((20, bottom + 62), f"{rng.randint(12, 900)} people like this", "black", small)
+    for line in range(3):
+        top = bottom + 104 + 46 * line
+        draw.rounded_rectangle((20, top, 20 + rng.randint(220, 480), top + 26), 12, fill=_LIGHT)
+    return page
+
+
+def collage(picture: Picture, rng: Random, *others: Picture) -> Picture:
+    """One of four pictures on a page."""
+    cell, gap = 300, 12
+    page = Image.new("RGB", (2 * cell + 3 * gap, 2 * cell + 3 * gap), "white")
+    pictures = [picture, *others[:3]]
+    rng.shuffle(pictures)
+    for place, each in enumerate(pictures):
+        small = ImageOps.contain(each, (cell, cell), Image.Resampling.LANCZOS)
+        left, top = (gap + n * (cell + gap) for n in (place % 2, place // 2))
+        page.paste(small, (left + (cell - small.width) // 2, top + (cell - small.height) // 2))
+    return page
+
+
+def any_colour(rng: Random) -> tuple[int, int, int]:
+    """Red, green and blue, 0 to 255."""
+    return rng.randrange(256), rng.randrange(256), rng.randrange(256)
+
+
+def _of_area(picture: Picture, pixels: float, most: tuple[int, int]) -> Picture:
+    """Scaled to so many pixels, no side longer than `most` allows."""
+    factor = min((pixels / (picture.width * picture.height)) ** 0.5, most[0] / picture.width, most[1] / picture.height)
+    size = max(1, int(picture.width * factor)), max(1, int(picture.height * factor))
+    return picture.resize(size, Image.Resampling.BICUBIC)

@@ -1,0 +1,24 @@
+"""The errors that are no bug: their message is one sentence for the operator."""
+
+import sys
+
+# By name, so that nothing is imported for this: a class whose module is not loaded was never raised.
+EXPECTED = (
+    ("config.load", "SettingsError"),
+    ("embedding.encoder", "EncoderError"),
+    ("vectors.errors", "StoreError"),
+    ("patience", "Away"),
+    ("consumer.topics", "NoAnswer"),
+    ("consumer.lifecycle", "CannotStart"),
+    ("consumer.transaction", "CannotPublish"),
+    ("kafka.errors", "KafkaError"),
+    ("harness.kafka_jars", "NoKafka"),
+    ("harness.processes", "ProgramFailed"),
+    ("harness.readers", "ReadFailed"),
+    ("demo.pictures", "DemoError"),
+)
+
+
+def expected() -> tuple[type[Exception], ...]:
+    """The classes of EXPECTED whose modules are loaded, for an `except` clause."""
+    return tuple(getattr(sys.modules[module], name) for module, name in EXPECTED if module in sys.modules)
