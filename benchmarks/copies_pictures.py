@@ -20,7 +20,7 @@ from benchmarks.copies_edits import Edit, Picture
 from embedding.decode.decoder import decode
 from embedding.image import Unreadable
 from embedding.picture import Pixels
-from reference_sets.add import find
+from reference_sets.files import find
 
 FEWEST = 40  # pictures; with fewer a figure says nothing
 TOGETHER = 64  # pictures for one search, as a batch of the service

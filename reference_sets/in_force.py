@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reference_sets.model import ReferenceSet
-from reference_sets.store import Store
-from vectors.errors import StoreError, UnknownSet
+from reference_sets.store import Store, StoreError, UnknownSet
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,15 @@ from PIL import Image as Pictures
 from embedding.choose import choose
 from embedding.fetch.fetcher import Fetcher, FetchRules
 from embedding.image import Inline
+from embedding.look import look
 from embedding.probe import probe_vector
 from matcher.embed import Embedder
 from matcher.judge import Image, Judge
 from matcher.search import Examiner
 from matcher.workers import Workers
 from reference_sets.in_force import Look, Watch
-from reference_sets.model import Kind, Mirrored, Reference, ReferenceSet, Thresholds, Verify
-from reference_sets.sight import see
+from reference_sets.model import Kind, Mirrored, ReferenceSet, Thresholds, Verify
+from reference_sets.parts import needs, reference
 from reference_sets.store import Store
 
 PDQ = choose("pdq")
@@ -41,8 +42,8 @@ def store(tmp_path_factory):
             described("supported", verify=Verify.SUPPORTS, mirrored=Mirrored.QUERIED),
         ):
             opened.create(known)
-            sights = see(PDQ, known, [detailed(seed) for seed in range(300, 304)])
-            references = [Reference(f"id-{n}", "", one.own.vector, one.own.features) for n, one in enumerate(sights)]
+            looks = look(PDQ, [detailed(seed) for seed in range(300, 304)], needs(known))
+            references = [reference(one, f"id-{n}", "") for n, one in enumerate(looks)]
             opened.upsert(known.name, references)
         yield opened
 

@@ -88,7 +88,8 @@ def add(load: "Load", *, name: str, paths: tuple[Path, ...], label: str) -> None
       vigilens sets add spam ~/pictures/spam
       vigilens sets add spam case-4711.jpg --label 4711
     """
-    from reference_sets.add import Limits, find, gather
+    from reference_sets.add import Limits, gather
+    from reference_sets.files import find
     from vigilens import wiring
     from vigilens.commands.sets_tables import print_gathered
 

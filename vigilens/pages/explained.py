@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from html import escape
 from pathlib import Path
@@ -18,9 +18,9 @@ _STYLE = Path(__file__).with_suffix(".css")
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
-def files_of(folder: Path, ids: Collection[str]) -> dict[str, Path]:
-    """Id → the reference's own file, of those that lie below a folder: an id begins with the SHA-256 of its content."""
-    missing = {id_.partition("-")[0] for id_ in ids}
+def files_of(folder: Path, digests: Mapping[str, str]) -> dict[str, Path]:
+    """Id → the reference's own file, of those below a folder; `digests`: id → SHA-256 of that file."""
+    missing = set(digests.values())
     found: dict[str, Path] = {}
     for file in (Path(place, name) for place, _, names in os.walk(folder) for name in sorted(names)):
         if not missing:
@@ -29,7 +29,7 @@ def files_of(folder: Path, ids: Collection[str]) -> dict[str, Path]:
         if digest in missing:
             missing.discard(digest)
             found[digest] = file
-    return {id_: found[digest] for id_ in ids if (digest := id_.partition("-")[0]) in found}
+    return {id_: found[digest] for id_, digest in digests.items() if digest in found}
 
 
 def _digest(file: Path) -> str:
