@@ -12,14 +12,14 @@ from typing import Self
 
 from embedding.choose import choose
 from embedding.encoder import Encoder
-from embedding.local.features import pack
-from embedding.look import Look, Needs, View, look
+from embedding.look import Look, Needs, look
 from embedding.picture import Pixels
 from embedding.probe import probe_vector
 from matcher.evidence import Candidate
 from matcher.search import Searcher, candidates
 from reference_sets.defaults import defaults
-from reference_sets.model import CHECK, Kind, Mirrored, Reference, ReferenceSet, Seen, Thresholds, Verify
+from reference_sets.model import CHECK, Kind, Mirrored, Part, ReferenceSet, Thresholds, Verify
+from reference_sets.parts import needs, reference
 from reference_sets.store import Store
 
 SHORTLIST = 50  # candidates per picture: the default of the settings
@@ -159,19 +159,18 @@ class Finder:
 
     def add(self, pictures: Sequence[Pixels]) -> None:
         """Make references of them, numbered on from those before. After the last ones call `ready`."""
-        checks, stored = self.way.verify is not Verify.OFF, self.way.mirrored is Mirrored.STORED
-        looks = look(self.way.encoder, pictures, Needs(keypoints=checks, mirror=stored))
+        looks = look(self.way.encoder, pictures, needs(self._known))
         references = [
-            Reference(str(number), str(number), own.vector, own.features, _seen(one.mirror) if one.mirror else None)
-            for number, one in enumerate(looks, self.count)
-            if one and (own := _seen(one.view))
+            reference(looked, str(number), str(number))
+            for number, looked in enumerate(looks, self.count)
+            if looked is not None
         ]
         if references:
             self._store.upsert(_SET, references)
         self.count += len(pictures)
         self.featureless += len(pictures) - len(references)
         self.bytes += sum(
-            _bytes(Seen(one.vector, one.features)) + (_bytes(one.mirror) if one.mirror else 0) for one in references
+            _bytes(Part(one.vector, one.features)) + (_bytes(one.mirror) if one.mirror else 0) for one in references
         )
 
     def ready(self) -> None:
@@ -222,9 +221,5 @@ class Finder:
         return near
 
 
-def _seen(view: View) -> Seen:
-    return Seen(tuple(view.vector.tolist()), pack(view.keypoints) if view.keypoints else b"")
-
-
-def _bytes(seen: Seen) -> int:
-    return 4 * len(seen.vector) + len(seen.features)  # float32
+def _bytes(part: Part) -> int:
+    return 4 * len(part.vector) + len(part.features)  # float32

@@ -21,7 +21,7 @@ from embedding.image import Unreadable
 from embedding.picture import Pixels
 from harness.edits import Edit
 from harness.frames import Picture
-from reference_sets.add import find
+from reference_sets.files import find
 
 FEWEST = 40  # pictures; with fewer a figure says nothing
 TOGETHER = 64  # pictures for one search, as a batch of the service

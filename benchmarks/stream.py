@@ -17,6 +17,7 @@ from benchmarks.processes import threads
 from config.load import load
 from config.settings import Settings
 from embedding.encoder import Encoder
+from embedding.look import look
 from embedding.probe import probe_vector
 from harness.broker import kafka
 from harness.processes import Leash
@@ -25,7 +26,7 @@ from harness.service import service, write_settings
 from matcher.judge import Judge
 from reference_sets.defaults import defaults
 from reference_sets.model import Kind, Reference, ReferenceSet, Thresholds, Verify
-from reference_sets.sight import see
+from reference_sets.parts import needs, reference
 from training.pictures import picture
 from vectors.lite_server import lite_server
 from vigilens import wiring
@@ -162,7 +163,7 @@ def _references(encoder: Encoder, known: ReferenceSet, count: int) -> list[Refer
         return [Reference(f"r{number}", "", tuple(map(float, one))) for number, one in enumerate(vectors)]
     references: list[Reference] = []
     while len(references) < count:
-        sights = see(encoder, known, [picture(rng) for _ in range(_TOGETHER)])
-        made = [(one.own.vector, one.own.features, one.mirror) for one in sights if one]
-        references += [Reference(f"r{number}", "", *each) for number, each in enumerate(made, len(references))]
+        looks = look(encoder, [picture(rng) for _ in range(_TOGETHER)], needs(known))
+        looked = (one for one in looks if one)
+        references += [reference(one, f"r{number}", "") for number, one in enumerate(looked, len(references))]
     return references[:count]

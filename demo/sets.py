@@ -7,8 +7,9 @@ from config.settings import Settings
 from demo.pictures import DemoError, Role, Sample, of
 from embedding.encoder import Encoder
 from embedding.probe import probe_vector
-from reference_sets.add import Found, Limits, gather
+from reference_sets.add import Limits, gather
 from reference_sets.defaults import defaults
+from reference_sets.files import Found
 from reference_sets.model import Kind, ReferenceSet
 from reference_sets.store import Store
 

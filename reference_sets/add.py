@@ -1,13 +1,10 @@
 """Pictures of files and folders → references of a set. Can be interrupted at any time and run again.
 
-find    paths → files and their labels
 digest  what is known already is not decoded again
-decode, see, upsert, a batch at a time
+decode, look, upsert, a batch at a time
 """
 
 import hashlib
-import os
-import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from embedding.encoder import Encoder
 from embedding.image import Reason, Unreadable
-from reference_sets.model import Reference, ReferenceSet
-from reference_sets.rows import MAX_LABEL
-from reference_sets.sight import least_side, see
+from embedding.look import Needs, least_side, look
+from reference_sets.files import Found, digest_of, not_read
+from reference_sets.model import Reference
+from reference_sets.parts import checkable, needs, reference
 from reference_sets.store import Store
 
 if TYPE_CHECKING:
@@ -30,14 +28,6 @@ PIXELS_AT_ONCE = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A file, and the label that its reference will have."""
-
-    path: Path
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
 class Refused:
     """A file that became no reference, and why."""
 
@@ -47,10 +37,10 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """What came of it.
+    """The result.
 
     Attributes:
-        files: looked at.
+        files: that were given.
         added: references that are new in the set.
         known: files that were in the set already, or twice among the files.
         refused: files that are no reference.
@@ -62,6 +52,18 @@ class Gathered:
     known: int
     refused: tuple[Refused, ...]
     uncheckable: int
+
+
+class Interrupted(KeyboardInterrupt):
+    """The run was interrupted; what is in stays, and running it again does the rest.
+
+    Attributes:
+        so_far: the result up to then; the files in the batch under way count as not done.
+    """
+
+    def __init__(self, so_far: Gathered) -> None:
+        super().__init__()
+        self.so_far = so_far
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,43 +92,50 @@ def gather(  # noqa: PLR0913 (the last two by keyword)
         encoder: the one that made the set; the caller compares the fingerprints.
         files: as `find` gives them.
         limits: files beyond them are refused.
-        progress: told how many more files are done.
+        progress: called with the number of further files that are done.
+
+    Raises:
+        Interrupted: for a KeyboardInterrupt.
     """
-    described = store.describe(name)
-    least = least_side(encoder, described) if limits.reduce else None
-    added, known, uncheckable, refused = 0, 0, 0, []
-    for part in (files[start : start + ASK_AT_ONCE] for start in range(0, len(files), ASK_AT_ONCE)):
-        new, old, unreadable = _sort(store, name, part, limits)
-        known += old
-        refused += unreadable
-        progress(old + len(unreadable))
-        for batch in _decoded(new, limits, least):
-            references, thin = _references(encoder, described, batch, refused)
-            store.upsert(name, references)
-            added += len(references)
-            uncheckable += thin
-            progress(len(batch))
-    if added:
+    run = _Run(store, name, encoder, limits)
+    try:
+        for part in (files[start : start + ASK_AT_ONCE] for start in range(0, len(files), ASK_AT_ONCE)):
+            for done in run.add(part):
+                progress(done)
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted(run.result(len(files))) from interrupt
+    if run.added:
         store.flush(name)
-    refused.sort(key=lambda one: one.path)
-    return Gathered(len(files), added, known, tuple(refused), uncheckable)
+    return run.result(len(files))
 
 
-def find(paths: Iterable[Path], label: str = "") -> Iterator[Found]:
-    """Files, and those below folders in the order of their names.
+class _Run:
+    """One run, and its numbers so far."""
 
-    Hidden files below a folder are left out; what is named itself is taken. Links are followed, loops are not.
+    def __init__(self, store: Store, name: str, encoder: Encoder, limits: Limits) -> None:
+        self._store, self._name, self._encoder, self._limits = store, name, encoder, limits
+        self._needs = needs(store.describe(name))
+        self._least = least_side(encoder, self._needs) if limits.reduce else None
+        self.added = self._known = self._uncheckable = 0
+        self._refused: list[Refused] = []
 
-    Args:
-        paths: files and folders.
-        label: for all; without it a file has its path below the given folder, or its name.
-    """
-    for path in paths:
-        if path.is_dir():
-            for file in _below(path, set()):
-                yield Found(file, label or _text(file.relative_to(path)))
-        else:
-            yield Found(path, label or _text(Path(path.name)))
+    def result(self, files: int) -> Gathered:
+        refused = tuple(sorted(self._refused, key=lambda one: one.path))
+        return Gathered(files, self.added, self._known, refused, self._uncheckable)
+
+    def add(self, files: Sequence[Found]) -> Iterator[int]:
+        """Number of further files that are done, after each step."""
+        new, old, unreadable = _sort(self._store, self._name, files, self._limits)
+        self._known += old
+        self._refused += unreadable
+        yield old + len(unreadable)
+        for batch in _decoded(new, self._limits, self._least):
+            made = _made(self._encoder, self._needs, batch)
+            self._store.upsert(self._name, [one.reference for one in made if isinstance(one, _Made)])
+            self.added += sum(isinstance(one, _Made) for one in made)
+            self._uncheckable += sum(isinstance(one, _Made) and not one.checkable for one in made)
+            self._refused += [one for one in made if isinstance(one, Refused)]
+            yield len(batch)
 
 
 def key(content: bytes, label: str) -> str:
@@ -138,33 +147,12 @@ def _key(digest: str, label: str) -> str:
     return f"{digest}-{hashlib.sha256(label.encode()).hexdigest()[:16]}"
 
 
-def _below(folder: Path, seen: set[Path]) -> Iterator[Path]:
-    if folder.resolve() in seen:
-        return
-    seen.add(folder.resolve())
-    for entry in sorted(folder.iterdir()):
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            yield from _below(entry, seen)
-        else:
-            yield entry
-
-
-def _text(path: Path) -> str:
-    """A path as a label: valid Unicode, and of a long one the end, which tells more than the beginning."""
-    text = os.fsencode(path).decode("utf-8", errors="replace")
-    while len(text.encode()) > MAX_LABEL:
-        text = "…" + text[max(2, (len(text.encode()) - MAX_LABEL) // 4) :]
-    return text
-
-
 def _sort(store: Store, name: str, files: Sequence[Found], limits: Limits) -> tuple[list[Found], int, list[Refused]]:
     """Files that are new by their content and label; how many are known; and those that cannot be read."""
     ids: dict[str, Found] = {}
     refused = []
     for file in files:
-        digest = _digest(file.path, limits.max_bytes)
+        digest = digest_of(file.path, limits.max_bytes)
         if isinstance(digest, Unreadable):
             refused.append(Refused(file.path, digest))
         else:
@@ -174,40 +162,26 @@ def _sort(store: Store, name: str, files: Sequence[Found], limits: Limits) -> tu
     return new, len(files) - len(new) - len(refused), refused
 
 
-def _digest(path: Path, max_bytes: int) -> str | Unreadable:
-    try:
-        facts = path.stat()
-        if not stat.S_ISREG(facts.st_mode):  # reading a pipe would wait for ever
-            return Unreadable(Reason.SOURCE_NOT_ALLOWED, "not a regular file")
-        if facts.st_size == 0:
-            return Unreadable(Reason.EMPTY_VALUE, "the file is empty")
-        if facts.st_size > max_bytes:
-            return Unreadable(Reason.TOO_MANY_BYTES, f"{facts.st_size} bytes, at most {max_bytes} are read")
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        return _not_read(error)
-
-
-def _not_read(error: OSError) -> Unreadable:
-    reason = Reason.NOT_FOUND if isinstance(error, FileNotFoundError) else Reason.FETCH_FAILED
-    return Unreadable(reason, error.strerror or str(error))
-
-
 @dataclass(frozen=True, slots=True)
 class _Decoded:
     file: Found
-    id: str
-    picture: "Picture | Unreadable"
+    digest: str
+    picture: "Picture"
 
 
-def _decoded(files: Iterable[Found], limits: Limits, least: int | None) -> Iterator[list[_Decoded]]:
+@dataclass(frozen=True, slots=True)
+class _Made:
+    reference: Reference
+    checkable: bool
+
+
+def _decoded(files: Iterable[Found], limits: Limits, least: int | None) -> Iterator[list[_Decoded | Refused]]:
     """Batches that are small enough for the memory."""
-    batch: list[_Decoded] = []
+    batch: list[_Decoded | Refused] = []
     pixels = 0
     for file in files:
         batch.append(one := _decode(file, limits, least))
-        pixels += 0 if isinstance(one.picture, Unreadable) else one.picture.pixels.size // 3
+        pixels += one.picture.pixels.size // 3 if isinstance(one, _Decoded) else 0
         if len(batch) == ENCODE_AT_ONCE or pixels >= PIXELS_AT_ONCE:
             yield batch
             batch, pixels = [], 0
@@ -215,32 +189,31 @@ def _decoded(files: Iterable[Found], limits: Limits, least: int | None) -> Itera
         yield batch
 
 
-def _decode(file: Found, limits: Limits, least: int | None) -> _Decoded:
+def _decode(file: Found, limits: Limits, least: int | None) -> _Decoded | Refused:
     from embedding.decode.decoder import decode  # noqa: PLC0415 (Pillow)
 
     try:
         content = file.path.read_bytes()
     except OSError as error:  # gone since it was looked at
-        return _Decoded(file, "", _not_read(error))
-    # The id is of the bytes that were decoded, should the file have changed since it was looked at.
-    return _Decoded(file, key(content, file.label), decode(content, limits.max_pixels, least))
+        return Refused(file.path, not_read(error))
+    picture = decode(content, limits.max_pixels, least)
+    if isinstance(picture, Unreadable):
+        return Refused(file.path, picture)
+    # The digest is of the bytes that were decoded, should the file have changed since it was looked at.
+    return _Decoded(file, hashlib.sha256(content).hexdigest(), picture)
 
 
-def _references(
-    encoder: Encoder, described: ReferenceSet, batch: Sequence[_Decoded], refused: list[Refused]
-) -> tuple[list[Reference], int]:
-    """References of the pictures that can be told from others, and how many cannot be checked; `refused` grows."""
-    refused += [Refused(one.file.path, one.picture) for one in batch if isinstance(one.picture, Unreadable)]
-    readable = [(one, one.picture) for one in batch if not isinstance(one.picture, Unreadable)]
-    references, uncheckable = [], 0
-    pictures, sizes = [picture.pixels for _, picture in readable], [picture.size for _, picture in readable]
-    sights = see(encoder, described, pictures, sizes)
-    for (one, _), sight in zip(readable, sights, strict=True):
-        if sight is None:
+def _made(encoder: Encoder, needed: Needs, batch: Sequence[_Decoded | Refused]) -> list[_Made | Refused]:
+    """References of the pictures that can be told from others; the rest is refused."""
+    decoded = [one for one in batch if isinstance(one, _Decoded)]
+    pictures, sizes = [one.picture.pixels for one in decoded], [one.picture.size for one in decoded]
+    made: list[_Made | Refused] = [one for one in batch if isinstance(one, Refused)]
+    for one, looked in zip(decoded, look(encoder, pictures, needed, sizes), strict=True):
+        file = one.file
+        if looked is None:
             why = Unreadable(Reason.FEATURELESS, "too little detail to be told from other pictures")
-            refused.append(Refused(one.file.path, why))
+            made.append(Refused(file.path, why))
         else:
-            own = sight.own
-            references.append(Reference(one.id, one.file.label, own.vector, own.features, sight.mirror))
-            uncheckable += not sight.checkable
-    return references, uncheckable
+            known = reference(looked, _key(one.digest, file.label), file.label, digest=one.digest)
+            made.append(_Made(known, checkable(looked)))
+    return made

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from reference_sets.model import CHECK, CheckThresholds, Mirrored, Thresholds, Verify
+from embedding.encoder import Encoder
+from reference_sets.model import CHECK, CheckThresholds, Kind, Level, Mirrored, ReferenceSet, Thresholds, Verify
 
 # With vectors of ±1/16 cosine is 1 - Hamming distance / 128. Of 6,000 unrelated pictures 1 in 1,000 came within
 # distance 84 of one of 850 references, by extrapolation 1 in 100,000 within 76 (docs/copies.md). Sets of hashes are
@@ -17,17 +18,18 @@ WORDS_BLOCK = 0.0
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What a new set has without a word of the operator.
+    """What a new set has where the operator says nothing.
 
     Attributes:
         thresholds: of similarity; None where they depend on the model, so that the operator must give both.
-        verify, check, mirrored: see `model.ReferenceSet`.
+        verify, check, mirrored, alone: see `model.ReferenceSet`.
     """
 
     thresholds: Thresholds | None
     verify: Verify = Verify.OFF
     check: CheckThresholds = CHECK
     mirrored: Mirrored = Mirrored.OFF
+    alone: Level = "block"
 
 
 def defaults(encoder: str) -> Defaults:
@@ -36,7 +38,61 @@ def defaults(encoder: str) -> Defaults:
         return Defaults(Thresholds(WORDS_REVIEW, WORDS_BLOCK), verify=Verify.REQUIRED, mirrored=Mirrored.STORED)
     if encoder == "pdq":
         return Defaults(Thresholds(PDQ_REVIEW, PDQ_BLOCK))
-    return Defaults(None)
+    return Defaults(None, alone="review")  # a network finds what is alike, too
+
+
+def new_set(  # noqa: PLR0913 (one for each fact, by keyword)
+    encoder: Encoder,
+    name: str,
+    *,
+    kind: Kind = Kind.HARMFUL,
+    category: str = "",
+    severity: int = 50,
+    thresholds: Thresholds | None = None,
+    verify: Verify | None = None,
+    check: CheckThresholds | None = None,
+    mirrored: Mirrored | None = None,
+    note: str = "",
+) -> ReferenceSet:
+    """The description of an empty set for this encoder, for `Store.create`; it encodes the probe picture.
+
+    Args:
+        encoder: makes the set's vectors; its fingerprint, dimension and vector of the probe picture are recorded.
+        name: of the set.
+        kind: what a match means.
+        category: empty: the name.
+        severity: 0 to 100.
+        thresholds: of similarity; None, here and below: the encoder's default.
+        verify: what the geometric check decides.
+        check: its thresholds.
+        mirrored: how mirrored copies are found.
+        note: free text.
+
+    Raises:
+        ValueError: the encoder has no default thresholds and none are given, or a number is out of its range.
+    """
+    from embedding.probe import probe_vector  # noqa: PLC0415 (Pillow)
+
+    usual = defaults(encoder.name)
+    thresholds = thresholds or usual.thresholds
+    if thresholds is None:
+        raise ValueError(f"the encoder {encoder.name} has no thresholds of its own: give review and block")
+    return ReferenceSet(
+        name=name,
+        kind=kind,
+        category=category or name,
+        severity=severity,
+        thresholds=thresholds,
+        encoder=encoder.fingerprint,
+        dimension=encoder.dimension,
+        version=1,
+        probe=tuple(probe_vector(encoder).tolist()),
+        note=note,
+        verify=verify or usual.verify,
+        check=check or usual.check,
+        mirrored=mirrored or usual.mirrored,
+        alone=usual.alone,
+    )
 
 
 def completed(known: Thresholds | CheckThresholds, review: float | None, block: float | None) -> tuple[float, float]:

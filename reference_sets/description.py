@@ -1,103 +1,285 @@
-"""What describes a set, as properties of its collection: written, read and changed in one call each, never half."""
+"""What describes a set, as strings under keys: in the properties of its collection, and in a Parquet file. Pure.
+
+The format grows by adding. A key that is missing has its default. A key that this version does not know is kept. What
+changes the meaning of a match is named in `needs`: a version that does not know one of those keys does not judge by
+the set, and says so.
+"""
 
 import base64
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from reference_sets.model import Changes, CheckThresholds, Kind, Mirrored, ReferenceSet, Thresholds, Verify
-from vectors.connection import NOT_FOUND
-from vectors.errors import StoreError
-
-if TYPE_CHECKING:
-    from pymilvus import MilvusClient
+from reference_sets.errors import DamagedSet, NewerSet
+from reference_sets.model import (
+    CHECK,
+    RANGES,
+    Changes,
+    CheckThresholds,
+    Kind,
+    Level,
+    Mirrored,
+    ReferenceSet,
+    Thresholds,
+    Verify,
+)
 
 PREFIX = "vigilens."
-FORMAT = "2"  # of the properties below and of the rows (schema.py); a reader refuses others
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+READY = "ready"  # a collection that is not ready is no set yet: a copy that is being filled
+CLAIM = "claim."  # keys of claims.py: who writes the next version
+# Keys that `needs` may name: those by which this version judges. Add a key here when the matcher obeys it.
+UNDERSTOOD = frozenset({"kind", "review", "block", "verify", "check_review", "check_block", "mirrored"})
+NETWORKS = ("openclip", "timm")  # encoders that find what is alike, not only copies
+
+_EDIT = "`vigilens sets edit {name} --{option} …` sets it"
+_THRESHOLDS = "`vigilens sets thresholds {name} --{review} R --{block} B` sets both"
+_AGAIN = "set the property {prefix}{key} of its collection in Milvus, or drop the set and make it again"
 
 
-def read(client: "MilvusClient", name: str, timeout_s: float) -> ReferenceSet | None:
-    """The set of that name; None if there is none, or the collection is somebody else's. One call, so one moment."""
-    from pymilvus.exceptions import MilvusException  # noqa: PLC0415 (1.5 s)
+class _Key(NamedTuple):
+    """How the value of a key is read, written and, where it is damaged, fixed."""
 
-    try:
-        found = client.describe_collection(name, timeout=timeout_s)
-    except MilvusException as error:
-        if error.code == NOT_FOUND:
-            return None
-        raise
-    return from_properties(name, found["properties"])
+    read: Callable[[str], Any]
+    write: Callable[[Any], str] = str
+    fix: str = _AGAIN
 
 
-def is_ours(client: "MilvusClient", name: str, timeout_s: float) -> bool:
-    """Whether the collection is a set, be its description damaged or not."""
-    found = client.describe_collection(name, timeout=timeout_s)["properties"]
-    return any(key.startswith(PREFIX) for key in found)
+def facts_of(properties: Mapping[str, str]) -> dict[str, str]:
+    """Our keys, without prefix and without claims. Empty: the collection is somebody else's."""
+    ours = {key.removeprefix(PREFIX): value for key, value in properties.items() if key.startswith(PREFIX)}
+    return {key: value for key, value in ours.items() if not key.startswith(CLAIM)}
 
 
-def next_version(client: "MilvusClient", described: ReferenceSet, changes: Changes, timeout_s: float) -> ReferenceSet:
-    """Write the changed facts and a version one higher; returns the set as it is now."""
-    changed = replace(described, **changes, version=described.version + 1)
-    before, after = to_properties(described), to_properties(changed)
-    different = {key: value for key, value in after.items() if before[key] != value}
-    client.alter_collection_properties(described.name, different, timeout=timeout_s)
-    return changed
-
-
-def to_properties(described: ReferenceSet) -> dict[str, str]:
-    """All that describes a set, as strings under our prefix. They are written in one call, so never half."""
-    facts = {
-        "format": FORMAT,
-        "kind": described.kind.value,
-        "category": described.category,
-        "severity": str(described.severity),
-        "review": repr(described.thresholds.review),
-        "block": repr(described.thresholds.block),
-        "encoder": described.encoder,
-        "dimension": str(described.dimension),
-        "version": str(described.version),
-        "probe": base64.b64encode(np.asarray(described.probe, dtype="<f4").tobytes()).decode(),
-        "note": described.note,
-        "verify": described.verify.value,
-        "check_review": repr(described.check.review),
-        "check_block": repr(described.check.block),
-        "mirrored": described.mirrored.value,
-    }
+def to_properties(facts: Mapping[str, str]) -> dict[str, str]:
+    """The facts as properties of a collection."""
     return {PREFIX + key: value for key, value in facts.items()}
 
 
-def from_properties(name: str, properties: Mapping[str, str]) -> ReferenceSet | None:
-    """The set that a collection's properties describe; None if the collection is not one of ours.
+def to_facts(described: ReferenceSet) -> dict[str, str]:
+    """All that describes a set, and what this version does not know of it."""
+    thresholds, check = described.thresholds, described.check
+    pairs = {
+        "review": thresholds.review,
+        "block": thresholds.block,
+        "check_review": check.review,
+        "check_block": check.block,
+    }
+    values = {key: pairs[key] if key in pairs else getattr(described, key) for key in _KEYS}
+    return {"name": described.name, **_written(values), **dict(described.unknown)}
+
+
+def changed(changes: Changes) -> dict[str, str]:
+    """The facts that these changes set."""
+    values: dict[str, Any] = dict(changes)
+    if thresholds := changes.get("thresholds"):
+        values |= {"review": thresholds.review, "block": thresholds.block}
+    if check := changes.get("check"):
+        values |= {"check_review": check.review, "check_block": check.block}
+    return _written({key: value for key, value in values.items() if key not in {"thresholds", "check"}})
+
+
+def _written(values: Mapping[str, Any]) -> dict[str, str]:
+    return {key: _KEYS[key].write(value) for key, value in values.items()}
+
+
+def is_ready(facts: Mapping[str, str]) -> bool:
+    """Whether the collection is a set, rather than one that is being filled. What is damaged counts as ready."""
+    return facts.get(READY, "true") != "false"
+
+
+def name_of(collection: str, facts: Mapping[str, str]) -> str:
+    """Name of the set: its collection's where none is recorded, or what is recorded cannot be a name."""
+    name = facts.get("name", "")
+    return name if NAME.fullmatch(name) else collection
+
+
+def version_of(name: str, facts: Mapping[str, str]) -> int:
+    """The version alone, whatever else is damaged.
 
     Raises:
-        StoreError: our properties are there but damaged, or of a format that this version does not know.
+        DamagedSet: it is missing or no number.
     """
-    facts = {key.removeprefix(PREFIX): value for key, value in properties.items() if key.startswith(PREFIX)}
-    if not facts:
-        return None
-    if facts.get("format") != FORMAT:
-        raise StoreError(
-            f"the set {name} was made by another version of Vigilens; drop it, make it again and add its pictures"
-        )
+    return int(_read(name, facts, "version"))
+
+
+def check_needs(name: str, facts: Mapping[str, str]) -> None:
+    """Raise NewerSet if the set needs what this version does not know."""
+    if foreign := set(_read(name, facts, "needs")) - UNDERSTOOD:
+        raise NewerSet(name, ", ".join(sorted(foreign)))
+
+
+def from_facts(name: str, facts: Mapping[str, str]) -> ReferenceSet:
+    """The set that the facts describe.
+
+    Raises:
+        NewerSet: it needs what this version does not know.
+        DamagedSet: a key is missing that has no default, or its value makes no sense.
+    """
+    check_needs(name, facts)
+    values = {key: _read(name, facts, key) for key in _KEYS}
+    pair, check = (values.pop("review"), values.pop("block")), (values.pop("check_review"), values.pop("check_block"))
+    unknown = tuple(sorted((key, value) for key, value in facts.items() if key not in {*_KEYS, "name", READY}))
+    if facts.get(READY, "true") not in {"true", "false"}:
+        raise _damaged(name, READY, f"is {_shown(facts[READY])}, which must be true or false")
+    return ReferenceSet(
+        name=name,
+        thresholds=_pair(name, "review", lambda: Thresholds(*pair)),
+        check=_pair(name, "check_review", lambda: CheckThresholds(*check)),
+        unknown=unknown,
+        **values,
+    )
+
+
+def _pair(name: str, key: str, make: Callable[[], Any]) -> Any:
     try:
-        return ReferenceSet(
-            name=name,
-            kind=Kind(facts["kind"]),
-            category=facts["category"],
-            severity=int(facts["severity"]),
-            thresholds=Thresholds(float(facts["review"]), float(facts["block"])),
-            encoder=facts["encoder"],
-            dimension=int(facts["dimension"]),
-            version=int(facts["version"]),
-            probe=tuple(np.frombuffer(base64.b64decode(facts["probe"]), dtype="<f4").tolist()),
-            note=facts["note"],
-            verify=Verify(facts["verify"]),
-            check=CheckThresholds(float(facts["check_review"]), float(facts["check_block"])),
-            mirrored=Mirrored(facts["mirrored"]),
-        )
-    except (KeyError, ValueError) as error:
-        raise StoreError(
-            f"the description of the set {name} is damaged ({error}); drop it and make it again"
-        ) from error
+        return make()
+    except ValueError as error:
+        raise _damaged(name, key, f"and {key.replace('review', 'block')} do not fit: {error}") from error
+
+
+def _read(name: str, facts: Mapping[str, str], key: str) -> Any:
+    text = facts.get(key, _default(key, facts))
+    if text is None:
+        raise _damaged(name, key, "is missing")
+    try:
+        return _KEYS[key].read(text)
+    except ValueError as error:
+        raise _damaged(name, key, f"is {_shown(text)}: {error}") from error
+
+
+def _shown(text: str) -> str:
+    return json.dumps(text if len(text) <= 60 else f"{text[:60]}…", ensure_ascii=False)  # noqa: PLR2004 (a line)
+
+
+def _damaged(name: str, key: str, why: str) -> DamagedSet:
+    fix = _KEYS[key].fix if key in _KEYS else _AGAIN
+    pair = key.replace("block", "review").replace("_", "-"), key.replace("review", "block").replace("_", "-")
+    texts = {"name": name, "option": key, "review": pair[0], "block": pair[1], "prefix": PREFIX, "key": key}
+    return DamagedSet(name, key, why, fix.format(**texts))
+
+
+def _default(key: str, facts: Mapping[str, str]) -> str | None:
+    """What a key has that is missing; None: it must be there."""
+    if key == "alone" and facts.get("encoder", "").startswith(NETWORKS):
+        return "review"
+    return _DEFAULTS.get(key)
+
+
+def _text(text: str) -> str:
+    return text
+
+
+def _real(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError("it must be a finite number")
+    return value
+
+
+def _flag(text: str) -> bool:
+    if text not in {"true", "false"}:
+        raise ValueError("it must be true or false")
+    return text == "true"
+
+
+def _flagged(value: bool) -> str:  # noqa: FBT001 (it is the value)
+    return "true" if value else "false"
+
+
+def _level(text: str) -> Level:
+    if text not in {"review", "block"}:
+        raise ValueError("it must be review or block")
+    return "review" if text == "review" else "block"
+
+
+def _choice(kind: type[Kind | Verify | Mirrored]) -> Callable[[str], Kind | Verify | Mirrored]:
+    def read(text: str) -> Kind | Verify | Mirrored:
+        if text not in list(kind):
+            raise ValueError(f"it must be one of {', '.join(kind)}")
+        return kind(text)
+
+    return read
+
+
+def _within(key: str, read: Callable[[str], float]) -> Callable[[str], float]:
+    def checked(text: str) -> float:
+        value, (least, most) = read(text), RANGES[key]
+        if not least <= value <= most:
+            raise ValueError(f"it must be {least:g} to {most:g}")
+        return value
+
+    return checked
+
+
+def _vector(text: str) -> tuple[float, ...]:
+    return tuple(np.frombuffer(base64.b64decode(text, validate=True), dtype="<f4").tolist())
+
+
+def _packed(values: tuple[float, ...]) -> str:
+    return base64.b64encode(np.asarray(values, dtype="<f4").tobytes()).decode()
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word for word in re.split(r"[,\s]+", text) if word)
+
+
+_KEYS = {
+    "kind": _Key(_choice(Kind), fix=_EDIT),
+    "category": _Key(_text, fix=_EDIT),
+    "severity": _Key(_within("severity", int), fix=_EDIT),
+    "review": _Key(_real, repr, _THRESHOLDS),
+    "block": _Key(_real, repr, _THRESHOLDS),
+    "encoder": _Key(_text),
+    "dimension": _Key(_within("dimension", int)),
+    "version": _Key(_within("version", int)),
+    "probe": _Key(_vector, _packed),
+    "note": _Key(_text, fix=_EDIT),
+    "verify": _Key(_choice(Verify), fix=_EDIT),
+    "check_review": _Key(_real, repr, _THRESHOLDS),
+    "check_block": _Key(_real, repr, _THRESHOLDS),
+    "mirrored": _Key(_choice(Mirrored), fix=_EDIT),
+    "needs": _Key(_words, ",".join),
+    "removed_version": _Key(_within("removed_version", int)),
+    "group": _Key(_text),
+    "alone": _Key(_level),
+    "altered": _Key(_level),
+    "background": _Key(_text),
+    "background_k": _Key(_within("background_k", int)),
+    "index": _Key(_text),
+    "index_options": _Key(_text),
+    "check_version": _Key(_within("check_version", int)),
+    "shadow": _Key(_flag, _flagged),
+    "ratio": _Key(_within("ratio", _real), repr),
+    "draft": _Key(_text),
+    "retro": _Key(_flag, _flagged),
+    "calibration": _Key(_text),
+}
+_DEFAULTS = {
+    "category": "",
+    "severity": "50",
+    "note": "",
+    "verify": "off",
+    "check_review": repr(CHECK.review),
+    "check_block": repr(CHECK.block),
+    "mirrored": "off",
+    "needs": "",
+    "removed_version": "0",
+    "group": "",
+    "alone": "block",
+    "altered": "review",
+    "background": "",
+    "background_k": "10",
+    "index": "exact",
+    "index_options": "",
+    "check_version": "1",
+    "shadow": "false",
+    "ratio": "1.0",
+    "draft": "",
+    "retro": "false",
+    "calibration": "",
+}

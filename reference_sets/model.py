@@ -1,8 +1,13 @@
 """A set of references, its thresholds, and what a search finds (plain values, standard library only)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+Level = Literal["review", "block"]  # what a match can reach
 
 
 class Kind(StrEnum):
@@ -22,7 +27,7 @@ class Verify(StrEnum):
 
 
 class Mirrored(StrEnum):
-    """How mirrored copies are found. Neither vectors nor local features see them by themselves."""
+    """How mirrored copies are found. Neither vectors nor keypoints find them by themselves."""
 
     STORED = "stored"  # each reference is stored mirrored too: twice the memory, no time per picture
     QUERIED = "queried"  # each picture is encoded and searched mirrored too: no memory, about twice the time
@@ -43,23 +48,44 @@ class Thresholds:
             )
 
 
+# The score of an identical picture: the check's score is c / (c + 6), and c is at most 64 (matcher/check/weigh.py).
+# A higher threshold would never be reached.
+HIGHEST_CHECK = 64 / (64 + 6)
+
+
 @dataclass(frozen=True, slots=True)
 class CheckThresholds:
-    """Scores of the geometric check, 0 to 1, from which a match has the level `review` or `block`."""
+    """Scores of the geometric check, 0 to `HIGHEST_CHECK`, from which a match has the level `review` or `block`."""
 
     review: float
     block: float
 
     def __post_init__(self) -> None:
-        if not 0 < self.review <= self.block <= 1:
+        if not 0 < self.review <= self.block:
             raise ValueError(
-                f"the check's thresholds must obey 0 < review ≤ block ≤ 1, got review {self.review}, block {self.block}"
+                f"the check's thresholds must obey 0 < review ≤ block, got review {self.review}, block {self.block}"
+            )
+        if not self.block <= HIGHEST_CHECK:
+            raise ValueError(
+                f"the check's thresholds must be at most {HIGHEST_CHECK:.3f}, which an identical picture reaches, "
+                f"got review {self.review}, block {self.block}"
             )
 
 
 # 1 in 1,000 unrelated pictures reaches 0.29; by extrapolation 1 in 100,000 reaches 0.47, but the highest of 6,000 had
 # 0.51, a shared caption: docs/copies.md, "Thresholds".
 CHECK = CheckThresholds(review=0.3, block=0.6)
+
+# Numbers that describe a set, with the least and the most that they can be.
+RANGES: dict[str, tuple[float, float]] = {
+    "severity": (0, 100),
+    "dimension": (2, 32_768),  # Milvus's range
+    "version": (1, 2**53),
+    "removed_version": (0, 2**53),
+    "background_k": (1, 16_384),  # Milvus's limit of rows for one query
+    "check_version": (1, 2**31),
+    "ratio": (0, 1),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +99,29 @@ class ReferenceSet:
         encoder: fingerprint of the encoder that made the vectors.
         dimension: length of a vector.
         version: counts up with each change of content, thresholds or description.
-        probe: the packaged probe picture's vector as the encoder saw it when the set was made.
+        probe: the packaged probe picture's vector as the encoder gave it when the set was made.
         note: free text: where the pictures and thresholds come from.
         verify: what the geometric check decides.
         check: its thresholds.
         mirrored: how mirrored copies are found.
+        needs: keys of the description that change what a match means. Who does not know one does not judge by the set.
+        removed_version: the version that removed rows last; 0: none did. Who read the rows before it reads all again.
+        group: harmful sets of one group can corroborate one another; empty: the category.
+        alone: the highest level that a match reaches without another encoder's match of the group.
+        altered: the highest level of a copy that was altered.
+        background: name of the set by which similarities are normalised; empty: they are not.
+        background_k: neighbours of the background set that the normalisation uses.
+        index, index_options: how the set is searched; options as JSON.
+        check_version: scale of the check's scores that the thresholds are for.
+        shadow: the set is judged apart and decides nothing.
+        ratio: share of the pictures that the set decides on, 0 to 1.
+        draft: a description to be tried beside this one, as JSON; empty: none.
+        retro: pictures that came by before a change are judged again.
+        calibration: what the thresholds rest on, as JSON; empty: nothing is recorded.
+        unknown: keys and values of the description that this version does not know, kept as they are.
+
+    Raises:
+        ValueError: a number is out of its range.
     """
 
     name: str
@@ -93,11 +137,27 @@ class ReferenceSet:
     verify: Verify = Verify.OFF
     check: CheckThresholds = CHECK
     mirrored: Mirrored = Mirrored.OFF
+    needs: tuple[str, ...] = ()
+    removed_version: int = 0
     group: str = ""
-    alone: str = "block"
-    altered: str = "review"
+    alone: Level = "block"
+    altered: Level = "review"
     background: str = ""
+    background_k: int = 10
+    index: str = "exact"
+    index_options: str = ""
     check_version: int = 1
+    shadow: bool = False
+    ratio: float = 1.0
+    draft: str = ""
+    retro: bool = False
+    calibration: str = ""
+    unknown: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        for key, (least, most) in RANGES.items():
+            if not least <= getattr(self, key) <= most:
+                raise ValueError(f"{key} must be {least:g} to {most:g}, got {getattr(self, key)}")
 
 
 class Changes(TypedDict, total=False):
@@ -114,7 +174,23 @@ class Changes(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class UnreadableSet:
+    """A set whose description cannot be read, and why: one sentence that names the fix."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All sets of a database, by name."""
+
+    sets: tuple[ReferenceSet, ...]
+    unreadable: tuple[UnreadableSet, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
     """A picture as it is compared.
 
     Attributes:
@@ -137,13 +213,30 @@ class Reference:
         features: what the geometric check needs beside the vector (≤ 48,000 bytes); empty where no check uses
             it.
         mirror: the picture's mirror image, in the sets that store it and in no others.
+        digest: SHA-256 of the picture's file, hexadecimal; empty where it is not known.
+        version: of the set that wrote the reference; the store sets it.
+        state: empty: in use.
+        disabled_until: seconds since 1970, UTC, until which the state holds; 0: without end.
+        ceiling: the highest level that the reference reaches; empty: each.
+        source, source_id: who gave the picture, and under which id.
+        tags: the operator's words for the picture.
+        extra: facts that later versions keep.
     """
 
     id: str
     label: str
     vector: tuple[float, ...]
     features: bytes = b""
-    mirror: Seen | None = None
+    mirror: Part | None = None
+    digest: str = ""
+    version: int = 0
+    state: str = ""
+    disabled_until: int = 0
+    ceiling: str = ""
+    source: str = ""
+    source_id: str = ""
+    tags: tuple[str, ...] = ()
+    extra: "dict[str, JsonValue]" = field(default_factory=dict)
 
 
 class Neighbour(NamedTuple):  # 50 for an image: a data class takes twice as long to make

@@ -1,32 +1,38 @@
 """A set as a Parquet file that other tools read too (pandas, FAISS, Qdrant, pgvector, LanceDB …).
 
 Columns: `id`, `label` (text), `vector` (float32 of fixed length, unit length, so inner product is cosine), `features`
-(bytes), and `mirror_vector` and `mirror_features`, which are null in sets that store no mirror images. The set's
-description is JSON in the file's metadata under `vigilens.set`.
+(bytes), `mirror_vector` and `mirror_features`, which are null in sets that store no mirror images, and the other facts
+of a reference (`model.Reference`), `extra` as JSON. The set's description is JSON in the file's metadata under
+`vigilens.set`: the keys and texts of `description.py`.
+
+The format grows by adding. `id`, `label` and `vector` must be there; a column or key that is missing has its default;
+a key of the description that is not known is kept; a column that is not known is left out.
 """
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from reference_sets.model import CheckThresholds, Kind, Mirrored, Reference, ReferenceSet, Seen, Thresholds, Verify
+from reference_sets import description
+from reference_sets.errors import BadDescription, UnknownSet
+from reference_sets.model import Mirrored, Part, Reference, ReferenceSet
 from reference_sets.store import Store
-from vectors.errors import StoreError, UnknownSet
+from vectors.errors import StoreError
 
 DESCRIPTION = b"vigilens.set"
+SUFFIXES = (".parquet", ".pq")
 GROUP = 1000  # rows in memory at a time
-COLUMNS = ("id", "label", "vector", "features")
-MIRROR_COLUMNS = ("mirror_vector", "mirror_features")
+NEEDED = ("id", "label", "vector")
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What came of an import: the set as it is now, whether it was made, and how many rows the file had."""
+    """The result of an import: the set as it is now, whether it was made, and how many rows the file had."""
 
     set: ReferenceSet
     made: bool
@@ -36,10 +42,14 @@ class Imported:
 def write(store: Store, name: str, file: Path, progress: Callable[[int], None] = lambda _: None) -> int:
     """Write a set to a file; returns the number of its references.
 
-    The file appears when it is whole. `progress` is told how many more rows are written.
+    The file appears when it is whole. `progress` is called with the number of further rows that are written.
+
+    Raises:
+        StoreError: the file's name does not end as a Parquet file's, or it cannot be written.
     """
     import pyarrow.parquet as pq  # noqa: PLC0415 (0.2 s)
 
+    check_name(file)
     described = store.describe(name)
     schema = _schema(described)
     part = file.with_name(f".{file.name}.part")
@@ -57,6 +67,12 @@ def write(store: Store, name: str, file: Path, progress: Callable[[int], None] =
     finally:
         part.unlink(missing_ok=True)
     return rows
+
+
+def check_name(file: Path) -> None:
+    """Raise StoreError if the file's name promises another format."""
+    if file.suffix.lower() not in SUFFIXES:
+        raise StoreError(f"{file} would be a Parquet file: let its name end in {' or '.join(SUFFIXES)}")
 
 
 def describe(file: Path) -> ReferenceSet:
@@ -81,15 +97,16 @@ def read(
         file: as `write` made it.
         name: of the set; empty: the name in the file.
         fingerprint: of the encoder in use.
-        progress: told how many more rows are in.
+        progress: called with the number of further rows that are in.
 
     Raises:
         StoreError: the file's vectors are of another encoder than the one in use or the set's; its references have no
-            features or mirror images and the set needs them; or the file is damaged.
+            features or mirror images and the set needs them; or the file or a row of it is damaged (what stands before
+            it is in then).
     """
     source = _open(file)
     described = _described(file, source)
-    described = replace(described, name=name or described.name, version=1)
+    described = replace(described, name=name or described.name, version=1, removed_version=0)
     _same(file, described.encoder, fingerprint, "the encoder in use is")
     there, made = _ready(store, file, described)
     stored = there.mirrored is Mirrored.STORED
@@ -130,31 +147,46 @@ def _same(file: Path, theirs: str, ours: str, who: str) -> None:
 def _schema(described: ReferenceSet) -> Any:
     import pyarrow as pa  # noqa: PLC0415
 
-    vector = pa.list_(pa.float32(), described.dimension)
-    columns = [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("label", pa.string(), nullable=False),
-        pa.field("vector", vector, nullable=False),
-        pa.field("features", pa.binary(), nullable=False),
-        pa.field("mirror_vector", vector),
-        pa.field("mirror_features", pa.binary()),
-    ]
-    return pa.schema(columns, metadata={DESCRIPTION: json.dumps(asdict(described), ensure_ascii=False)})
+    columns = _columns(pa.list_(pa.float32(), described.dimension))
+    facts = json.dumps(description.to_facts(described), ensure_ascii=False)
+    named = [pa.field(name, type_, nullable=name.startswith("mirror_")) for name, type_ in columns.items()]
+    return pa.schema(named, metadata={DESCRIPTION: facts})
+
+
+def _columns(vector: Any) -> dict[str, Any]:
+    """Type of each column; `vector` is that of the vectors."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    texts = ("digest", "state", "ceiling", "source", "source_id", "extra")
+    return {
+        "id": pa.string(),
+        "label": pa.string(),
+        "vector": vector,
+        "features": pa.binary(),
+        "mirror_vector": vector,
+        "mirror_features": pa.binary(),
+        **dict.fromkeys(texts, pa.string()),
+        **dict.fromkeys(("version", "disabled_until"), pa.int64()),
+        "tags": pa.list_(pa.string()),
+    }
 
 
 def _table(group: list[Reference], schema: Any) -> Any:
     import pyarrow as pa  # noqa: PLC0415
 
     vector = schema.field("vector").type
-    columns = [
-        [known.id for known in group],
-        [known.label for known in group],
-        _vectors([known.vector for known in group], vector),
-        [known.features for known in group],
-        _vectors([known.mirror.vector if known.mirror else None for known in group], vector),
-        [known.mirror.features if known.mirror else None for known in group],
-    ]
-    return pa.table(columns, schema=schema)
+    columns = {
+        name: [getattr(known, name) for known in group]
+        for name in schema.names
+        if name not in {"vector", "extra", "mirror_vector", "mirror_features"}
+    }
+    columns |= {
+        "vector": _vectors([known.vector for known in group], vector),
+        "extra": [json.dumps(known.extra, ensure_ascii=False) for known in group],
+        "mirror_vector": _vectors([known.mirror.vector if known.mirror else None for known in group], vector),
+        "mirror_features": [known.mirror.features if known.mirror else None for known in group],
+    }
+    return pa.table([columns[name] for name in schema.names], schema=schema)
 
 
 def _vectors(rows: Sequence[tuple[float, ...] | None], vector: Any) -> Any:
@@ -181,42 +213,76 @@ def _open(file: Path) -> Any:
 
 def _described(file: Path, source: Any) -> ReferenceSet:
     schema = source.schema_arrow
-    missing = {*COLUMNS, *MIRROR_COLUMNS} - set(schema.names)
+    missing = set(NEEDED) - set(schema.names)
     text = (schema.metadata or {}).get(DESCRIPTION)
     if missing or text is None:
         what = f"the columns {', '.join(sorted(missing))}" if missing else "the set's description in its metadata"
         raise StoreError(f"{file} is not a set exported by `vigilens sets export`: it lacks {what}")
     try:
-        facts = json.loads(text)
-        facts["kind"] = Kind(facts["kind"])
-        facts["thresholds"] = Thresholds(**facts["thresholds"])
-        facts["verify"] = Verify(facts["verify"])
-        facts["check"] = CheckThresholds(**facts["check"])
-        facts["mirrored"] = Mirrored(facts["mirrored"])
-        facts["probe"] = tuple(map(float, facts["probe"]))
-        return ReferenceSet(**facts)
-    except (ValueError, TypeError, KeyError) as error:
+        facts = {key: str(value) for key, value in json.loads(text).items()}
+        return description.from_facts(facts.get("name", file.stem), facts)
+    except (ValueError, AttributeError) as error:
         raise StoreError(f"the description of the set in {file} is damaged ({error}); export it again") from error
+    except BadDescription as error:
+        raise StoreError(f"{file} cannot be imported: {error}") from error
 
 
 def _groups(file: Path, source: Any, dimension: int) -> Iterator[list[Reference]]:
     import pyarrow as pa  # noqa: PLC0415
 
-    vector = pa.list_(pa.float32())
-    types = (pa.string(), pa.string(), vector, pa.binary(), vector, pa.binary())
-    columns = [*COLUMNS, *MIRROR_COLUMNS]
-    target = pa.schema(list(zip(columns, types, strict=True)))
+    columns = {name: type_ for name, type_ in _columns(pa.list_(pa.float32())).items() if name in _names(source)}
+    target = pa.schema(list(columns.items()))
+    start = 0
     try:
-        for batch in source.iter_batches(batch_size=GROUP, columns=columns):
-            table = pa.Table.from_batches([batch]).select(columns).cast(target)
-            if any(table[column].null_count for column in COLUMNS):
-                raise StoreError(f"{file} has rows without id, label, vector or features; export it again")
-            yield [_reference(row) for row in table.to_pylist()]
+        for batch in source.iter_batches(batch_size=GROUP, columns=list(columns)):
+            table = pa.Table.from_batches([batch]).select(list(columns)).cast(target)
+            yield [_reference(file, number, row) for number, row in enumerate(table.to_pylist(), start + 1)]
+            start += len(table)
     except (pa.ArrowException, OSError) as error:
         raise StoreError(f"{file} is damaged, or its vectors are not of {dimension} values: {error}") from error
 
 
-def _reference(row: Mapping[str, Any]) -> Reference:
-    vector, features = row["mirror_vector"], row["mirror_features"]
-    mirror = None if vector is None else Seen(tuple(vector), features or b"")
-    return Reference(row["id"], row["label"], tuple(row["vector"]), row["features"], mirror)
+def _names(source: Any) -> list[str]:
+    return list(source.schema_arrow.names)
+
+
+_FACTS = {one.name for one in fields(Reference)} - {"features", "mirror", "version", "tags", "extra"}
+
+
+def _reference(file: Path, number: int, row: Mapping[str, Any]) -> Reference:
+    """The reference of a row; `number` counts from 1."""
+    where = f"row {number} of {file} ({row['id']})"
+    if empty := [name for name in NEEDED if row[name] is None]:
+        raise StoreError(f"{where} has no {' and no '.join(empty)}; export the set again")
+    facts = {name: row[name] for name in _FACTS & row.keys() if row[name] is not None}
+    facts["vector"] = tuple(facts["vector"])
+    mirror = None
+    if row.get("mirror_vector") is not None:
+        mirror = Part(tuple(row["mirror_vector"]), _features(where, row.get("mirror_features")))
+    tags = tuple(row.get("tags") or ())
+    return Reference(
+        **facts, features=_features(where, row.get("features")), mirror=mirror, tags=tags, extra=_extra(where, row)
+    )
+
+
+def _features(where: str, features: bytes | None) -> bytes:
+    """Features that the check can read, or none."""
+    from embedding.local.features import FeaturesError, unpack  # noqa: PLC0415 (OpenCV)
+
+    if not features:
+        return b""
+    try:
+        unpack(features)
+    except FeaturesError as error:
+        raise StoreError(f"{where} has features that cannot be read: {error}") from error
+    return features
+
+
+def _extra(where: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        extra = json.loads(row.get("extra") or "{}")
+    except ValueError as error:
+        raise StoreError(f"{where} has an extra that is no JSON: {error}; export the set again") from error
+    if not isinstance(extra, dict):
+        raise StoreError(f"{where} has an extra that is no JSON object; export the set again")
+    return extra

@@ -1,4 +1,4 @@
-"""The connection to Milvus: opened for a file or an address, and its errors sorted into "away" and "mend this"."""
+"""The connection to Milvus: opened for a file or an address, and its errors sorted into "away" and "fix this"."""
 
 import logging
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from vectors.errors import StoreError, UnknownSet
+from vectors.errors import NoCollection, StoreError
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
@@ -69,9 +69,9 @@ def connect(address: str, token: str, database: str, timeout_s: float) -> "Milvu
 
 
 def quieten() -> None:
-    """No tracebacks on stderr for each failed call, or one that Milvus Lite does not know: we raise what they say.
+    """No tracebacks on stderr for failed calls, or for calls that Milvus Lite does not know: we raise what they say.
 
-    After the import of pymilvus, which sets its own levels.
+    Call it after the import of pymilvus, which sets its own levels.
     """
     for noisy in ("pymilvus", "milvus_lite", "grpc._server"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL + 1)
@@ -109,12 +109,12 @@ def sentence(error: Exception, where: str, name: str = "") -> StoreError:
     """What a failed call means for the operator. Secrets are in none of the libraries' messages that we quote."""
     code, cause, text = _code(error), error.__cause__, _text(error)
     if name and code == NOT_FOUND:
-        return UnknownSet(name, where)
+        return NoCollection(name, where)
     if code == NOT_AUTHENTICATED or "UNAUTHENTICATED" in (getattr(one, "name", "") for one in (code, _code(cause))):
         return StoreError(f"Milvus at {where} refuses milvus.token; set the right VIGILENS_MILVUS__TOKEN")
     if code == DATABASE_NOT_FOUND or re.search(r"database .*(not found|not exist)", text):
         return StoreError(f"Milvus at {where} does not have the database that milvus.database names: {text}")
-    return StoreError(f"Milvus at {where} refused{f' for the set {name}' if name else ''}: {text}")
+    return StoreError(f"Milvus at {where} refused{f' for the collection {name}' if name else ''}: {text}")
 
 
 def _code(error: BaseException | None) -> Any:

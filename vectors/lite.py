@@ -2,7 +2,7 @@
 
 pymilvus would start it by itself, but hides why it could not, never closes it before the process ends, and serves
 it with ten threads. Milvus Lite's engine takes no locks: two threads that write to a collection, or open the same one
-at the same moment, would each work on their own idea of it. One thread serves them in turn.
+at the same moment, would each work on a state of its own. One thread serves them in turn.
 """
 
 import threading

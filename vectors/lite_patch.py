@@ -1,16 +1,23 @@
-"""A search of Milvus Lite reads of each row it found what was asked for, and not all of it.
+"""A patch of Milvus Lite (3.2): a search or query reads the fields it needs of each row it finds, not the whole row.
 
-For every hit Milvus Lite's engine (3.2) makes Python objects of the whole row, its vector and keypoints too, and then
-keeps the label. For the 50 nearest of 64 images that was more than half of the search, 60 of 109 ms.
+For every hit its engine makes Python objects of the whole row, its vector and keypoints too, and then keeps the label.
+For the 50 nearest of 64 images that was more than half of the search, 60 of 109 ms. Counting rows for which a
+condition holds made them all and took their number: of 4,000 rows of 8,000 with keypoints 615 ms.
 """
 
 from collections.abc import Iterable
+from threading import local
 from typing import Any
 
 from milvus_lite.engine import collection
 
-# Not public: a version that has it no more searches as it does by itself.
+# Not public: a version without them searches and queries as it does by itself.
 _search_whole: Any = getattr(collection, "execute_search_with_index", None)
+_assemble_whole: Any = getattr(collection, "assemble_candidates", None)
+_query_whole: Any = getattr(collection.Collection, "query", None)
+_LEFT_AWAY = object()
+
+_asked = local()  # .fields: of the query that this thread answers
 
 
 class _Narrow:
@@ -34,7 +41,27 @@ def _search(*, segments: Iterable[Any], output_fields: list[str] | None, **other
     return _search_whole(segments=segments, output_fields=output_fields, **others)
 
 
+def _query(self: Any, expr: str | None = None, output_fields: Any = _LEFT_AWAY, **others: Any) -> Any:
+    """The engine leaves `output_fields` away only when it counts; None or "*" asks for whole rows."""
+    fields = [self._pk_name] if output_fields is _LEFT_AWAY else output_fields
+    _asked.fields = None if fields is None or "*" in fields else {*fields, self._pk_name}
+    try:
+        return _query_whole(self, expr, output_fields=fields, **others)
+    finally:
+        _asked.fields = None
+
+
+def _assemble(*, segments: Iterable[Any], **others: Any) -> Any:
+    fields = getattr(_asked, "fields", None)
+    if fields is not None:
+        segments = [_Narrow(segment, {*fields, "$meta"}) for segment in segments]
+    return _assemble_whole(segments=segments, **others)
+
+
 def read_less() -> None:
-    """Let the engines of this process search so. Can be repeated."""
+    """Let the engines of this process do so. Can be repeated."""
     if _search_whole is not None:
         collection.execute_search_with_index = _search
+    if _assemble_whole is not None and _query_whole is not None:
+        collection.assemble_candidates = _assemble
+        collection.Collection.query = _query

@@ -26,7 +26,9 @@ def make_ready(client: "MilvusClient", name: str, timeout_s: float) -> None:
     except MilvusException as error:
         if is_away(error) or error.code == NOT_FOUND:
             raise
-        log.warning("the index of the set %s is damaged and is built again; no row is lost (%s)", name, error.message)
+        log.warning(
+            "the index of the collection %s is damaged and is built again; no row is lost (%s)", name, error.message
+        )
         client.release_collection(name, timeout=timeout_s)
         client.drop_index(name, "vector", timeout=timeout_s)
         _index(client, name, timeout_s)

@@ -15,11 +15,12 @@ from running_service import PATIENCE_S, produce, read_committed, running
 from service_fixtures import settings
 
 from embedding.choose import choose
+from embedding.look import look
 from embedding.probe import probe_vector
 from patience import Patience
 from reference_sets.defaults import defaults
-from reference_sets.model import Kind, Reference, ReferenceSet
-from reference_sets.sight import see
+from reference_sets.model import Kind, ReferenceSet
+from reference_sets.parts import needs, reference
 from reference_sets.store import Store
 
 READY_S = 90.0  # a Milvus server needs about 15 s to start
@@ -52,11 +53,8 @@ def fill(uri):
             mirrored=usual.mirrored,
         )
         store.create(described)
-        sights = see(encoder, described, [detailed(seed) for seed in range(6)])
-        store.upsert(
-            "known",
-            [Reference(f"id-{n}", "", one.own.vector, one.own.features, one.mirror) for n, one in enumerate(sights)],
-        )
+        looks = look(encoder, [detailed(seed) for seed in range(6)], needs(described))
+        store.upsert("known", [reference(one, f"id-{n}", "") for n, one in enumerate(looks)])
 
 
 def scanned(uri, picture):

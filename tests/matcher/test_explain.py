@@ -18,7 +18,8 @@ from embedding.image import File
 from embedding.image import Image as ToJudge
 from embedding.probe import probe_vector
 from matcher.explain import Overlay, explain, why
-from reference_sets.add import Limits, find, gather
+from reference_sets.add import Limits, gather
+from reference_sets.files import find
 from reference_sets.model import CHECK, Kind, Mirrored, ReferenceSet, Thresholds, Verify
 from reference_sets.store import Store
 from vigilens import wiring
@@ -219,8 +220,10 @@ def test_references_are_found_by_their_content_whatever_their_names(folder, tmp_
     (below / "another").write_bytes(b"something else")
     with Store(str(folder / "vigilens.db")) as store:
         (id_,) = store.labelled(STORED, "case 203.png")
-    same = id_[:-1] + "0"  # the same picture with another label
-    assert files_of(tmp_path, [id_, same, "imported-7"]) == dict.fromkeys((id_, same), below / "other name")
+        digests = store.digests(STORED, [id_, "imported-7", "it's none"])
+    assert digests.keys() == {id_}
+    same = {**digests, "same picture": digests[id_], "imported-7": "0" * 64}
+    assert files_of(tmp_path, same) == dict.fromkeys((id_, "same picture"), below / "other name")
 
 
 # --- the command ---

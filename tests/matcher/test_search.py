@@ -14,7 +14,7 @@ from matcher.decide import Compared, match
 from matcher.evidence import Candidate, Evidence
 from matcher.keypoint_cache import KeypointCache
 from matcher.search import Searcher, candidates, needs_of
-from reference_sets.model import Kind, Mirrored, Neighbour, Reference, ReferenceSet, Seen, Thresholds, Verify
+from reference_sets.model import Kind, Mirrored, Neighbour, Part, Reference, ReferenceSet, Thresholds, Verify
 from reference_sets.store import Store
 
 SEEDS = range(200, 212)
@@ -55,7 +55,7 @@ def flipped(pixels):
 def reference(words, seed, mirrored):
     seen = words.encode([detailed(seed), flipped(detailed(seed))])
     vectors = [tuple(vector.tolist()) for vector in seen.vectors]
-    mirror = Seen(vectors[1], pack(seen.keypoints[1])) if mirrored is Mirrored.STORED else None
+    mirror = Part(vectors[1], pack(seen.keypoints[1])) if mirrored is Mirrored.STORED else None
     return Reference(f"id-{seed}", f"label {seed}", vectors[0], pack(seen.keypoints[0]), mirror)
 
 

@@ -1,6 +1,9 @@
 """Pictures of files and folders → references: which files, under which label, once, and what is refused."""
 
+import errno
+import hashlib
 import io
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,8 +16,9 @@ from embedding.encoder import Encoded
 from embedding.local.features import pack
 from embedding.local.keypoints import MATCHABLE, detect
 from embedding.picture import Pixels, Size
-from reference_sets.add import Found, Gathered, Limits, find, gather, key
-from reference_sets.model import Mirrored, Seen, Verify
+from reference_sets.add import Gathered, Interrupted, Limits, gather, key
+from reference_sets.files import Found, find
+from reference_sets.model import Mirrored, Part, Verify
 from reference_sets.store import Store
 
 LIMITS = Limits(max_bytes=100_000, max_pixels=1_000_000)
@@ -116,9 +120,9 @@ def test_the_key_is_of_content_and_label(store: Store, folder: Path):
         (folder / name).write_bytes(picture(1))
     assert add(store, [folder]).added == 2
     assert add(store, [folder], label="case").added == 1
-    assert {one.id for one in store.references("alpha")} == {
-        key(picture(1), label) for label in ("one.png", "two.png", "case")
-    }
+    known = list(store.references("alpha"))
+    assert {one.id for one in known} == {key(picture(1), label) for label in ("one.png", "two.png", "case")}
+    assert {one.digest for one in known} == {hashlib.sha256(picture(1)).hexdigest()}
 
 
 def test_files_that_are_no_reference_are_named_with_the_reason_and_the_rest_is_added(store: Store, folder: Path):
@@ -142,8 +146,6 @@ def test_files_that_are_no_reference_are_named_with_the_reason_and_the_rest_is_a
 
 
 def test_a_pipe_is_refused_instead_of_waited_for(store: Store, folder: Path):
-    import os  # noqa: PLC0415 (one test)
-
     os.mkfifo(folder / "pipe.png")
     (refused,) = add(store, [folder]).refused
     assert refused.why.detail == "not a regular file"
@@ -152,11 +154,14 @@ def test_a_pipe_is_refused_instead_of_waited_for(store: Store, folder: Path):
 def test_an_interrupted_run_keeps_its_batches_and_the_next_one_does_the_rest(store: Store, folder: Path):
     for number in range(150):
         (folder / f"{number:03}.png").write_bytes(picture(number))
-    with pytest.raises(KeyboardInterrupt):
+    (folder / "000.txt").write_text("no picture")
+    with pytest.raises(Interrupted) as caught:
         add(store, [folder], MeanColours(fail_at_call=3))
-    assert store.count("alpha") == 128
+    so_far = caught.value.so_far
+    assert (so_far.files, so_far.added, so_far.known, len(so_far.refused)) == (151, 128 - 1, 0, 1)
+    assert store.count("alpha") == so_far.added
     again = add(store, [folder])
-    assert (again.added, again.known, store.count("alpha")) == (22, 128, 150)
+    assert (again.added, again.known, store.count("alpha")) == (23, 127, 150)
 
 
 def test_progress_adds_up_to_the_files(store: Store, folder: Path):
@@ -167,6 +172,26 @@ def test_progress_adds_up_to_the_files(store: Store, folder: Path):
     steps: list[int] = []
     gather(store, "alpha", MeanColours(), files, limits=LIMITS, progress=steps.append)
     assert sum(steps) == len(files) == 301
+
+
+def test_a_folder_that_cannot_be_read_is_refused_and_the_rest_is_added(
+    store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (folder / "good.png").write_bytes(picture(1))
+    (folder / "below" / "more.png").write_bytes(picture(2))
+    whole = Path.iterdir
+
+    def closed(path: Path) -> Iterator[Path]:  # the rights of a folder do not hold for root, as whom tests may run
+        if path.name == "below":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return whole(path)
+
+    monkeypatch.setattr(Path, "iterdir", closed)
+    gathered = add(store, [folder, folder / "below"])
+    assert (gathered.files, gathered.added) == (3, 1)
+    assert {(one.path, one.why.reason.value, one.why.detail) for one in gathered.refused} == {
+        (folder / "below", "fetch_failed", "Permission denied")
+    }
 
 
 def test_a_file_that_vanishes_between_two_looks_is_refused(store: Store, folder: Path):
@@ -188,7 +213,7 @@ def test_references_keep_keypoints_and_mirror_images_where_the_set_wants_them(st
         assert (gathered.added, gathered.uncheckable) == (1, 0)
         (known,) = store.references(name)
         kept = [b"", b""] if verify is Verify.OFF else features
-        mirror = Seen(vectors[1], kept[1]) if mirrored is Mirrored.STORED else None
+        mirror = Part(vectors[1], kept[1]) if mirrored is Mirrored.STORED else None
         assert (known.vector, known.features, known.mirror) == (vectors[0], kept[0], mirror)
 
 

@@ -1,5 +1,6 @@
 """A set as a Parquet file: whole, readable by others, and refused where it does not fit."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from milvus_fixtures import FINGERPRINT, make_set, mirrored, references, unit
+from milvus_fixtures import FINGERPRINT, features, make_set, mirrored, references, unit
 
 from reference_sets import parquet as exchange
 from reference_sets.model import CheckThresholds, Mirrored, Thresholds, Verify
@@ -25,7 +26,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def exported(store: Store, tmp_path: Path) -> Path:
     """A set of 2,300 references with features, as a file."""
     store.create(make_set("alpha"))
-    known = [replace(one, features=one.id.encode()) for one in references(unit(2300, 1))]
+    known = [replace(one, features=features(one.id)) for one in references(unit(2300, 1))]
     store.upsert("alpha", known)
     assert exchange.write(store, "alpha", tmp_path / "alpha.parquet") == 2300
     return tmp_path / "alpha.parquet"
@@ -35,8 +36,8 @@ def test_a_set_comes_back_as_it_was_with_a_version_of_its_own(store: Store, expo
     done = exchange.read(store, exported, name="beta", fingerprint=FINGERPRINT)
     assert (done.made, done.rows) == (True, 2300)
     assert replace(done.set, version=1) == make_set("beta")
-    as_ids = {known.id: known for known in store.references("alpha")}
-    assert {known.id: known for known in store.references("beta")} == as_ids
+    alpha, beta = ({one.id: replace(one, version=0) for one in store.references(name)} for name in ("alpha", "beta"))
+    assert alpha == beta
 
 
 def test_features_and_mirror_images_travel_and_go_only_into_sets_that_want_them(store: Store, tmp_path: Path):
@@ -51,6 +52,7 @@ def test_features_and_mirror_images_travel_and_go_only_into_sets_that_want_them(
 
     done = exchange.read(store, file, name="beta", fingerprint=FINGERPRINT)
     assert replace(done.set, version=1) == make_set("beta", **facts)
+    known = [replace(one, version=2) for one in known]
     assert (done.rows, sorted(store.references("beta"), key=lambda one: one.id)) == (5, known)
 
     store.create(make_set("plain"))
@@ -76,7 +78,8 @@ def test_other_tools_read_the_file_without_us(exported: Path):
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
     row = table.slice(0, 1).to_pylist()[0]
     np.testing.assert_array_equal(np.float32(row["vector"]), unit(2300, 1)[int(row["id"].removeprefix("ref-"))])
-    assert row["features"] == row["id"].encode()
+    assert row["features"] == features(row["id"])
+    assert (row["version"], row["digest"], row["tags"], row["extra"]) == (2, "", [], "{}")
 
 
 def test_vectors_of_another_encoder_are_refused_and_nothing_is_made(store: Store, exported: Path):
@@ -115,8 +118,66 @@ def test_rows_that_milvus_would_take_and_never_find_are_refused(store: Store, ex
     with pytest.raises(StoreError, match="unit length"):
         exchange.read(store, tmp_path / "zeros.parquet", name="beta", fingerprint=FINGERPRINT)
     pq.write_table(table.set_column(1, "label", pa.nulls(3, pa.string())), tmp_path / "nulls.parquet")
-    with pytest.raises(StoreError, match="rows without id, label"):
+    with pytest.raises(StoreError, match=r"row 1 of .*nulls\.parquet \(ref-\d+\) has no label"):
         exchange.read(store, tmp_path / "nulls.parquet", name="beta", fingerprint=FINGERPRINT)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        ("features", b"12345", "features that cannot be read: 5 bytes are no features"),
+        ("features", features("x")[:-1], "features that cannot be read: the features are damaged"),
+        ("mirror_features", b"12345", "features that cannot be read"),
+        ("extra", "{", "an extra that is no JSON"),
+        ("extra", "[1]", "an extra that is no JSON object"),
+    ],
+)
+def test_a_damaged_row_is_named_and_not_imported(store: Store, exported: Path, tmp_path: Path, damage: tuple):
+    column, value, sentence = damage
+    table = pq.read_table(exported).slice(0, 3)
+    rows = table.to_pylist()
+    rows[1][column] = value
+    rows[1]["mirror_vector"] = rows[1]["vector"]
+    pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), tmp_path / "bad.parquet")
+    with pytest.raises(StoreError, match=rf"row 2 of .*bad\.parquet \({rows[1]['id']}\) has {sentence}"):
+        exchange.read(store, tmp_path / "bad.parquet", name="beta", fingerprint=FINGERPRINT)
+    assert store.count("beta") == 0
+
+
+def test_all_facts_of_a_reference_travel(store: Store, tmp_path: Path):
+    (plain,) = references(unit(1, 3))
+    facts = {"digest": "0f" * 32, "state": "disabled", "disabled_until": 17, "ceiling": "review", "source": "partner"}
+    known = replace(plain, **facts, source_id="ü-1", tags=("a", 'b "c"'), extra={"a": {"b": [1, 2.5, None, "ü"]}})
+    store.create(make_set("alpha"))
+    store.upsert("alpha", [known])
+    exchange.write(store, "alpha", tmp_path / "alpha.pq")
+    exchange.read(store, tmp_path / "alpha.pq", name="beta", fingerprint=FINGERPRINT)
+    assert list(store.references("beta")) == [replace(known, version=2)]
+
+
+def test_a_file_of_the_version_before_is_read_and_a_key_of_tomorrow_goes_out_again(store: Store, tmp_path: Path):
+    before = json.loads(Path(__file__).with_name("before.json").read_text(encoding="utf-8"))
+    facts = {key.removeprefix("vigilens."): text for key, text in before.items()} | {"dimension": "8"}
+    rows = {"id": ["a", "b"], "label": ["one", "two"], "vector": [row.tolist() for row in unit(2, 4)], "moon": [1, 2]}
+    file = tmp_path / "before.parquet"
+    pq.write_table(pa.table(rows).replace_schema_metadata({"vigilens.set": json.dumps(facts)}), file)
+    done = exchange.read(store, file, fingerprint=facts["encoder"])
+    assert (done.made, done.rows, done.set.name, done.set.severity) == (True, 2, "spam", 40)
+    assert store._database.properties("spam")["vigilens.tomorrow"] == '{"level": 3}'
+    assert sorted((one.id, one.label, one.features) for one in store.references("spam")) == [
+        ("a", "one", b""),
+        ("b", "two", b""),
+    ]
+    exchange.write(store, "spam", tmp_path / "again.parquet")
+    metadata = json.loads(pq.read_schema(tmp_path / "again.parquet").metadata[b"vigilens.set"])
+    assert metadata["tomorrow"] == '{"level": 3}'
+
+    pq.write_table(
+        pa.table(rows).replace_schema_metadata({"vigilens.set": json.dumps(facts | {"needs": "moon"})}), file
+    )
+    with pytest.raises(StoreError, match=r"before\.parquet cannot be imported: the set spam needs moon"):
+        exchange.read(store, file, name="beta", fingerprint=facts["encoder"])
+    assert [known.name for known in store.sets()] == ["spam"]
 
 
 def test_an_export_that_fails_leaves_no_half_file(store: Store, tmp_path: Path):
@@ -125,6 +186,8 @@ def test_an_export_that_fails_leaves_no_half_file(store: Store, tmp_path: Path):
     store.create(make_set("alpha"))
     with pytest.raises(StoreError, match="cannot be written"):
         exchange.write(store, "alpha", tmp_path / "nowhere" / "out.parquet")
-    assert not list(tmp_path.glob("*.part"))
+    with pytest.raises(StoreError, match=r"x\.csv would be a Parquet file: let its name end in \.parquet or \.pq"):
+        exchange.write(store, "alpha", tmp_path / "x.csv")
+    assert not list(tmp_path.glob("*.part")) + list(tmp_path.glob("*.csv"))
     assert exchange.write(store, "alpha", tmp_path / "empty.parquet") == 0
     assert exchange.read(store, tmp_path / "empty.parquet", name="beta", fingerprint=FINGERPRINT).rows == 0

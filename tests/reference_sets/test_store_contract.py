@@ -51,7 +51,7 @@ def test_opposite_vectors_have_cosine_minus_one(store: Store, name: str):
 
 
 def test_more_queries_than_one_search_may_have_are_split(store: Store, name: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("reference_sets.store.MAX_QUERIES", 4)
+    monkeypatch.setattr("vectors.database.MAX_QUERIES", 4)
     known = unit(10, 4)
     store.upsert(name, references(known))
     assert [found[0].id for found in store.search(name, known, 1)] == [f"ref-{i}" for i in range(10)]
@@ -76,8 +76,19 @@ def test_references_come_back_as_they_went_in(store: Store, name: str):
         Reference(f"a:b.c_{i}-d", label, tuple(row.tolist()), features)
         for i, (label, row) in enumerate(zip(labels, unit(4, 6), strict=True))
     ]
+    known[0] = replace(
+        known[0],
+        digest="0f" * 32,
+        state="disabled",
+        disabled_until=1_800_000_000,
+        ceiling="review",
+        source="partner",
+        source_id="ü-17",
+        tags=("holiday", "ümlaut \" '"),
+        extra={"a": {"b": [1, 2.5, None, "ü'\""]}},
+    )
     store.upsert(name, known)
-    assert sorted(store.references(name), key=lambda one: one.id) == known
+    assert sorted(store.references(name), key=lambda one: one.id) == [replace(one, version=2) for one in known]
 
 
 def test_all_references_of_a_larger_set_are_read(store: Store, name: str):
@@ -98,8 +109,15 @@ def test_labels_are_found_with_quotes_and_accents_in_them(store: Store, name: st
     odd = 'it\'s "quoted" \\ ü'
     first, second, third = references(unit(3, 9))
     store.upsert(name, [replace(first, label=odd), replace(second, label=odd), third])
-    assert store.labelled(name, odd) == {"ref-0", "ref-1"}
-    assert store.labelled(name, "nobody's") == set()
+    assert store.labelled(name, odd) == store.labelled(name, odd, "nobody's") == {"ref-0", "ref-1"}
+    assert store.labelled(name, "nobody's") == store.labelled(name) == set()
+
+
+def test_references_are_found_by_their_file_s_digest_whatever_their_id(store: Store, name: str):
+    first, second, third = references(unit(3, 9))
+    store.upsert(name, [replace(first, digest="a1" * 32), replace(second, digest="a1" * 32), third])
+    assert store.made_of(name, "a1" * 32, "b2" * 32) == {"ref-0", "ref-1"}
+    assert store.made_of(name, "b2" * 32) == set()
 
 
 def test_deleted_references_are_counted_and_not_found_any_more(store: Store, name: str):
@@ -117,14 +135,18 @@ def test_each_change_raises_the_version_and_what_changes_nothing_does_not(store:
     assert store.describe(name).version == 3
     store.delete(name, ["ref-0"])
     store.upsert(name, [])
+    assert store.describe(name).version == store.describe(name).removed_version == 3
+    facts = {"thresholds": Thresholds(0.1, 0.2), "kind": Kind.ALLOW, "note": ""}
+    changed = store.change(name, **facts)
+    assert store.describe(name) == changed == make_set(name, version=4, removed_version=3, **facts)
+
+
+def test_an_upsert_is_one_version_which_all_its_rows_carry(store: Store, name: str):
+    store.upsert(name, references(unit(1201, 7), "first"))
+    store.upsert(name, references(unit(3, 8), "second"))
     assert store.describe(name).version == 3
-    changed = store.change(name, thresholds=Thresholds(0.1, 0.2), kind=Kind.ALLOW, note="")
-    assert changed.version == 4
-    assert (
-        store.describe(name)
-        == changed
-        == make_set(name, version=4, thresholds=Thresholds(0.1, 0.2), kind=Kind.ALLOW, note="")
-    )
+    versions = {(one.id.partition("-")[0], one.version) for one in store.references(name)}
+    assert versions == {("first", 2), ("second", 3)}
 
 
 def test_a_reader_that_sees_the_new_version_finds_the_new_content(store: Store, other: Store, name: str):
@@ -152,7 +174,7 @@ def test_a_reference_with_its_mirror_image_is_one_reference_of_which_a_search_fi
     known = mirrored(references(unit(3, 20)))
     store.upsert(name, known)
     assert (store.count(name), store.describe(name).version) == (3, 3)
-    assert sorted(store.references(name), key=lambda one: one.id) == known
+    assert sorted(store.references(name), key=lambda one: one.id) == [replace(one, version=3) for one in known]
     assert store.labelled(name, "label 1") == store.known(name, ["ref-1", "ref-1~m"]) == {"ref-1"}
     (found,) = store.search(name, np.float32([known[1].mirror.vector]), 10)
     assert found[0]._replace(score=1.0) == Neighbour("ref-1", "label 1", 1.0, mirrored=True)
@@ -161,7 +183,7 @@ def test_a_reference_with_its_mirror_image_is_one_reference_of_which_a_search_fi
     again = mirrored(references(unit(1, 21)))[0]
     store.upsert(name, [again])
     assert store.count(name) == 3
-    assert {one.id: one for one in store.references(name)}["ref-0"] == again
+    assert {one.id: one for one in store.references(name)}["ref-0"] == replace(again, version=4)
     assert store.delete(name, ["ref-0", "ref-2~m"]) == 1
     (found,) = store.search(name, np.float32([again.mirror.vector]), 10)
     assert {(one.id, one.mirrored) for one in found} == {(f"ref-{i}", side) for i in (1, 2) for side in (False, True)}
@@ -192,8 +214,8 @@ def test_the_check_and_mirror_images_are_switched_on_only_where_the_references_h
         store.change(name, verify=verify, check=check, mirrored=Mirrored.STORED)
         assert (store.describe(name).verify, store.describe(name).check, store.count(name)) == (verify, check, 3)
 
-    store.change(name, mirrored=Mirrored.QUERIED)
-    assert store.count(name) == 3
+    without = store.change(name, mirrored=Mirrored.QUERIED)
+    assert (without.removed_version, store.count(name)) == (without.version, 3)
     assert [one.mirrored for one in store.search(name, unit(1, 40), 10)[0]] == [False] * 3
     with pytest.raises(StoreError, match=r"have no mirror images: .* --mirrored stored, and add the pictures again"):
         store.change(name, mirrored=Mirrored.STORED)
@@ -204,7 +226,7 @@ def test_the_check_and_mirror_images_are_switched_on_only_where_the_references_h
     assert store.describe(name).verify is Verify.OFF
 
 
-def test_names_that_are_not_there_are_one_clear_sentence_naming_the_mend(store: Store):
+def test_names_that_are_not_there_are_one_clear_sentence_naming_the_fix(store: Store):
     calls = [
         lambda: store.describe("nowhere"),
         lambda: store.change("nowhere", note="x"),
@@ -225,7 +247,7 @@ def test_names_that_are_not_there_are_one_clear_sentence_naming_the_mend(store: 
 
 def test_collections_of_others_are_no_sets_and_are_left_alone(store: Store):
     name = f"theirs_{secrets.token_hex(4)}"
-    client = store._milvus._client
+    client = store._database._session._client
     client.create_collection(name, dimension=4, timeout=30)
     try:
         assert name not in {known.name for known in store.sets()}
@@ -233,28 +255,22 @@ def test_collections_of_others_are_no_sets_and_are_left_alone(store: Store):
             store.drop(name)
         with pytest.raises(UnknownSet):
             store.upsert(name, references(unit(1, 1)))
-        with pytest.raises(StoreError, match="exists already"):
-            store.create(make_set(name))
+        store.create(make_set(name))
+        store.upsert(name, references(unit(1, 1)))
+        store.drop(name)
         assert client.has_collection(name)
     finally:
         client.drop_collection(name, timeout=30)
 
 
 def test_a_set_whose_making_was_interrupted_before_its_index_is_completed(store: Store, name: str):
-    client = store._milvus._client
+    client = store._database._session._client
     client.release_collection(name, timeout=30)
     client.drop_index(name, "vector", timeout=30)
-    store._milvus.forget(name)
+    store._database._session.forget(name)
     vectors = unit(2, 14)
     store.upsert(name, references(vectors))
     assert store.search(name, vectors, 1)[1][0].id == "ref-1"
-
-
-def test_a_set_with_a_damaged_description_is_said_to_be_so_and_can_be_dropped(store: Store, name: str):
-    store._milvus._client.alter_collection_properties(name, {"vigilens.kind": "nonsense"}, timeout=30)
-    with pytest.raises(StoreError, match=f"description of the set {name} is damaged.*drop it"):
-        store.describe(name)
-    store.drop(name)
 
 
 def test_a_name_that_is_taken_is_refused_and_nothing_is_changed(store: Store, untouched: str):

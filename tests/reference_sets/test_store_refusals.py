@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from milvus_fixtures import DIMENSION, make_set, mirrored, references, unit
 
-from reference_sets.model import Mirrored, Reference, Seen, Verify
-from reference_sets.rows import MAX_TEXT, rows_at_once
+from reference_sets.model import Mirrored, Part, Reference, Verify
+from reference_sets.rows import MAX_FEATURES, messages
 from reference_sets.store import Store, StoreError
 
 
@@ -39,7 +39,7 @@ def untouched(store: Store) -> str:
 def test_vectors_that_milvus_would_take_and_never_find_are_refused(store, untouched, vector, sentence):
     with pytest.raises(StoreError, match=sentence):
         store.upsert(untouched, [Reference("x", "", tuple(vector))])
-    with pytest.raises(StoreError, match="a query of the set"):
+    with pytest.raises(StoreError, match="a query of"):
         store.search(untouched, np.asarray([vector], dtype=np.float32), 1)
     assert store.count(untouched) == 0
     assert store.describe(untouched).version == 1
@@ -54,7 +54,11 @@ def test_vectors_that_milvus_would_take_and_never_find_are_refused(store, untouc
         ({"label": "ü" * 513}, "more than 1024 bytes"),
         ({"id": "ref~m"}, "cannot be an id"),
         ({"features": bytes(48_001)}, "48001 bytes, 48000 fit"),
-        ({"mirror": Seen((1.0,) + (0.0,) * (DIMENSION - 1))}, "leave out the mirror image"),
+        ({"digest": "A" * 64}, "digest of ref-1 must be a SHA-256"),
+        ({"source_id": "ü" * 129}, "source_id of ref-1 has more than 256 bytes"),
+        ({"extra": {"x": "y" * 65_535}}, "extra of ref-1 have more than 65535 bytes"),
+        ({"tags": ("y" * 65_535,)}, "tags of ref-1 have more than 65535 bytes"),
+        ({"mirror": Part((1.0,) + (0.0,) * (DIMENSION - 1))}, "leave out the mirror image"),
     ],
 )
 def test_references_that_do_not_fit_are_refused_before_any_is_written(store, untouched, changes, sentence):
@@ -81,10 +85,18 @@ def test_a_set_that_needs_features_or_mirror_images_takes_no_reference_without(s
 
 def test_a_message_holds_a_reference_with_its_mirror_image_and_not_more_than_a_server_takes():
     for dimension in (8, 1024, 32_768):
-        rows = rows_at_once(dimension)
-        assert rows >= 2
-        assert rows % 2 == 0
-        assert rows * (MAX_TEXT + 4 * dimension) < 64 * 1024 * 1024
+        vector = (1.0,) + (0.0,) * (dimension - 1)
+        full = Part(vector, bytes(MAX_FEATURES))
+        known = [
+            Reference(f"{i}", "ü" * 512, vector, full.features, full, extra={"x": "y" * 60_000}) for i in range(300)
+        ]
+        sent = list(messages(known, 7))
+        assert [row["id"] for rows in sent for row in rows] == [f"{i}{part}" for i in range(300) for part in ("", "~m")]
+        assert {rows[0]["part"] for rows in sent} == {""}
+        assert max(len(rows) for rows in sent) <= 500
+        weights = [sum(len(row["features"]) + 1024 + 4 * dimension + 60_000 for row in rows) for rows in sent]
+        assert 20 * 1024 * 1024 < weights[0] < 64 * 1024 * 1024
+        assert {row["version"] for rows in sent for row in rows} == {7}
 
 
 @pytest.mark.parametrize("bad", ["", "1st", "with space", "dash-ed", "x" * 65, "ümlaut", "a/b"])

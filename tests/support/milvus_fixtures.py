@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 from run import missing
 
+from embedding.local.features import pack
+from embedding.local.keypoints import DESCRIPTOR_BYTES, Keypoints
 from harness.milvus_server import NoMilvus, milvus_server
-from reference_sets.model import Kind, Reference, ReferenceSet, Seen, Thresholds
+from reference_sets.model import Kind, Part, Reference, ReferenceSet, Thresholds
 
 FINGERPRINT = "test:0123456789abcdef"
 DIMENSION = 8
@@ -44,10 +46,17 @@ def references(vectors: np.ndarray, prefix: str = "ref") -> list[Reference]:
     return [Reference(f"{prefix}-{i}", f"label {i}", tuple(row.tolist())) for i, row in enumerate(vectors)]
 
 
+def features(text: str) -> bytes:
+    """Features of a picture that has one keypoint, whose descriptor begins with the text's first 32 bytes."""
+    found = np.zeros(1, np.float32)
+    descriptor = np.frombuffer(text.encode()[:DESCRIPTOR_BYTES].ljust(DESCRIPTOR_BYTES), np.uint8).reshape(1, -1)
+    return pack(Keypoints(np.zeros((1, 2), np.float32), descriptor, found, found + 0.5, 1.0, 0.75))
+
+
 def mirrored(known: list[Reference]) -> list[Reference]:
     """The same with features, and with a mirror image whose vector runs backwards."""
     return [
-        replace(one, features=b"of " + one.id.encode(), mirror=Seen(one.vector[::-1], b"mirror of " + one.id.encode()))
+        replace(one, features=features(f"of {one.id}"), mirror=Part(one.vector[::-1], features(f"mirror of {one.id}")))
         for one in known
     ]
 

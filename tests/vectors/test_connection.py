@@ -35,7 +35,7 @@ def refusing(status: grpc.StatusCode) -> Iterator[str]:
         server.stop(None).wait()
 
 
-def test_a_wrong_token_is_one_sentence_with_the_mend_and_is_not_tried_again():
+def test_a_wrong_token_is_one_sentence_with_the_fix_and_is_not_tried_again():
     told: list[str | None] = []
     with refusing(grpc.StatusCode.UNAUTHENTICATED) as uri:
         with pytest.raises(StoreError, match=r"refuses milvus\.token; set the right VIGILENS_MILVUS__TOKEN") as caught:

@@ -1,14 +1,14 @@
-"""Milvus Lite's searches read what is asked for; what they find is the same. On real files."""
+"""Milvus Lite's searches and queries read the fields they need; what they find is the same. On real files."""
 
 import numpy as np
 import pytest
-from milvus_fixtures import make_set, mirrored, references, unit
+from milvus_fixtures import features, make_set, mirrored, references, unit
 from milvus_lite.engine import collection
 from milvus_lite.storage.segment import Segment
 
 from reference_sets.model import Mirrored, Verify
 from reference_sets.store import Store
-from vectors import lite_patch as lite_rows
+from vectors import lite_patch
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def store(tmp_path):
 def test_a_search_finds_what_milvus_lite_itself_finds_with_whole_rows(store, monkeypatch):
     queries = np.concatenate([unit(30, 1), unit(20, 3)])
     narrow = store.search("alpha", queries, 40)
-    monkeypatch.setattr(collection, "execute_search_with_index", lite_rows._search_whole)
+    monkeypatch.setattr(collection, "execute_search_with_index", lite_patch._search_whole)
     assert narrow == store.search("alpha", queries, 40)
     assert {len(found) for found in narrow} == {40}
     assert narrow[8][0].label == "label 8"
@@ -41,18 +41,40 @@ def test_a_search_makes_no_row_whole(store, monkeypatch):
     assert (nearest.id, nearest.label, nearest.mirrored) == ("ref-3", "label 3", False)
 
 
+def test_counting_and_asking_for_ids_make_no_row_whole_and_find_what_milvus_lite_finds(store, monkeypatch):
+    counts = [store._database.count("alpha", each) for each in ("", 'part == ""', "mirrored == true", "version > 2")]
+    assert counts == [638, 319, 319, 40]
+    ids = store.labelled("alpha", "label 3", "label 7")
+    assert ids == {"ref-3", "later-3", "later-7"}
+
+    def whole(_segment, _row):
+        raise AssertionError("the vector and the keypoints are not needed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Segment, "row_to_dict", whole)
+        assert store.count("alpha") == 319
+        assert store.labelled("alpha", "label 3", "label 7") == ids
+    monkeypatch.setattr(collection.Collection, "query", lite_patch._query_whole)
+    assert [store._database.count("alpha", each) for each in ('part == ""', "version > 2")] == [319, 40]
+
+
 def test_what_is_read_by_its_id_is_whole(store):
     (nearest,) = store.search("alpha", unit(4, 1)[3:], 1)[0]
-    assert store.features("alpha", [nearest]) == {("ref-3", False): b"of ref-3"}
+    assert store.features("alpha", [nearest]) == {("ref-3", False): features("of ref-3")}
     known = {one.id: one for one in store.references("alpha")}
     assert known["ref-3"].vector == tuple(unit(4, 1)[3].tolist())
 
 
-def test_a_milvus_lite_without_that_function_searches_as_it_does(monkeypatch):
-    before = collection.execute_search_with_index
-    monkeypatch.setattr(lite_rows, "_search_whole", None)
-    monkeypatch.delattr(collection, "execute_search_with_index")
-    lite_rows.read_less()
-    assert not hasattr(collection, "execute_search_with_index")
+@pytest.mark.parametrize(
+    ("whole", "function"),
+    [("_search_whole", "execute_search_with_index"), ("_assemble_whole", "assemble_candidates")],
+)
+def test_a_milvus_lite_without_that_function_works_as_it_does(monkeypatch, whole, function):
+    lite_patch.read_less()
+    before = getattr(collection, function)
+    monkeypatch.setattr(lite_patch, whole, None)
+    monkeypatch.delattr(collection, function)
+    lite_patch.read_less()
+    assert not hasattr(collection, function)
     monkeypatch.undo()
-    assert collection.execute_search_with_index is before
+    assert getattr(collection, function) is before

@@ -13,7 +13,7 @@ from reference_sets.store import Store, StoreError
 from vectors.lite_server import LiteServer, is_loopback, lite_server, serving
 
 
-def test_a_file_that_another_process_holds_is_one_sentence_with_the_mend(tmp_path: Path):
+def test_a_file_that_another_process_holds_is_one_sentence_with_the_fix(tmp_path: Path):
     with lite_server(tmp_path / "sets.db"):
         with pytest.raises(StoreError, match=r"is in use by another process; .*`vigilens milvus`"):
             Store(str(tmp_path / "sets.db"))
@@ -105,4 +105,4 @@ def test_a_torn_index_is_rebuilt_and_no_row_is_lost(tmp_path: Path, caplog: pyte
     with Store(str(path)) as store:
         assert [found[0].id for found in store.search("alpha", vectors, 1)] == [f"ref-{i}" for i in range(300)]
         assert store.count("alpha") == 300
-    assert "the index of the set alpha is damaged and is built again; no row is lost" in caplog.text
+    assert "the index of the collection alpha is damaged and is built again; no row is lost" in caplog.text

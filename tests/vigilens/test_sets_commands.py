@@ -1,23 +1,31 @@
-"""`vigilens sets …` and `vigilens milvus` as an operator uses them."""
+"""`vigilens sets …` as an operator uses it."""
 
 import json
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
+import termios
+import unicodedata
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from detailed import detailed
+from milvus_fixtures import references, unit
 from PIL import Image
 
-from harness.ports import free_ports
 from reference_sets.defaults import completed, defaults
 from reference_sets.model import CheckThresholds, Mirrored, Thresholds, Verify
 from reference_sets.store import Store
+from vectors.database import Database
 from vigilens.cli import main
+from vigilens.commands.sets_tables import HEADINGS
 
 
 @pytest.fixture
@@ -55,7 +63,7 @@ def test_a_set_is_made_filled_listed_shown_changed_and_dropped(sets, pictures: P
     (listed,) = json.loads(sets("list", "--json").stdout)
     assert (listed["name"], listed["references"], listed["review"], listed["block"]) == ("spam", 3, 0.5, 0.7578125)
     assert listed["encoder"].startswith("pdq:")
-    assert "spam" in sets("list").stdout
+    assert sets("list").stdout == f"spam\tharmful\tads\t40\t0.5000\t0.7578\toff\toff\t3\t2\t{listed['encoder']}\n"
     assert sets("thresholds", "spam", "--review", "0.7").exit_code == 0
     assert json.loads(sets("show", "spam", "--json").stdout)["review"] == 0.7
     assert sets("drop", "spam", answer="n\n").exit_code == 1
@@ -80,6 +88,10 @@ def test_the_check_and_mirrored_copies_are_chosen_shown_and_changed(sets, pictur
     assert (listed["check_review"], listed["check_block"], listed["review"]) == (0.1, 0.2, 0.5)
     assert sets("thresholds", "memes", "--check-review", "0.3").exit_code == 2
     assert sets("create", "other", "--check-review", "0").exit_code == 2
+    for words in (("create", "other"), ("thresholds", "memes"), ("edit", "memes")):
+        refused = sets(*words, "--check-review", "0.3", "--check-block", "0.92")
+        assert refused.exit_code == 2
+        assert "at most 0.914, which an identical picture reaches" in refused.stderr
     sets("create", "plain")
     facts = json.loads(sets("show", "plain", "--json").stdout)
     assert (facts["verify"], facts["mirrored"]) == ("off", "off")
@@ -112,6 +124,126 @@ def test_references_are_removed_by_id_by_label_and_by_picture(sets, pictures: Pa
     assert sets("remove", "spam").exit_code == 2
 
 
+@pytest.mark.parametrize("what", [("--label", "nobody's"), ("--id", "it's"), ("picture.png",)])
+def test_removing_nothing_is_an_error(sets, pictures: Path, tmp_path: Path, what):
+    (tmp_path / "picture.png").write_bytes(b"no reference")
+    sets("create", "spam")
+    sets("add", "spam", str(pictures))
+    nothing = sets("remove", "spam", *what, "--yes")
+    assert (nothing.exit_code, nothing.stdout) == (1, "")
+    assert "nothing is removed: spam has no reference with such an id, label or picture" in nothing.stderr
+
+
+@pytest.mark.parametrize(("added", "removed"), [("NFC", "NFD"), ("NFD", "NFC"), ("NFD", "NFD")])
+def test_a_label_is_found_however_its_accents_are_spelled(sets, pictures: Path, added, removed):
+    sets("create", "spam")
+    sets("add", "spam", str(pictures / "0.png"), "--label", unicodedata.normalize(added, "café"))
+    assert "1 removed" in sets("remove", "spam", "--label", unicodedata.normalize(removed, "café"), "--yes").stdout
+
+
+def test_all_references_with_a_label_are_removed_however_many_there_are(sets, monkeypatch: pytest.MonkeyPatch):
+    sets("create", "spam")
+    same = [replace(one, label="same") for one in references(unit(600, 1, dimension=256))]
+    with Store(os.environ["VIGILENS_MILVUS__URI"]) as store:
+        store.upsert("spam", same)
+    monkeypatch.setattr("vectors.database.MAX_QUERIES", 100)  # 16,384 in earnest
+    assert "spam: 600 removed" in sets("remove", "spam", "--label", "same", "--yes").stdout
+
+
+def test_a_set_is_edited_and_what_is_not_given_stays(sets):
+    sets("create", "spam", "--note", "first")
+    edited = sets("edit", "spam", "--kind", "allow", "--severity", "0", "--review", "0.6", "--check-block", "0.7")
+    assert "spam: kind, severity, thresholds, check changed, version 2" in edited.stdout
+    facts = json.loads(sets("show", "spam", "--json").stdout)
+    assert (facts["kind"], facts["severity"], facts["note"], facts["category"]) == ("allow", 0, "first", "spam")
+    assert (facts["review"], facts["block"], facts["check_review"], facts["check_block"]) == (0.6, 0.7578125, 0.3, 0.7)
+    sets("edit", "spam", "--note", "", "--category", "ads", "--verify", "supports", "--mirrored", "queried")
+    facts = json.loads(sets("show", "spam", "--json").stdout)
+    assert (facts["note"], facts["category"], facts["verify"], facts["mirrored"]) == ("", "ads", "supports", "queried")
+    assert sets("edit", "spam").exit_code == 2
+    assert "no set named nowhere" in sets("edit", "nowhere", "--note", "x").stderr
+
+
+def test_a_damaged_set_is_listed_with_its_error_beside_the_others_and_repaired_as_it_says(sets):
+    sets("create", "alpha")
+    sets("create", "beta")
+    with Database(os.environ["VIGILENS_MILVUS__URI"]) as database:
+        database.alter("beta", {"vigilens.severity": "9999", "vigilens.block": "high"})
+    listed = sets("list")
+    assert (listed.exit_code, [line.split("\t")[:2] for line in listed.stdout.splitlines()]) == (
+        1,
+        [["alpha", "harmful"], ["beta", "unreadable"]],
+    )
+    assert 'set beta is damaged: severity is "9999"' in listed.stderr
+    assert [facts["name"] for facts in json.loads(sets("list", "--json").stdout)] == ["alpha", "beta"]
+    for command in (("show", "beta"), ("export", "beta", "beta.parquet")):
+        assert "`vigilens sets edit beta --severity …`" in sets(*command).stderr
+    next_one = sets("edit", "beta", "--severity", "40")
+    assert "`vigilens sets thresholds beta --review R --block B`" in next_one.stderr
+    assert sets("thresholds", "beta", "--review", "0.5", "--block", "0.75").exit_code == 0
+    assert json.loads(sets("show", "beta", "--json").stdout)["severity"] == 40
+
+
+def test_a_set_of_another_encoder_than_those_that_are_there_is_made_with_a_warning(sets, monkeypatch):
+    assert sets("create", "alpha").stderr == ""
+    assert sets("create", "beta").stderr == ""
+    monkeypatch.setenv("VIGILENS_ENCODER__NAME", "words")
+    made = sets("create", "gamma")
+    assert made.exit_code == 0
+    assert "warning: gamma is for the encoder words:" in made.stderr
+    assert "alpha (pdq:" in made.stderr
+    assert "beta (pdq:" in made.stderr
+    assert "sets.use" in made.stderr
+
+
+def listing(columns: int) -> list[str]:
+    """`sets list` on a terminal of so many columns."""
+    main_end, command_end = pty.openpty()
+    termios.tcsetwinsize(command_end, (40, columns))
+    command = [sys.executable, "-m", "vigilens.cli", "sets", "list"]
+    environment = {key: value for key, value in os.environ.items() if key not in {"COLUMNS", "NO_COLOR"}}
+    with subprocess.Popen(command, stdout=command_end, env={**environment, "TERM": "xterm"}) as process:
+        os.close(command_end)
+        said = b""
+        with suppress(OSError):  # the terminal's end
+            while part := os.read(main_end, 4096):
+                said += part
+    os.close(main_end)
+    assert process.returncode == 0
+    return re.sub(r"\x1b\[[0-9;]*m", "", said.decode()).splitlines()
+
+
+def test_the_list_fits_into_a_terminal_of_80_columns_and_wraps_nothing(sets):
+    sets("create", "spam_of_the_year_2024", "--category", "advertisements", "--verify", "required")
+    sets("create", "plain", "--severity", "100")
+    narrow, wide = listing(80), listing(200)
+    assert len(narrow) == len(wide) == 3
+    assert max(map(len, narrow)) <= 80
+    assert wide[0].split() == list(HEADINGS)
+    assert {"set", "kind", "review", "block", "references"} < set(narrow[0].split())
+    assert "spam_of_the_year_2024  harmful" in narrow[2]
+    assert "0.7578" in narrow[2]
+
+
+def test_ctrl_c_says_how_far_the_adding_got(sets, pictures: Path, monkeypatch: pytest.MonkeyPatch):
+    sets("create", "spam")
+    upsert = Store.upsert
+
+    def interrupted(*arguments) -> None:
+        upsert(*arguments)
+        monkeypatch.setattr("reference_sets.add.look", stop)
+
+    def stop(*_):
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("reference_sets.add.ENCODE_AT_ONCE", 2)
+    monkeypatch.setattr(Store, "upsert", interrupted)
+    stopped = sets("add", "spam", str(pictures))
+    assert stopped.exit_code == 130
+    assert "spam: 2 added, 0 known already, 0 refused of 4 files" in stopped.stdout
+    assert "interrupted: 2 of the files are in; the same command goes on from there" in stopped.stderr
+
+
 def test_a_set_is_exported_and_imported_under_another_name(sets, pictures: Path, tmp_path: Path):
     sets("create", "spam")
     sets("add", "spam", str(pictures))
@@ -120,6 +252,9 @@ def test_a_set_is_exported_and_imported_under_another_name(sets, pictures: Path,
     assert sets("export", "spam", file, answer="n\n").exit_code == 1
     assert "copy: 3 references in a new set" in sets("import", file, "--name", "copy").stdout
     assert "copy: 3 references added or replaced" in sets("import", file, "--name", "copy").stdout
+    csv = sets("export", "spam", str(tmp_path / "spam.csv"))
+    assert (csv.exit_code, "let its name end in .parquet" in csv.stderr) == (1, True)
+    assert not (tmp_path / "spam.csv").exists()
 
 
 def test_when_no_file_becomes_a_reference_the_exit_code_says_so(sets, pictures: Path):
@@ -139,22 +274,6 @@ def test_mistakes_are_one_sentence_and_no_traceback(sets, pictures: Path):
 @pytest.mark.parametrize("words", [["milvus"], ["sets"], *(["sets", w] for w in ("create", "add", "remove"))])
 def test_help_teaches_with_an_example(words: list[str]):
     assert "Example:" in CliRunner().invoke(main, [*words, "--help"]).stdout
-
-
-def test_vigilens_milvus_serves_until_it_is_told_to_stop(tmp_path: Path):
-    (port,) = free_ports(1)
-    command = [sys.executable, "-m", "vigilens.cli", "milvus", "--data", str(tmp_path / "sets.db"), "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout.readline().strip() == f"http://127.0.0.1:{port}"
-            with Store(f"http://127.0.0.1:{port}") as store:
-                assert store.sets() == ()
-            second = subprocess.run(command, capture_output=True, text=True, check=False)
-            assert (second.returncode, second.stdout) == (1, "")
-            assert "cannot be listened on" in second.stderr
-        finally:
-            process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
 
 
 def test_a_set_of_the_default_encoder_checks_and_stores_mirror_images_without_a_word(sets, pictures: Path, monkeypatch):

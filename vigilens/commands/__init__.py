@@ -3,8 +3,8 @@
 demo         `vigilens demo`: the guided tour
 check        `vigilens check`: every part tried, one line each
 sets         `vigilens sets …`: make, fill, show and change sets
-sets_create  of these, `create` and `thresholds`
-sets_tables  sets as tables and as JSON
+sets_create  of these, `create`, `edit` and `thresholds`
+sets_tables  sets as tables, lines and JSON
 scan         `vigilens scan`: files judged without Kafka
 scan_output  its table, lines, CSV and JSON
 run          `vigilens run`: the service

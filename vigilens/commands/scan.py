@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections import Counter
+from collections import ChainMap, Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -161,7 +161,9 @@ def explained(parts: Parts, image: "Image", verdict: "Verdict", references: Path
         return page(verdict, None, (), {})
     searcher = wiring.searcher(parts.settings, parts.store)
     sets = explain(pixels, verdict, encoder=parts.encoder, searcher=searcher, store=parts.store)
-    files = files_of(references, [one.near.id for one in sets if one.near]) if references else {}
+    near = [(one.result.set, one.near.id) for one in sets if one.near] if references else []
+    digests = [parts.store.digests(name, [id_]) for name, id_ in near]
+    files = files_of(references, dict(ChainMap(*digests))) if references else {}
     shown = {id_: pixels_of(parts.settings, File(str(file.absolute()))) for id_, file in files.items()}
     return page(verdict, pixels, sets, {id_: pixels for id_, pixels in shown.items() if pixels is not None})
 

@@ -2,14 +2,15 @@
 
 # ruff: noqa: PLC0415 (pymilvus, encoders and tables are imported by the commands that need them, not for --help)
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from vigilens.commands.sets_create import create, thresholds
+from vigilens.commands.sets_create import create, edit, thresholds
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     Load = Callable[[], Settings]
 
+_FORMS: "tuple[Literal['NFC', 'NFD'], ...]" = ("NFC", "NFD")
 yes = click.option("--yes", is_flag=True, help="Do not ask.")
 json_option = click.option("--json", "as_json", is_flag=True, help="For programs.")
 
@@ -33,7 +35,7 @@ def _opened(load: "Load") -> "Iterator[Store]":
 def command() -> None:
     """Make, fill, show and change the sets of known pictures.
 
-    A set holds vectors and labels, never pictures. The service sees a change within sets.refresh_s.
+    A set holds vectors and labels, never pictures. The service follows a change within sets.refresh_s.
 
     \b
     Example:
@@ -44,6 +46,7 @@ def command() -> None:
 
 
 command.add_command(create)
+command.add_command(edit)
 command.add_command(thresholds)
 
 
@@ -51,11 +54,21 @@ command.add_command(thresholds)
 @json_option
 @click.pass_obj
 def list_(load: "Load", *, as_json: bool) -> None:
-    """All sets of the database."""
+    """All sets of the database: a table on a terminal, tab-separated lines in a pipe.
+
+    The columns of a line are set, kind, category, severity, review, block, check, mirrored, references, version and
+    encoder. A terminal that is too narrow for all shows fewer; `vigilens sets show` has all of a set.
+
+    Exit code 1 if one of them cannot be read; stderr says why.
+    """
     from vigilens.commands.sets_tables import print_list
 
     with _opened(load) as store:
-        print_list([(known, store.count(known.name)) for known in store.sets()], as_json=as_json)
+        listing = store.listing()
+        counted = [(known, store.count(known.name)) for known in listing.sets]
+    print_list(counted, listing.unreadable, as_json=as_json)
+    if listing.unreadable:
+        raise click.exceptions.Exit(1)
 
 
 @command.command()
@@ -81,14 +94,15 @@ def add(load: "Load", *, name: str, paths: tuple[Path, ...], label: str) -> None
     The same picture with the same label is one reference, so an interrupted run is just run again. Files that are no
     readable picture, or have too little detail to be told from others, are named on stderr with the reason.
 
-    Exit code 0 if every file, or at least one, is in the set now; 1 if files were given and none is.
+    Exit code 0 if at least one of the files is in the set now; 1 if files were given and none is; 130 after Ctrl-C.
 
     \b
     Example:
       vigilens sets add spam ~/pictures/spam
       vigilens sets add spam case-4711.jpg --label 4711
     """
-    from reference_sets.add import Limits, find, gather
+    from reference_sets.add import Interrupted, Limits, gather
+    from reference_sets.files import find
     from vigilens import wiring
     from vigilens.commands.sets_tables import print_gathered
 
@@ -99,8 +113,12 @@ def add(load: "Load", *, name: str, paths: tuple[Path, ...], label: str) -> None
         described = store.describe(name)
         _fits(encoder.fingerprint, described.encoder, name)
         limits = Limits(settings.images.max_bytes, settings.images.max_pixels, settings.images.reduce_jpegs)
-        with _progress(len(files)) as advance:
-            gathered = gather(store, name, encoder, files, limits=limits, progress=advance)
+        try:
+            with _progress(len(files)) as advance:
+                gathered = gather(store, name, encoder, files, limits=limits, progress=advance)
+        except Interrupted as interrupt:
+            print_gathered(described, interrupt.so_far, interrupted=True)
+            raise click.exceptions.Exit(128 + signal.SIGINT) from None
     print_gathered(described, gathered)
     if gathered.files and len(gathered.refused) == gathered.files:
         raise click.exceptions.Exit(1)
@@ -139,6 +157,8 @@ def remove(  # noqa: PLR0913 (click's way)
 ) -> None:
     """Remove references by id, by label, or by the picture itself (whatever its label).
 
+    Exit code 1 if there is none to be removed.
+
     \b
     Example:
       vigilens sets remove spam --label 4711
@@ -146,21 +166,23 @@ def remove(  # noqa: PLR0913 (click's way)
     """
     if not (pictures or ids or labels):
         raise click.UsageError("say what to remove: --id, --label, or pictures")
-    with _opened(load) as store:
-        wanted = store.known(name, ids).union(*(store.labelled(name, label) for label in labels))
-        if pictures:
-            wanted |= _same_content(store, name, pictures)
-        if wanted and not yes:
-            click.confirm(f"Remove {len(wanted)} of the {store.count(name)} references of {name}?", abort=True)
-        click.echo(f"{name}: {store.delete(name, sorted(wanted))} removed")
-
-
-def _same_content(store: "Store", name: str, pictures: tuple[Path, ...]) -> set[str]:
-    """Ids of the references made of exactly these bytes: an id begins with their digest."""
     import hashlib
+    import unicodedata
 
     digests = {hashlib.sha256(picture.read_bytes()).hexdigest() for picture in pictures}
-    return {known.id for known in store.references(name) if known.id.partition("-")[0] in digests}
+    # An accent can be a letter's own or a sign after it, as file systems like it; both look the same.
+    spellings = {each for label in labels for each in (label, *(unicodedata.normalize(f, label) for f in _FORMS))}
+    with _opened(load) as store:
+        known, labelled = store.known(name, ids), store.labelled(name, *spellings)
+        wanted = sorted(known | labelled | store.made_of(name, *digests))
+        if not wanted:
+            raise click.ClickException(
+                f"nothing is removed: {name} has no reference with such an id, label or picture; labels and ids are "
+                "in the verdicts and in `vigilens sets export`"
+            )
+        if not yes:
+            click.confirm(f"Remove {len(wanted)} of the {store.count(name)} references of {name}?", abort=True)
+        click.echo(f"{name}: {store.delete(name, wanted)} removed")
 
 
 @command.command("export", short_help="Write a set to a Parquet file.")
@@ -172,6 +194,7 @@ def export(load: "Load", *, name: str, file: Path, yes: bool) -> None:
     """Write a set to a Parquet FILE: ids, labels, vectors, and the set's description. Asks before it overwrites."""
     from reference_sets import parquet as exchange
 
+    exchange.check_name(file)
     if file.exists() and not yes:
         click.confirm(f"{file} exists. Overwrite it?", abort=True)
     with _opened(load) as store, _progress(store.count(name)) as advance:

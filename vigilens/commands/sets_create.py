@@ -1,43 +1,56 @@
-"""`vigilens sets create` and `vigilens sets thresholds`: what describes a set, and how its matches are decided."""
+"""`vigilens sets create`, `edit` and `thresholds`: what describes a set, and how its matches are decided."""
 
 # ruff: noqa: PLC0415 (pymilvus and encoders are imported by the commands that need them, not for --help)
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from reference_sets.model import Changes, CheckThresholds, Kind, Mirrored, Thresholds, Verify
 
 if TYPE_CHECKING:
     from config.settings import Settings
     from reference_sets.defaults import Defaults
-    from reference_sets.model import CheckThresholds, Thresholds
+    from reference_sets.model import ReferenceSet
+    from reference_sets.store import Store
 
     Load = Callable[[], Settings]
 
-KINDS = ("harmful", "allow", "reference")
-VERIFY = ("required", "supports", "off")
-MIRRORED = ("stored", "queried", "off")
+T = TypeVar("T", bound=Callable[..., Any])
 
-review_option = click.option("--review", type=click.FloatRange(-1, 1), help="Cosine from which a person is to look.")
-block_option = click.option("--block", type=click.FloatRange(-1, 1), help="Cosine from which a match blocks.")
+
+def _one_of(kind: type[StrEnum]) -> click.Choice[str]:
+    return click.Choice([each.value for each in kind])
+
+
+_cosine = click.FloatRange(-1, 1)
 _share = click.FloatRange(0, 1, min_open=True)
-check_review_option = click.option("--check-review", type=_share, help="Score of the check for a person to look.")
-check_block_option = click.option("--check-block", type=_share, help="Score of the check from which a match blocks.")
+_OPTIONS = (
+    click.option("--review", type=_cosine, help="Cosine from which a person is to look."),
+    click.option("--block", type=_cosine, help="Cosine from which a match blocks."),
+    click.option("--check-review", type=_share, help="Score of the check for a person to look."),
+    click.option("--check-block", type=_share, help="Score of the check from which a match blocks."),
+)
+
+
+def _with_thresholds(command: T) -> T:
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
 
 
 @click.command()
 @click.argument("name")
-@click.option("--kind", type=click.Choice(KINDS), default="harmful", show_default=True, help="What a match means.")
+@click.option("--kind", type=_one_of(Kind), default="harmful", show_default=True, help="What a match means.")
 @click.option("--category", default="", help="Your word for what the set holds. Without it the set's name.")
 @click.option("--severity", type=click.IntRange(0, 100), default=50, show_default=True, help="100 is worst.")
-@review_option
-@block_option
-@click.option("--verify", type=click.Choice(VERIFY), help="What the geometric check decides; see above.")
-@check_review_option
-@check_block_option
-@click.option("--mirrored", type=click.Choice(MIRRORED), help="How mirrored copies are found; see above.")
+@click.option("--verify", type=_one_of(Verify), help="What the geometric check decides; see above.")
+@click.option("--mirrored", type=_one_of(Mirrored), help="How mirrored copies are found; see above.")
 @click.option("--note", default="", help="Where the pictures and thresholds come from.")
+@_with_thresholds
 @click.pass_obj
 def create(  # noqa: PLR0913 (one for each fact)
     load: "Load",
@@ -46,17 +59,17 @@ def create(  # noqa: PLR0913 (one for each fact)
     kind: str,
     category: str,
     severity: int,
-    review: float | None,
-    block: float | None,
     verify: str | None,
-    check_review: float | None,
-    check_block: float | None,
     mirrored: str | None,
     note: str,
+    review: float | None,
+    block: float | None,
+    check_review: float | None,
+    check_block: float | None,
 ) -> None:
     """Make an empty set for the encoder of the settings.
 
-    What is not said follows from the encoder:
+    What is not given follows from the encoder:
 
     \b
       words   --verify required --mirrored stored
@@ -64,9 +77,9 @@ def create(  # noqa: PLR0913 (one for each fact)
       others  --verify off --mirrored off; --review and --block must be given: measure them on your own pictures
 
     The geometric check lays the known picture over the new one, corner by corner. It finds crops, memes, collages and
-    turned copies, and says where the known picture sits. required: only what passes matches. supports: similarity
+    turned copies, and says where the known picture is. required: only what passes matches. supports: similarity
     decides, and a passed check can raise the level. off: no check. With a check each reference keeps 17 KB of corners;
-    the scores from which it counts, 0 to 1, have measured defaults.
+    the scores from which it counts, 0 to 0.914, have measured defaults.
 
     Mirrored copies look new to most encoders and to the check. stored: each reference is kept mirrored too, which takes
     twice the memory and no time. queried: each picture is looked at mirrored too, which takes about twice the time
@@ -77,36 +90,43 @@ def create(  # noqa: PLR0913 (one for each fact)
       vigilens sets create spam --category spam --severity 40
       vigilens sets create mistaken --kind allow --check-review 0.6 --note "confirmed false alarms"
     """
-    from embedding.probe import probe_vector
-    from reference_sets.defaults import defaults
-    from reference_sets.model import Kind, Mirrored, ReferenceSet, Verify
+    from reference_sets.defaults import defaults, new_set
     from vigilens import wiring
 
-    encoder = wiring.encoder(load())
+    settings = load()
+    encoder = wiring.encoder(settings)
     usual = defaults(encoder.name)
-    described = ReferenceSet(
-        name=name,
+    described = new_set(
+        encoder,
+        name,
         kind=Kind(kind),
-        category=category or name,
+        category=category,
         severity=severity,
         thresholds=_similarity(usual, encoder.name, review, block),
-        encoder=encoder.fingerprint,
-        dimension=encoder.dimension,
-        version=1,
-        probe=tuple(probe_vector(encoder).tolist()),
-        note=note,
-        verify=Verify(verify) if verify else usual.verify,
+        verify=Verify(verify) if verify else None,
         check=_check(usual, check_review, check_block),
-        mirrored=Mirrored(mirrored) if mirrored else usual.mirrored,
+        mirrored=Mirrored(mirrored) if mirrored else None,
+        note=note,
     )
-    with wiring.store(load()) as store:
+    with wiring.store(settings) as store:
         store.create(described)
+        _warn(store, described)
     click.echo(f"{name} is made; fill it with `vigilens sets add {name} PATH…`")
+
+
+def _warn(store: "Store", made: "ReferenceSet") -> None:
+    """A service judges with one encoder."""
+    others = [f"{known.name} ({known.encoder})" for known in store.listing().sets if known.encoder != made.encoder]
+    if others:
+        click.echo(
+            f"warning: {made.name} is for the encoder {made.encoder}, and these sets are for another: "
+            f"{', '.join(others)}. Name the sets that a service is to use in its sets.use",
+            err=True,
+        )
 
 
 def _similarity(usual: "Defaults", encoder: str, review: float | None, block: float | None) -> "Thresholds":
     from reference_sets.defaults import completed
-    from reference_sets.model import Thresholds
 
     if usual.thresholds:
         review, block = completed(usual.thresholds, review, block)
@@ -118,7 +138,6 @@ def _similarity(usual: "Defaults", encoder: str, review: float | None, block: fl
 
 def _check(usual: "Defaults", review: float | None, block: float | None) -> "CheckThresholds":
     from reference_sets.defaults import completed
-    from reference_sets.model import CheckThresholds
 
     with _as_usage():
         return CheckThresholds(*completed(usual.check, review, block))
@@ -133,12 +152,88 @@ def _as_usage() -> Iterator[None]:
         raise click.UsageError(str(error)) from error
 
 
+@click.command(short_help="Change what describes a set.")
+@click.argument("name")
+@click.option("--kind", type=_one_of(Kind), help="What a match means.")
+@click.option("--category", help="Your word for what the set holds.")
+@click.option("--severity", type=click.IntRange(0, 100), help="100 is worst.")
+@click.option("--verify", type=_one_of(Verify), help="What the geometric check decides.")
+@click.option("--mirrored", type=_one_of(Mirrored), help="How mirrored copies are found.")
+@click.option("--note", help="Where the pictures and thresholds come from.")
+@_with_thresholds
+@click.pass_obj
+def edit(  # noqa: PLR0913 (click's way)
+    load: "Load",
+    *,
+    name: str,
+    kind: str | None,
+    category: str | None,
+    severity: int | None,
+    verify: str | None,
+    mirrored: str | None,
+    note: str | None,
+    review: float | None,
+    block: float | None,
+    check_review: float | None,
+    check_block: float | None,
+) -> None:
+    """Change what describes a set; what is not given stays. A running service follows.
+
+    It also repairs a description that is damaged, one value after the other.
+
+    \b
+    Example:
+      vigilens sets edit spam --severity 80 --note "case 17 and later"
+      vigilens sets edit spam --kind reference
+    """
+    from vigilens import wiring
+
+    changes = Changes()
+    if kind is not None:
+        changes["kind"] = Kind(kind)
+    if category is not None:
+        changes["category"] = category
+    if severity is not None:
+        changes["severity"] = severity
+    if verify is not None:
+        changes["verify"] = Verify(verify)
+    if mirrored is not None:
+        changes["mirrored"] = Mirrored(mirrored)
+    if note is not None:
+        changes["note"] = note
+    with wiring.store(load()) as store:
+        changes.update(_thresholds(store, name, (review, block), (check_review, check_block)))
+        if not changes:
+            raise click.UsageError("give what is to be changed: see `vigilens sets edit --help`")
+        new = store.change(name, **changes)
+    click.echo(f"{name}: {', '.join(changes)} changed, version {new.version}")
+
+
+_Pair = tuple[float | None, float | None]
+
+
+def _thresholds(store: "Store", name: str, similarity: _Pair, check: _Pair) -> Changes:
+    """The thresholds that are given; one of a pair with the other as it is. Two of a pair need nothing of the set."""
+    changes = Changes()
+    with _as_usage():
+        if similarity != (None, None):
+            changes["thresholds"] = Thresholds(*_filled(similarity, lambda: store.describe(name).thresholds))
+        if check != (None, None):
+            changes["check"] = CheckThresholds(*_filled(check, lambda: store.describe(name).check))
+    return changes
+
+
+def _filled(given: _Pair, known: "Callable[[], Thresholds | CheckThresholds]") -> tuple[float, float]:
+    review, block = given
+    if review is None or block is None:
+        now = known()
+        return now.review if review is None else review, now.block if block is None else block
+    return review, block
+
+
 @click.command()
 @click.argument("name")
-@review_option
-@block_option
-@check_review_option
-@check_block_option
+@_with_thresholds
 @click.pass_obj
 def thresholds(  # noqa: PLR0913 (click's way)
     load: "Load",
@@ -156,19 +251,14 @@ def thresholds(  # noqa: PLR0913 (click's way)
       vigilens sets thresholds spam --check-review 0.4
       vigilens sets thresholds spam --check-review 0.35 --check-block 0.6
     """
-    from dataclasses import replace
-
     from vigilens import wiring
 
-    given = {"review": review, "block": block}, {"review": check_review, "block": check_block}
-    changes = [{key: value for key, value in part.items() if value is not None} for part in given]
-    if not any(changes):
-        raise click.UsageError("give --review, --block, --check-review or --check-block")
     with wiring.store(load()) as store:
-        now = store.describe(name)
-        with _as_usage():
-            similarity, check = replace(now.thresholds, **changes[0]), replace(now.check, **changes[1])
-        new = store.change(name, thresholds=similarity, check=check)
+        changes = _thresholds(store, name, (review, block), (check_review, check_block))
+        if not changes:
+            raise click.UsageError("give --review, --block, --check-review or --check-block")
+        new = store.change(name, **changes)
+    similarity, check = new.thresholds, new.check
     checked = f"check review {check.review:.4f}, check block {check.block:.4f} (verify {new.verify.value})"
     click.echo(
         f"{name}: review {similarity.review:.4f}, block {similarity.block:.4f}, {checked}, version {new.version}"

@@ -1,6 +1,7 @@
-"""Sets as tables for people and as JSON for programs."""
+"""Sets as tables for people, as lines for pipes, and as JSON for programs."""
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -11,9 +12,26 @@ from rich.table import Table
 from rich.text import Text
 
 from reference_sets.add import Gathered
-from reference_sets.model import ReferenceSet, Verify
+from reference_sets.model import ReferenceSet, UnreadableSet, Verify
 
 SHOWN_REFUSALS = 20
+# The columns of the list in their order, and which are left out first where a line is too short for all of them.
+HEADINGS = (
+    "set",
+    "kind",
+    "category",
+    "severity",
+    "review",
+    "block",
+    "check",
+    "mirrored",
+    "references",
+    "version",
+    "encoder",
+)
+NUMBERS = {"severity", "review", "block", "references", "version"}
+SPARED = ("encoder", "mirrored", "category", "severity", "version", "check")
+GAP = 2  # columns of a terminal between two of the table
 
 
 def facts(known: ReferenceSet, count: int) -> dict[str, Any]:
@@ -23,31 +41,46 @@ def facts(known: ReferenceSet, count: int) -> dict[str, Any]:
     thresholds: dict[str, float] = described.pop("thresholds")
     check: dict[str, float] = described.pop("check")
     checks = {f"check_{level}": value for level, value in check.items()}
-    return {**described, **thresholds, **checks, "references": count}
+    unknown = dict(described.pop("unknown"))
+    return {**unknown, **described, **thresholds, **checks, "references": count}
 
 
-def print_list(sets: Sequence[tuple[ReferenceSet, int]], *, as_json: bool) -> None:
-    """All sets, one row each."""
+def print_list(sets: Sequence[tuple[ReferenceSet, int]], unreadable: Sequence[UnreadableSet], *, as_json: bool) -> None:
+    """All sets, one row each: a table on a terminal, tab-separated lines elsewhere. What cannot be read on stderr."""
     if as_json:
-        click.echo(json.dumps([facts(known, count) for known, count in sets], indent=2, ensure_ascii=False))
+        broken = [{"name": one.name, "error": one.why} for one in unreadable]
+        listed = [facts(known, count) for known, count in sets]
+        click.echo(json.dumps([*listed, *broken], indent=2, ensure_ascii=False))
         return
-    if not sets:
+    if not sets and not unreadable:
         click.echo("there is no set yet; make one with `vigilens sets create NAME`", err=True)
         return
-    table = Table("set", "kind", "category", box=None, pad_edge=False, header_style="bold")
-    for heading in ("severity", "review", "block"):
-        table.add_column(heading, justify="right")
-    table.add_column("check")
-    table.add_column("mirrored")
-    for heading in ("references", "version"):
-        table.add_column(heading, justify="right")
-    table.add_column("encoder")
-    for known, count in sets:
-        levels = (f"{known.thresholds.review:.4f}", f"{known.thresholds.block:.4f}")
-        row = (known.name, known.kind.value, known.category, str(known.severity), *levels, _check(known))
-        rest = (known.mirrored.value, f"{count:,}", str(known.version), known.encoder)
-        table.add_row(*map(Text, (*row, *rest)))
-    Console().print(table)
+    rows = [_row(known, count) for known, count in sets]
+    rows += [{"set": one.name, "kind": "unreadable"} for one in unreadable]
+    if sys.stdout.isatty():
+        _table(rows)
+    else:
+        for row in rows:
+            click.echo("\t".join(_plain(row.get(heading, "")) for heading in HEADINGS))
+    for one in unreadable:
+        click.echo(_plain(one.why), err=True)
+
+
+def _row(known: ReferenceSet, count: int) -> dict[str, str]:
+    cells = (
+        known.name,
+        known.kind.value,
+        known.category,
+        str(known.severity),
+        f"{known.thresholds.review:.4f}",
+        f"{known.thresholds.block:.4f}",
+        _check(known),
+        known.mirrored.value,
+        str(count),
+        str(known.version),
+        known.encoder,
+    )
+    return dict(zip(HEADINGS, cells, strict=True))
 
 
 def _check(known: ReferenceSet) -> str:
@@ -55,6 +88,26 @@ def _check(known: ReferenceSet) -> str:
     if known.verify is Verify.OFF:
         return known.verify.value
     return f"{known.verify.value} {known.check.review:.2f} {known.check.block:.2f}"
+
+
+def _table(rows: Sequence[dict[str, str]]) -> None:
+    """As many columns as fit, none of them wrapped; `sets show` and `--json` have all."""
+    console = Console()
+    widths = {each: max(len(each), *(len(row.get(each, "")) for row in rows)) + GAP for each in HEADINGS}
+    for heading in SPARED:
+        if sum(widths.values()) - GAP > console.width:
+            del widths[heading]
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, GAP, 0, 0))
+    for heading in widths:
+        table.add_column(heading, justify="right" if heading in NUMBERS else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(_plain(row.get(heading, ""))) for heading in widths))
+    console.print(table)
+
+
+def _plain(text: str) -> str:
+    """Without control characters: a category is free text, and a terminal obeys them."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def print_one(known: ReferenceSet, count: int, *, as_json: bool) -> None:
@@ -65,11 +118,12 @@ def print_one(known: ReferenceSet, count: int, *, as_json: bool) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold")
     for key, value in facts(known, count).items():
-        table.add_row(key, Text(str(value)))
+        text = ", ".join(value) if isinstance(value, tuple) else str(value)
+        table.add_row(key, Text(_plain(text)))
     Console().print(table)
 
 
-def print_gathered(known: ReferenceSet, gathered: Gathered) -> None:
+def print_gathered(known: ReferenceSet, gathered: Gathered, *, interrupted: bool = False) -> None:
     """What became of the files; the refused ones on stderr, each with its reason."""
     for one in gathered.refused[:SHOWN_REFUSALS]:
         click.echo(f"{one.path}: {one.why.reason.value}: {one.why.detail}", err=True)
@@ -82,3 +136,6 @@ def print_gathered(known: ReferenceSet, gathered: Gathered) -> None:
     if gathered.uncheckable:
         then = "never match" if known.verify is Verify.REQUIRED else "match by similarity alone"
         click.echo(f"{gathered.uncheckable} of the added have too little detail for the geometric check: they {then}")
+    if interrupted:
+        there = gathered.added + gathered.known
+        click.echo(f"interrupted: {there} of the files are in; the same command goes on from there", err=True)

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,9 +41,9 @@ class Section:
     figures: tuple[tuple[str, str], ...]
 
 
-def files_of(folder: Path, ids: Collection[str]) -> dict[str, Path]:
-    """Id → the reference's own file, if it is below `folder`: an id begins with the SHA-256 of the file's content."""
-    missing = {id_.partition("-")[0] for id_ in ids}
+def files_of(folder: Path, digests: Mapping[str, str]) -> dict[str, Path]:
+    """Id → the reference's own file, of those below a folder; `digests`: id → SHA-256 of that file."""
+    missing = set(digests.values())
     found: dict[str, Path] = {}
     for file in (Path(place, name) for place, _, names in os.walk(folder) for name in sorted(names)):
         if not missing:
@@ -52,7 +52,7 @@ def files_of(folder: Path, ids: Collection[str]) -> dict[str, Path]:
         if digest in missing:
             missing.discard(digest)
             found[digest] = file
-    return {id_: found[digest] for id_ in ids if (digest := id_.partition("-")[0]) in found}
+    return {id_: found[digest] for id_, digest in digests.items() if digest in found}
 
 
 def _digest(file: Path) -> str:

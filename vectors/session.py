@@ -1,20 +1,17 @@
-"""Calls to Milvus: connected once, repeated with patience, reloaded after a restart, their errors made sentences."""
+"""Calls to Milvus: one connection, calls repeated with patience, collections loaded again after a restart."""
 
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from patience import Away, Patience
-from reference_sets import description as properties
 from vectors import connection as milvus
 from vectors import lite
-from vectors.errors import StoreError, UnknownSet
+from vectors.errors import StoreError
 from vectors.repair import make_ready
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
-
-    from reference_sets.model import ReferenceSet
 
 T = TypeVar("T")
 
@@ -23,7 +20,7 @@ class Session:
     """One connection to a Milvus Lite file or a server. Safe to use from several threads.
 
     Args:
-        uri, token, database, timeout_s, patience: as for `store.Store`.
+        uri, token, database, timeout_s, patience: as for `Database`.
     """
 
     def __init__(self, uri: str, token: str, database: str, timeout_s: float, patience: Patience | None) -> None:
@@ -32,7 +29,7 @@ class Session:
         self.timeout_s = timeout_s
         self._patience = patience
         self._loading = threading.Lock()
-        self._dimensions: dict[str, int] = {}  # of the sets that we loaded
+        self._dimensions: dict[str, int] = {}  # of the collections that we loaded
         self._file = milvus.file_of(uri) if milvus.is_file(uri) else None
         address = uri if self._file is None else lite.borrow(self._file)
         try:
@@ -57,31 +54,24 @@ class Session:
 
         Args:
             action: one or a few calls of the client, safe to repeat.
-            name: of the set that it is about; "not found" then means that there is no such set.
+            name: of the collection that it is about; "not found" then means that there is no such collection.
 
         Raises:
             StoreError: trying again will not help.
-            Away: Milvus does not answer; it was waited for if there is patience.
+            Away: Milvus does not answer; the call waited for it if there is patience.
         """
         return self._patiently(lambda: action(self._client), name)
 
     def call_loaded(self, name: str, action: Callable[["MilvusClient", int], T]) -> T:
-        """What `action(client, dimension)` returns for a set that is loaded, as `call` does.
+        """What `action(client, dimension)` returns for a collection that is loaded, as `call` does.
 
-        Another process may have dropped the set and made it again, or the server was restarted and has nothing loaded.
-        Rather than ask before each call, we look again when one fails.
+        Another process may have dropped the collection and made it again, or the server was restarted and has nothing
+        loaded. Rather than ask before each call, we look again when one fails.
         """
         return self._patiently(lambda: self._loaded(name, action), name)
 
-    def described(self, client: "MilvusClient", name: str) -> "ReferenceSet":
-        """The set of that name; UnknownSet if the collection is not there or somebody else's."""
-        known = properties.read(client, name, self.timeout_s)
-        if known is None:
-            raise UnknownSet(name, self.place)
-        return known
-
     def forget(self, name: str) -> None:
-        """The set is not loaded any more."""
+        """The collection is not loaded any more."""
         self._dimensions.pop(name, None)
 
     def _loaded(self, name: str, action: Callable[["MilvusClient", int], T]) -> T:
@@ -100,10 +90,10 @@ class Session:
     def _load(self, name: str) -> int:
         # One at a time: a repair drops the index, which must not happen under another thread's load.
         with self._loading:
-            described = self.described(self._client, name)
+            described = self._client.describe_collection(name, timeout=self.timeout_s)
             make_ready(self._client, name, self.timeout_s)
-            self._dimensions[name] = described.dimension
-            return described.dimension
+            self._dimensions[name] = _dimension(described["fields"])
+            return self._dimensions[name]
 
     def _patiently(self, action: Callable[[], T], name: str) -> T:
         def attempt() -> T:
@@ -121,3 +111,8 @@ class Session:
         if self._patience is None:
             return attempt()
         return self._patience.call(attempt, lambda error: isinstance(error, Away), "milvus")
+
+
+def _dimension(fields: list[dict[str, dict[str, int]]]) -> int:
+    """Values of a vector, from the collection's own schema: 0 where it has no vectors."""
+    return next((int(one["params"]["dim"]) for one in fields if "dim" in one.get("params", {})), 0)

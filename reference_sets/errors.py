@@ -1,0 +1,49 @@
+"""Errors of the sets, each one sentence for the operator. Import them from `reference_sets.store`.
+
+vectors.errors.StoreError
+├── UnknownSet       there is no set of that name
+└── BadDescription   there is one, and nothing may be judged or changed by it as it is
+    ├── DamagedSet   a property of it is missing or makes no sense
+    └── NewerSet     a newer version of Vigilens made it, and matches mean something else there
+"""
+
+from vectors.errors import StoreError
+
+
+class UnknownSet(StoreError):  # noqa: N818 (named after what happened)
+    """There is no set of that name in this database."""
+
+    def __init__(self, name: str, place: str) -> None:
+        super().__init__(f"there is no set named {name} in {place}; `vigilens sets list` shows what is there")
+        self.name = name
+
+
+class BadDescription(StoreError):  # noqa: N818 (named after what happened)
+    """The description of a set cannot be read. It is never skipped: a set that is not looked at finds nothing."""
+
+    def __init__(self, name: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.name = name
+
+
+class DamagedSet(BadDescription):
+    """A property of the set is missing or makes no sense.
+
+    Attributes:
+        key: of the property, without our prefix.
+    """
+
+    def __init__(self, name: str, key: str, why: str, fix: str) -> None:
+        super().__init__(name, f"the description of the set {name} is damaged: {key} {why}; {fix}")
+        self.key = key
+
+
+class NewerSet(BadDescription):
+    """The set needs something that this version of Vigilens does not know."""
+
+    def __init__(self, name: str, needs: str) -> None:
+        super().__init__(
+            name,
+            f"the set {name} needs {needs}, which this version of Vigilens does not know: a match with it would mean "
+            "something else; use the version that made it, or name the other sets in sets.use",
+        )

@@ -1,0 +1,95 @@
+"""Paths → files, each with the label that its reference will have, and the digest of what is in it."""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from embedding.image import Reason, Unreadable
+from reference_sets.rows import MAX_LABEL
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file, and the label that its reference will have."""
+
+    path: Path
+    label: str
+
+
+def find(paths: Iterable[Path], label: str = "") -> Iterator[Found]:
+    """Files, and those below folders in the order of their names.
+
+    Hidden files below a folder are left out; what is named itself is taken. Links are followed, loops are not. A
+    folder that cannot be read comes itself, in place of its files, and `gather` refuses it with the reason.
+
+    Args:
+        paths: files and folders.
+        label: for all; without it a file has its path below the given folder, or its name.
+    """
+    for path in paths:
+        if _is_folder(path):
+            for file in _below(path, set()):
+                yield Found(file, label or _text(file.relative_to(path)))
+        else:
+            yield Found(path, label or _text(Path(path.name)))
+
+
+def digest_of(path: Path, max_bytes: int) -> str | Unreadable:
+    """SHA-256 of a file, hexadecimal, or why it is not read: at most `max_bytes` of a regular file are."""
+    try:
+        facts = path.stat()
+        if stat.S_ISDIR(facts.st_mode):
+            next(path.iterdir(), None)  # it raises the reason why nothing below was found
+        if not stat.S_ISREG(facts.st_mode):  # reading a pipe would wait for ever
+            return Unreadable(Reason.SOURCE_NOT_ALLOWED, "not a regular file")
+        if facts.st_size == 0:
+            return Unreadable(Reason.EMPTY_VALUE, "the file is empty")
+        if facts.st_size > max_bytes:
+            return Unreadable(Reason.TOO_MANY_BYTES, f"{facts.st_size} bytes, at most {max_bytes} are read")
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        return not_read(error)
+
+
+def not_read(error: OSError) -> Unreadable:
+    """The system's error as a reason."""
+    reason = Reason.NOT_FOUND if isinstance(error, FileNotFoundError) else Reason.FETCH_FAILED
+    return Unreadable(reason, error.strerror or str(error))
+
+
+def _below(folder: Path, seen: set[Path]) -> Iterator[Path]:
+    try:
+        place, entries = folder.resolve(), sorted(folder.iterdir())
+    except OSError:
+        yield folder
+        return
+    if place in seen:
+        return
+    seen.add(place)
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if _is_folder(entry):
+            yield from _below(entry, seen)
+        else:
+            yield entry
+
+
+def _is_folder(path: Path) -> bool:
+    """False as well where that cannot be found out: opening it will tell why."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def _text(path: Path) -> str:
+    """A path as a label: valid Unicode, and of a long one the end, which tells more than the beginning."""
+    text = os.fsencode(path).decode("utf-8", errors="replace")
+    while len(text.encode()) > MAX_LABEL:
+        text = "…" + text[max(2, (len(text.encode()) - MAX_LABEL) // 4) :]
+    return text

@@ -1,0 +1,48 @@
+"""What a set keeps of a picture: what it needs of a look at it, and the look made a reference."""
+
+from typing import TYPE_CHECKING, Any
+
+from embedding.look import Look, Needs, View
+from reference_sets.model import Mirrored, Part, Reference, ReferenceSet, Verify
+
+if TYPE_CHECKING:
+    from embedding.local.keypoints import Keypoints
+
+
+def needs(described: ReferenceSet) -> Needs:
+    """What there must be of a picture that becomes a reference of the set."""
+    return Needs(keypoints=described.verify is not Verify.OFF, mirror=described.mirrored is Mirrored.STORED)
+
+
+def reference(looked: Look, id_: str, label: str, **facts: Any) -> Reference:
+    """A reference of a picture.
+
+    Args:
+        looked: at the picture, with the `needs` of the set.
+        id_: see `model.Reference`, as for what follows.
+        label: see there.
+        facts: see there.
+    """
+    own, mirror = _part(looked.view), None if looked.mirror is None else _part(looked.mirror)
+    return Reference(id_, label, own.vector, own.features, mirror, **facts)
+
+
+def checkable(looked: Look) -> bool:
+    """Whether the picture, and its mirror image, have enough keypoints for the check if there is one."""
+    return _enough(looked.view.keypoints) and (looked.mirror is None or _enough(looked.mirror.keypoints))
+
+
+def _part(view: View) -> Part:
+    if view.keypoints is None:
+        return Part(tuple(view.vector.tolist()))
+    from embedding.local.features import pack  # noqa: PLC0415 (OpenCV, and only where a set checks)
+
+    return Part(tuple(view.vector.tolist()), pack(view.keypoints))
+
+
+def _enough(keypoints: "Keypoints | None") -> bool:
+    if keypoints is None:
+        return True
+    from embedding.local.keypoints import MATCHABLE  # noqa: PLC0415 (see above)
+
+    return len(keypoints) >= MATCHABLE

@@ -1,0 +1,146 @@
+"""What describes a set: a format that grows by adding, and damage that is named with its fix."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from milvus_fixtures import make_set
+
+from matcher.check.weigh import score_of
+from reference_sets.description import UNDERSTOOD, facts_of, from_facts, to_facts
+from reference_sets.errors import DamagedSet, NewerSet
+from reference_sets.model import (
+    HIGHEST_CHECK,
+    CheckThresholds,
+    Kind,
+    Mirrored,
+    Thresholds,
+    Verify,
+)
+
+# The properties of a real set, without a key of today, `altered`, and with one of tomorrow.
+BEFORE = json.loads(Path(__file__).with_name("before.json").read_text(encoding="utf-8"))
+
+
+def test_a_set_with_a_key_less_has_its_default_and_a_key_of_tomorrow_is_kept():
+    facts = facts_of(BEFORE)
+    known = from_facts("spam", facts)
+    assert (known.kind, known.category, known.severity, known.version) == (Kind.HARMFUL, "ads", 40, 2)
+    assert (known.thresholds, known.check) == (Thresholds(0.5, 0.7578125), CheckThresholds(0.35, 0.6))
+    assert known.altered == "review"
+    assert known.unknown == (("tomorrow", '{"level": 3}'),)
+    assert to_facts(known) == {**{key: text for key, text in facts.items() if key != "ready"}, "altered": "review"}
+
+
+def test_every_fact_is_read_as_it_was_written():
+    odd = make_set(
+        "alpha",
+        kind=Kind.ALLOW,
+        verify=Verify.SUPPORTS,
+        check=CheckThresholds(0.1, 0.25),
+        mirrored=Mirrored.QUERIED,
+        needs=("kind", "check_review"),
+        removed_version=3,
+        version=4,
+        group="people",
+        alone="review",
+        altered="block",
+        background="strangers",
+        background_k=7,
+        index="hnsw",
+        index_options='{"M": 16}',
+        check_version=2,
+        shadow=True,
+        ratio=0.125,
+        draft="{}",
+        retro=True,
+        calibration='{"pictures": 6000}',
+        unknown=(("a", "1"), ("b", "2")),
+    )
+    plain = make_set("alpha")
+    different = {key for key, value in to_facts(odd).items() if to_facts(plain).get(key) != value}
+    same = {"name", "category", "severity", "review", "block", "encoder", "dimension", "probe", "note"}
+    assert different == to_facts(odd).keys() - same
+    assert from_facts("alpha", to_facts(odd)) == odd
+    assert from_facts("alpha", to_facts(plain)) == plain
+
+
+def test_the_neutral_defaults_are_those_of_a_set_that_is_made():
+    must = ("kind", "review", "block", "encoder", "dimension", "version", "probe")
+    facts = {key: text for key, text in to_facts(make_set("alpha")).items() if key in must}
+    assert from_facts("alpha", facts) == make_set("alpha", category="", note="")
+    assert from_facts("alpha", {**facts, "encoder": "openclip:9a"}).alone == "review"
+
+
+@pytest.mark.parametrize("key", ["kind", "review", "block", "encoder", "dimension", "version", "probe"])
+def test_a_key_without_a_default_must_be_there(key: str):
+    facts = to_facts(make_set("alpha"))
+    del facts[key]
+    with pytest.raises(DamagedSet, match=f"description of the set alpha is damaged: {key} is missing; ") as caught:
+        from_facts("alpha", facts)
+    assert caught.value.key == key
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "sentence"),
+    [
+        ("kind", "nonsense", r'kind is "nonsense": .*; `vigilens sets edit alpha --kind …` sets it'),
+        ("severity", "9999", r'severity is "9999": it must be 0 to 100; `vigilens sets edit alpha --severity'),
+        ("severity", "much", "severity is "),
+        ("review", "0,5", r"review is .*; `vigilens sets thresholds alpha --review R --block B` sets both"),
+        ("block", "nan", "block is .* finite"),
+        ("review", "0.95", r"review and block do not fit: .*; `vigilens sets thresholds alpha --review R --block B`"),
+        ("check_block", "0.95", r"check_review and check_block do not fit: .* at most 0\.914"),
+        (
+            "check_block",
+            "x",
+            r"check_block is .*`vigilens sets thresholds alpha --check-review R --check-block B` sets both",
+        ),
+        (
+            "dimension",
+            "1",
+            r"dimension is .*set the property vigilens\.dimension .*, or drop the set and make it again",
+        ),
+        ("version", "", "version is "),
+        ("probe", "AAA", "probe is "),
+        ("verify", "maybe", "verify is .* required, supports, off"),
+        ("mirrored", "yes", "mirrored is "),
+        ("ready", "perhaps", "ready is "),
+        ("removed_version", "-1", "removed_version is "),
+        ("alone", "allow", "alone is "),
+        ("altered", "allow", "altered is "),
+        ("background_k", "0", "background_k is "),
+        ("check_version", "one", "check_version is "),
+        ("shadow", "True", "shadow is .* true or false"),
+        ("ratio", "1.5", "ratio is .* 0 to 1"),
+        ("retro", "1", "retro is "),
+        ("severity", "9" * 300, r'severity is "9{60}…"'),
+    ],
+)
+def test_damage_is_one_sentence_that_names_set_key_and_fix(key: str, text: str, sentence: str):
+    with pytest.raises(DamagedSet, match=f"^the description of the set alpha is damaged: {sentence}") as caught:
+        from_facts("alpha", {**to_facts(make_set("alpha")), key: text})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_set_that_needs_what_this_version_does_not_know_is_not_judged_by():
+    facts = to_facts(make_set("alpha"))
+    assert from_facts("alpha", {**facts, "needs": ",".join(sorted(UNDERSTOOD))}).needs == tuple(sorted(UNDERSTOOD))
+    damaged_too = {**facts, "needs": "verify, moon tides", "severity": "9999"}
+    with pytest.raises(NewerSet, match=r"set alpha needs moon, tides, which this version of Vigilens does not know"):
+        from_facts("alpha", damaged_too)
+
+
+@pytest.mark.parametrize("numbers", [{"severity": 101}, {"dimension": 1}, {"version": 0}, {"ratio": float("nan")}])
+def test_numbers_out_of_range_make_no_set(numbers: dict):
+    (key,) = numbers
+    with pytest.raises(ValueError, match=f"^{key} must be "):
+        replace(make_set("alpha"), **numbers)
+
+
+def test_no_threshold_of_the_check_is_above_what_an_identical_picture_reaches():
+    assert score_of(64) == HIGHEST_CHECK  # 64: all cells agree
+    CheckThresholds(0.3, HIGHEST_CHECK)
+    with pytest.raises(ValueError, match=r"at most 0\.914, which an identical picture reaches"):
+        CheckThresholds(0.3, HIGHEST_CHECK + 1e-6)
