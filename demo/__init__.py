@@ -7,9 +7,9 @@ In the order in which things happen:
     stream                     which picture, in which edit and wire format, in an order that a seed decides
     sets                       the three sets, made as the command line makes them
     setup                      broker, Milvus, sets and service, started in order
-    kafka_io                   events to Kafka, verdicts and metrics from Kafka
+    kafka_io                   sends events; reads verdicts and metrics
     show, terminal             events out, verdicts in; what is printed of them
-    summary                    what came of them, counted against the truth
+    summary                    the results, counted against the truth
     overlays                   where the known picture lies in an incoming one
     pdq_alone                  what a perceptual hash alone finds of the same
     thumbnails, cards, report  report.html

@@ -1,4 +1,4 @@
-"""What a perceptual hash finds of the same copies by itself, without corners: measured on this run's pictures."""
+"""What a perceptual hash alone finds of the same copies: measured on this run's pictures."""
 
 from collections.abc import Iterable, Sequence
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 
 class DemoError(Exception):
-    """The demo cannot go on; the message is one sentence that names the mend."""
+    """The demo cannot go on; the message is one sentence that names the fix."""
 
 
 class Role(StrEnum):

@@ -54,7 +54,7 @@ def fresh(folder: Path) -> Path:
     """An empty folder `run` below the visitor's. Only what an earlier demo wrote is removed.
 
     Raises:
-        DemoError: somebody else's files are there.
+        DemoError: the folder holds files that the demo did not write.
     """
     work = folder.resolve() / "run"
     if work.exists():
@@ -72,7 +72,7 @@ def set_up(house: ExitStack, work: Path, say: Callable[[str], None]) -> Stage:
     Args:
         house: what is started enters it; so it is stopped in reverse.
         work: an empty folder, see `fresh`.
-        say: is told each step, with rich's markup.
+        say: called with a line for each step, in rich's markup.
     """
     with ThreadPoolExecutor(1) as aside:
         milvus = aside.submit(house.enter_context, lite_server(work / "sets.db"))

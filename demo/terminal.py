@@ -55,7 +55,7 @@ class View:
         self._live: Live | None = None
 
     def say(self, text: str) -> None:
-        """A step of the tour. The text is ours; what strangers wrote is escaped by who calls."""
+        """A step of the tour. The text is ours; the caller escapes what others wrote."""
         self._console.print(text, highlight=False, soft_wrap=True)
 
     @contextmanager

@@ -48,7 +48,7 @@ def tour(options: Options, console: Console) -> Path:
     """Shows everything once; returns the report's path.
 
     Raises:
-        DemoError: something did not go as promised; the message names the log and its last lines.
+        DemoError: something went wrong; the message names the log and its last lines.
     """
     began, view = time.monotonic(), View(console)
 
@@ -104,7 +104,7 @@ def _perform(show: Show, stage: Stage, options: Options, view: View) -> tuple[fl
 
 
 def _conclude(view: View, show: Show, facts: Facts, path: Path) -> None:
-    """Says what came of it.
+    """Prints the result.
 
     Raises:
         DemoError: verdicts do not add up.
