@@ -36,7 +36,7 @@ PARTITIONS = 6
 PICTURES = 50
 FIRST_S = 120.0  # from the start of the workers to their first commit
 TRANSACTION_S = 5.0
-RECOVERY_S = 20.0  # a process starts, the group notices and shares its partitions anew
+RECOVERY_S = 20.0  # a process starts, the group notices and shares its partitions again
 PROGRESS_S = 5.0  # between two lines of progress
 # Small batches make many transactions; short sessions let the others take over while the run still lasts.
 SETTINGS = {

@@ -46,11 +46,11 @@ class Fault:
 class Breakable(Protocol):
     """A worker, a broker, or Milvus: what can be done to it."""
 
-    def start(self) -> None: ...  # noqa: D102 (told by the class)
-    def stop(self) -> object: ...  # noqa: D102 (told by the class)
-    def kill(self) -> None: ...  # noqa: D102 (told by the class)
-    def pause(self) -> None: ...  # noqa: D102 (told by the class)
-    def resume(self) -> None: ...  # noqa: D102 (told by the class)
+    def start(self) -> None: ...  # noqa: D102 (the class says it)
+    def stop(self) -> object: ...  # noqa: D102 (the class says it)
+    def kill(self) -> None: ...  # noqa: D102 (the class says it)
+    def pause(self) -> None: ...  # noqa: D102 (the class says it)
+    def resume(self) -> None: ...  # noqa: D102 (the class says it)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def execute(lanes: Mapping[str, Lane], seconds: float, say: Callable[[str], None
     Args:
         lanes: by name.
         seconds: no fault begins later, even if it was planned.
-        say: is told of each fault.
+        say: called with a line for each fault.
 
     Returns:
         How often each kind happened.

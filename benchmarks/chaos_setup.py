@@ -15,7 +15,7 @@ from harness.service import plain_environment
 from reference_sets.model import Kind, Reference, ReferenceSet, Thresholds
 from vectors.lite_server import LiteServer
 
-STOP_S = 60.0  # a program that was told to stop and has not by then is stuck
+STOP_S = 60.0  # a program that has not stopped by then is stuck
 _VIGILENS = (sys.executable, "-m", "vigilens.cli")
 ENCODER = "pdq"  # what is tested is delivery: the quickest encoder gives the most transactions
 YOUNG_S = 5.0  # a program that ends by itself so soon after its start …

@@ -134,7 +134,7 @@ def measure(
         edits: of references, of strangers, and of the crowd.
         runs: the ways, with empty sets.
         rounds: edits in which each stranger is shown.
-        progress: told the step, how many more of its pictures are done, and of how many.
+        progress: called with the step, how many more of its pictures are done, and of how many.
     """
     total = len(split.references) + len(split.crowd) * len(edits)
     for known in copies_pictures.known(split, edits):

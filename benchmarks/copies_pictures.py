@@ -81,7 +81,7 @@ def usable(folder: Path, seed: int, limit: int, progress: Callable[[], None]) ->
         folder: hidden files in it are left out.
         seed: of the order.
         limit: at most so many pictures; 0: all.
-        progress: told of each file.
+        progress: called for each file.
     """
     files = [one.path for one in find([folder])]
     Random(seed).shuffle(files)  # noqa: S311 (nothing secret)

@@ -4,7 +4,7 @@
 
 Arrivals are a Poisson process: the pauses between pictures are exponential. A verdict's time is from the moment at
 which its picture was due to be sent until a reader of committed records has the verdict, so a sender that is late
-hides nothing. The broker, the sender and the reader share the cores with the service. The capacity is measured anew
+hides nothing. The broker, the sender and the reader share the cores with the service. The capacity is measured again
 before each load, as a machine that others use is not as fast all the time: with pictures that are all sent at once. The
 last line is JSON: under each share of the capacity, and "single" for one picture on an idle topic, `p50_ms`, `p95_ms`
 and `p99_ms`.

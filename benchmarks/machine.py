@@ -51,7 +51,7 @@ def _others_s() -> float:
 
 
 def _cpu() -> dict[str, str]:
-    """Of the first core, as Linux tells it."""
+    """Of the first core, as Linux gives it."""
     path = Path("/proc/cpuinfo")
     lines = path.read_text().partition("\n\n")[0].splitlines() if path.exists() else []
     pairs = (line.partition(":") for line in lines)

@@ -161,7 +161,7 @@ def main() -> None:
     options = parser.parse_args()
     # One thread for all, so that a stage's time is processor time; before torch and numpy are loaded with it.
     os.environ.update({"VIGILENS_BATCH__WORKERS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"})
-    os.environ["KINETO_LOG_LEVEL"] = "99"  # the profiler tells of its start, its end, and that there is no GPU
+    os.environ["KINETO_LOG_LEVEL"] = "99"  # without it the profiler prints its start, its end, and that there is no GPU
     print(sentence(), flush=True)
     with tempfile.TemporaryDirectory() as folder:
         found = measure(Path(folder), options.images)

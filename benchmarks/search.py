@@ -53,7 +53,7 @@ class Row:
         load_s: to add them all and to write them as one segment.
         open_s: from the start (Lite) or from the first answer (server) after a restart to the first result.
         memory: bytes of the process after the searches, less what it held before there was a set.
-        peak: the same at its highest, after it was opened anew.
+        peak: the same at its highest, after it was opened again.
         disk: bytes of all that it wrote.
         raw: bytes of the vectors alone.
         wall_ms: of one search.
@@ -87,7 +87,7 @@ def say(line: str) -> None:
 
 
 def measure(place: Place, row: Row, limit_s: float, *, reopen: bool) -> None:
-    """Fill a set, open it anew, search it; fills in the row."""
+    """Fill a set, open it again, search it; fills in the row."""
     deadline = time.monotonic() + limit_s
     store = _opened(place.start())
     try:
@@ -98,7 +98,7 @@ def measure(place: Place, row: Row, limit_s: float, *, reopen: bool) -> None:
             store.close()
             place.stop()
             store = _reopened(place, row)
-            say(f"{row.where}: opened anew in {row.open_s:.1f} s")
+            say(f"{row.where}: opened again in {row.open_s:.1f} s")
         _search(store, place, row, deadline)
         row.memory, row.peak, row.disk = place.rss - before, place.peak - before, place.disk
     except _TooMuch as why:

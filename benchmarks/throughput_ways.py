@@ -78,7 +78,7 @@ class Theirs:
 
     def loader(self, files: Sequence[bytes]) -> float:
         """Pictures per second of a second pass, for which the workers are there already."""
-        pictures: Any = _Prepared(files, self._prepare)  # all that a DataLoader wants is len() and [number]
+        pictures: Any = _Prepared(files, self._prepare)  # a DataLoader needs len() and [number] only
         loader: Any = self._torch.utils.data.DataLoader(
             pictures,
             batch_size=LOADED,

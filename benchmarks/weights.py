@@ -16,7 +16,7 @@ def add_option(parser: _ActionsContainer) -> None:
 
 
 def checkpoint(folder: Path, network: str = MODEL) -> Path:
-    """Write the weights, and what OpenCLIP wants beside them, into `folder`; returns their file (ViT-B-32: 350 MB).
+    """Write the weights, and what OpenCLIP needs beside them, into `folder`; returns their file (ViT-B-32: 350 MB).
 
     Args:
         folder: which exists.

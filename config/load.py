@@ -1,4 +1,4 @@
-"""The three places of settings → one value, or all mistakes at once, each with its place and its mend.
+"""The three places of settings → one value, or all mistakes at once, each with its place and its fix.
 
 The places are read here and not by pydantic-settings, because each mistake and `vigilens config` name the place that a
 value came from, and because no message may repeat a value: it could be a secret.
@@ -149,15 +149,15 @@ def _as_list(text: str) -> Any:
 
 
 def _unknown(key: str, said: Value) -> str:
-    """A sentence about a key or variable that nobody knows, with the nearest that there is."""
+    """A sentence about an unknown key or variable, with the nearest known one."""
     from_environment = key == said.place
     known = [variable(name) for name in keys()] if from_environment else list(keys())
     nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
-    mend = f"did you mean {nearest[0]}?" if nearest else "`vigilens config` lists all there are"
+    fix = f"did you mean {nearest[0]}?" if nearest else "`vigilens config` lists all there are"
     return (
-        f"{key} (in the environment): no such setting; {mend}"
+        f"{key} (in the environment): no such setting; {fix}"
         if from_environment
-        else f"{key} (in {said.place}): no such key; {mend}"
+        else f"{key} (in {said.place}): no such key; {fix}"
     )
 
 

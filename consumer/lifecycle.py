@@ -20,7 +20,7 @@ EXIT_STUCK = 70  # sysexits.h: internal software error; a supervisor starts us a
 
 
 class CannotStart(Exception):  # noqa: N818 (named after the reaction)
-    """The service could not be right as things are. The message names the mend."""
+    """The service could not give right verdicts as things are. The message names the fix."""
 
 
 @contextmanager

@@ -57,7 +57,7 @@ class Metrics:
     def rewound(self) -> None:
         """Reading began again at what is committed."""
         self._values[names.REWINDS.name].inc()
-        self._values[names.LAG.name].clear()  # of partitions that may be somebody else's now
+        self._values[names.LAG.name].clear()  # of partitions that another process may have now
 
     def published(self, batch: Batch, judged: Judged, added: BatchMetrics) -> None:
         """A batch was committed."""

@@ -59,7 +59,7 @@ class Cluster:
 
     Attributes:
         bootstrap: "host:port,…" for clients.
-        nodes: the embedded nodes; empty when the brokers are somebody else's.
+        nodes: the nodes that we started; empty when the brokers run elsewhere.
     """
 
     bootstrap: str
@@ -79,7 +79,7 @@ class Cluster:
             if time.monotonic() > deadline:
                 logs = "\n".join(tail(node.log) for node in self.nodes)
                 raise ProgramFailed(
-                    f"Kafka at {self.bootstrap} is not whole after {timeout_s:.0f} s: {missing}\n{logs}"
+                    f"Kafka at {self.bootstrap} is not complete after {timeout_s:.0f} s: {missing}\n{logs}"
                 )
             time.sleep(0.1)
             missing = self._missing()
@@ -96,7 +96,7 @@ class Cluster:
             admin.close()
 
     def _missing(self) -> str:
-        """What still lacks, in words; empty when the cluster is whole."""
+        """What is still missing, in words; empty when the cluster is complete."""
         silent = [node.address for node in self.nodes if not _listens(node.address)]
         if silent:
             return f"{', '.join(silent)} does not listen"
@@ -136,12 +136,12 @@ def kafka(
     Args:
         folder: for data and logs; made if missing. Each call makes a fresh cluster in it.
         nodes: 1, or 3 with replication 3 and min.insync.replicas 2.
-        say: is told what takes long.
+        say: called with a line of text before each slow step.
         cache: folder for Kafka's jars; None: `harness.kafka_jars.CACHE`.
-        more: lines of broker.properties that go before ours in effect; {client} and {controller} are the node's ports.
+        more: lines of broker.properties that override ours; {client} and {controller} are the node's ports.
 
     Raises:
-        NoKafka: Java or Kafka's jars cannot be had.
+        NoKafka: Java or Kafka's jars are missing and cannot be fetched.
         ProgramFailed: a node ended or did not answer.
     """
     elsewhere = os.environ.get(BOOTSTRAP_VARIABLE)

@@ -20,7 +20,7 @@ _RESOLVE = "import sys, jgo; [print(jar) for each in sys.argv[1:] for jar in jgo
 
 
 class NoKafka(Exception):  # noqa: N818 (named after what is missing)
-    """The broker's parts cannot be had here; the message says which and what to do."""
+    """A part of the broker or its clients is missing here; the message says which one and how to get it."""
 
 
 def java() -> Path:
@@ -40,7 +40,7 @@ def class_path(say: Callable[[str], None] = lambda _: None, cache: Path | None =
     """Java's class path for Apache Kafka: 46 jars, fetched once (46 MB) and then found in `cache` without a network.
 
     Args:
-        say: is told what takes long.
+        say: called with a line of text before a slow step.
         cache: folder for the jars; None: `CACHE`.
 
     Raises:

@@ -240,18 +240,19 @@ def test_an_interrupted_scan_ends_soon_with_130_and_says_how_far_it_got(inbox):
     files, big = 100, encoded(drawn(INNOCENT, 3000, 2000), "PNG")
     for number in range(files):  # a picture of its own each, or all but the first would be known duplicates
         (inbox / f"{number:03}.png").write_bytes(big + bytes([number]))
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [*SCAN, "--json", str(inbox)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "VIGILENS_BATCH__IMAGES": "2"},
-    )
-    assert process.stdout
-    assert json.loads(process.stdout.readline())
-    process.send_signal(signal.SIGINT)
-    rest, said = process.communicate(timeout=60)
-    assert process.returncode == 130
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        assert json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        rest, said = process.stdout.read(), process.stderr.read()  # communicate() would lose what readline() buffered
+        assert process.wait(60) == 130
     judged = 1 + len(rest.splitlines())
     assert judged < files / 2
     found = re.fullmatch(rf"interrupted: (\d+) of {files + len(DECISIONS)} files were judged\n", said)

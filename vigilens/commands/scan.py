@@ -67,8 +67,8 @@ def command(  # noqa: PLR0913 (one for each option)
     Prints a table on a terminal and tab-separated lines elsewhere; --json and --csv are for programs. Every file has a
     verdict, hidden files too; what is no image is unscannable. Links to files are followed, links to folders are not.
 
-    Names come from strangers. --json has them as they are. The others escape control characters, and in --csv a text
-    that a spreadsheet would take for a formula begins with an apostrophe.
+    --json has names of files as they are. The other forms escape control characters, and --csv puts an apostrophe
+    before a text that a spreadsheet would take for a formula.
 
     \b
     Exit codes: 0 all files have a verdict, 1 could not judge or could not print, 2 wrong usage,

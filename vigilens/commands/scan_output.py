@@ -138,7 +138,7 @@ def _cells(shown: Row) -> list[str]:
 
 
 def _printable(text: str) -> str:
-    """Control characters become escapes: names of files and references come from strangers, and terminals obey them."""
+    """Control characters become escapes: names come from others, and terminals obey what is in them."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
