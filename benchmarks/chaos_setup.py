@@ -12,7 +12,7 @@ from pathlib import Path
 from config.load import variable
 from harness.processes import Leash, Program, ProgramFailed, tail
 from harness.service import plain_environment
-from reference_sets.model import Kind, Reference, ReferenceSet, Thresholds
+from reference_sets.model import Kind, Thresholds
 from vectors.lite_server import LiteServer
 
 STOP_S = 60.0  # a program that has not stopped by then is stuck
@@ -150,26 +150,20 @@ def make_sets(uri: str, files: Sequence[bytes], say: Callable[[str], None]) -> N
     """Two sets of real pictures: the first tenth of `files` is harmful, the second tenth allowed."""
     from embedding.choose import choose  # noqa: PLC0415 (heavy)
     from embedding.decode.decoder import decode  # noqa: PLC0415
+    from embedding.look import Needs, look  # noqa: PLC0415
     from embedding.picture import Picture  # noqa: PLC0415
-    from embedding.probe import probe_vector  # noqa: PLC0415
+    from reference_sets.defaults import new_set  # noqa: PLC0415
+    from reference_sets.parts import reference  # noqa: PLC0415
     from reference_sets.store import Store  # noqa: PLC0415
 
     encoder = choose(ENCODER)
     tenth = max(1, len(files) // 10)
     sets = {"known": (Kind.HARMFUL, files[:tenth]), "fine": (Kind.ALLOW, files[tenth : 2 * tenth])}
-    probe = tuple(map(float, probe_vector(encoder)))
     with Store(uri) as store:
         for name, (kind, pictures) in sets.items():
-            thresholds = Thresholds(0.758, 0.9)
-            store.create(
-                ReferenceSet(
-                    name, kind, "test", 50, thresholds, encoder.fingerprint, encoder.dimension, 1, probe, "chaos"
-                )
-            )
+            store.create(new_set(encoder, name, kind=kind, thresholds=Thresholds(0.758, 0.9)))
             decoded = [decode(file, 10_000_000) for file in pictures]
             pixels = [each.pixels for each in decoded if isinstance(each, Picture)]
-            vectors = encoder.encode(pixels).vectors
-            store.upsert(
-                name, [Reference(f"{name}-{n}", name, tuple(map(float, row))) for n, row in enumerate(vectors)]
-            )
-            say(f"set {name}: {len(vectors)} pictures")
+            looks = [one for one in look(encoder, pixels, Needs()) if one]
+            store.upsert(name, [reference(one, f"{name}-{number}", name) for number, one in enumerate(looks)])
+            say(f"set {name}: {len(looks)} pictures")

@@ -14,11 +14,10 @@ from embedding.choose import choose
 from embedding.encoder import Encoder
 from embedding.look import Look, Needs, look
 from embedding.picture import Pixels
-from embedding.probe import probe_vector
 from matcher.evidence import Candidate
 from matcher.search import Searcher, candidates
-from reference_sets.defaults import defaults
-from reference_sets.model import CHECK, Kind, Mirrored, Part, ReferenceSet, Thresholds, Verify
+from reference_sets.defaults import defaults, new_set
+from reference_sets.model import CHECK, Kind, Mirrored, Part, Thresholds, Verify
 from reference_sets.parts import needs, reference
 from reference_sets.store import Store
 
@@ -141,16 +140,11 @@ class Finder:
         self._store = exits.enter_context(Store(str(self._folder / "sets.db"), timeout_s=_TIMEOUT_S))
         self.close = weakref.finalize(self, exits.close)  # by itself when it is forgotten or the process ends
         encoder = chosen.encoder
-        self._known = ReferenceSet(
-            name=_SET,
+        self._known = new_set(  # and all that is loaded late is loaded
+            encoder,
+            _SET,
             kind=Kind.REFERENCE,
-            category="known",
-            severity=0,
             thresholds=defaults(encoder.name).thresholds or Thresholds(0, 0),  # nothing here is decided by them
-            encoder=encoder.fingerprint,
-            dimension=encoder.dimension,
-            version=1,
-            probe=tuple(map(float, probe_vector(encoder))),  # and all that is loaded late is loaded
             verify=chosen.verify,
             mirrored=chosen.mirrored,
         )

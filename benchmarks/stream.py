@@ -18,14 +18,13 @@ from config.load import load
 from config.settings import Settings
 from embedding.encoder import Encoder
 from embedding.look import look
-from embedding.probe import probe_vector
 from harness.broker import kafka
 from harness.processes import Leash
 from harness.readers import Reader
 from harness.service import service, write_settings
 from matcher.judge import Judge
-from reference_sets.defaults import defaults
-from reference_sets.model import Kind, Reference, ReferenceSet, Thresholds, Verify
+from reference_sets.defaults import defaults, new_set
+from reference_sets.model import Reference, ReferenceSet, Thresholds, Verify
 from reference_sets.parts import needs, reference
 from training.pictures import picture
 from vectors.lite_server import lite_server
@@ -87,7 +86,7 @@ class Stream:
         made, store = wiring.encoder(settings), wiring.store(settings)
         name = f"known_{encoder}"
         if all(known.name != name for known in store.sets()):
-            known = _described(name, made)
+            known = new_set(made, name, thresholds=defaults(made.name).thresholds or _FAR)
             store.create(known)
             store.upsert(name, _references(made, known, count))
             store.flush(name)
@@ -144,14 +143,6 @@ def stream(
         cluster = stack.enter_context(kafka(folder / "kafka"))
         cluster.make_topics(dict.fromkeys((IMAGES, *LIVE.values(), VERDICTS, METRICS), PARTITIONS))
         yield replace(here, bootstrap=cluster.bootstrap), begun
-
-
-def _described(name: str, encoder: Encoder) -> ReferenceSet:
-    usual, probe = defaults(encoder.name), tuple(map(float, probe_vector(encoder)))
-    known = ReferenceSet(
-        name, Kind.HARMFUL, "bench", 50, usual.thresholds or _FAR, encoder.fingerprint, encoder.dimension, 1, probe
-    )
-    return replace(known, verify=usual.verify, check=usual.check, mirrored=usual.mirrored)
 
 
 def _references(encoder: Encoder, known: ReferenceSet, count: int) -> list[Reference]:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from config.settings import Settings
 from demo.pictures import DemoError, Role, Sample, of
 from embedding.encoder import Encoder
-from embedding.probe import probe_vector
 from reference_sets.add import Limits, gather
-from reference_sets.defaults import defaults
+from reference_sets.defaults import defaults, new_set
 from reference_sets.files import Found
 from reference_sets.model import Kind, ReferenceSet
 from reference_sets.store import Store
@@ -47,28 +46,11 @@ def make(store: Store, encoder: Encoder, settings: Settings) -> tuple[ReferenceS
     Raises:
         DemoError: the encoder has no default thresholds, or a sample was refused.
     """
-    given = defaults(encoder.name)
-    if given.thresholds is None:
+    if defaults(encoder.name).thresholds is None:
         raise DemoError(f"The demo has no thresholds for {encoder.name}: it runs with the encoder words or pdq")
-    probe = tuple(probe_vector(encoder).tolist())
     for plan in ALL:
-        store.create(
-            ReferenceSet(
-                name=plan.name,
-                kind=plan.kind,
-                category="sample",
-                severity=plan.severity,
-                thresholds=given.thresholds,
-                encoder=encoder.fingerprint,
-                dimension=encoder.dimension,
-                version=1,
-                probe=probe,
-                note=plan.note,
-                verify=given.verify,
-                check=given.check,
-                mirrored=given.mirrored,
-            )
-        )
+        known = new_set(encoder, plan.name, kind=plan.kind, category="sample", severity=plan.severity, note=plan.note)
+        store.create(known)
         add(store, plan, of(*plan.roles), encoder, settings)
     return tuple(store.describe(plan.name) for plan in ALL)
 
