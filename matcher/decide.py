@@ -26,10 +26,9 @@ from typing import Literal
 
 from embedding.image import Reason, Unreadable
 from matcher.evidence import Candidate
-from reference_sets.model import CheckThresholds, Kind, ReferenceSet, Thresholds, Verify
+from reference_sets.model import CheckThresholds, Kind, Level, ReferenceSet, Thresholds, Verify
 
 Decision = Literal["block", "review", "allow", "unscannable"]
-Level = Literal["review", "block"]
 Measure = Literal["check", "similarity", "content"]
 _LEVELS: tuple[Level | None, ...] = (None, "review", "block")
 _RANK = {"review": 1, "block": 2}

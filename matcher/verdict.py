@@ -11,17 +11,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from embedding.image import Reason
+from matcher.decide import Decision, Measure
+from reference_sets.model import Cap, Level
 
 SCHEMA_VERSION: Literal["2.0"] = "2.0"
 SCHEMA_ID = f"https://vigilens.dev/schemas/verdict/{SCHEMA_VERSION}.json"
 EXAMPLE = "verdict.example.json"
 
-Decision = Literal["block", "review", "allow", "unscannable"]
-Level = Literal["block", "review"]
-Measure = Literal["check", "similarity", "content"]
 KindName = Literal["harmful", "allow", "reference"]
 CheckUse = Literal["required", "supports", "off"]
-Cap = Literal["block", "review", "nothing"]
 Box = tuple[float, float, float, float]
 Point = tuple[float, float]
 Region = Annotated[

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from embedding.encoder import Encoder
-from reference_sets.model import CHECK, CheckThresholds, Kind, Level, Mirrored, ReferenceSet, Thresholds, Verify
+from reference_sets.model import CHECK, Cap, CheckThresholds, Kind, Mirrored, ReferenceSet, Thresholds, Verify
 
 # With vectors of ±1/16 cosine is 1 - Hamming distance / 128. Of 6,000 unrelated pictures 1 in 1,000 came within
 # distance 84 of one of 850 references, by extrapolation 1 in 100,000 within 76 (docs/copies.md). Sets of hashes are
@@ -29,7 +29,7 @@ class Defaults:
     verify: Verify = Verify.OFF
     check: CheckThresholds = CHECK
     mirrored: Mirrored = Mirrored.OFF
-    alone: Level = "block"
+    alone: Cap = "block"
 
 
 def defaults(encoder: str) -> Defaults:

@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast, get_args
 
 import numpy as np
 
@@ -18,10 +18,10 @@ from reference_sets.errors import DamagedSet, NewerSet
 from reference_sets.model import (
     CHECK,
     RANGES,
+    Cap,
     Changes,
     CheckThresholds,
     Kind,
-    Level,
     Mirrored,
     ReferenceSet,
     Thresholds,
@@ -191,10 +191,10 @@ def _flagged(value: bool) -> str:  # noqa: FBT001 (it is the value)
     return "true" if value else "false"
 
 
-def _level(text: str) -> Level:
-    if text not in {"review", "block"}:
-        raise ValueError("it must be review or block")
-    return "review" if text == "review" else "block"
+def _cap(text: str) -> Cap:
+    if text not in get_args(Cap):
+        raise ValueError(f"it must be one of {', '.join(get_args(Cap))}")
+    return cast("Cap", text)
 
 
 def _choice(kind: type[Kind | Verify | Mirrored]) -> Callable[[str], Kind | Verify | Mirrored]:
@@ -246,8 +246,8 @@ _KEYS = {
     "needs": _Key(_words, ",".join),
     "removed_version": _Key(_within("removed_version", int)),
     "group": _Key(_text),
-    "alone": _Key(_level),
-    "altered": _Key(_level),
+    "alone": _Key(_cap),
+    "altered": _Key(_cap),
     "background": _Key(_text),
     "background_k": _Key(_within("background_k", int)),
     "index": _Key(_text),

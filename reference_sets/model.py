@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-Level = Literal["review", "block"]  # what a match can reach
+Level = Literal["block", "review"]  # what a match can reach
+Cap = Literal["block", "review", "nothing"]  # the most that something may come to
 
 
 class Kind(StrEnum):
@@ -140,8 +141,8 @@ class ReferenceSet:
     needs: tuple[str, ...] = ()
     removed_version: int = 0
     group: str = ""
-    alone: Level = "block"
-    altered: Level = "review"
+    alone: Cap = "block"
+    altered: Cap = "review"
     background: str = ""
     background_k: int = 10
     index: str = "exact"

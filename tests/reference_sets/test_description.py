@@ -45,7 +45,7 @@ def test_every_fact_is_read_as_it_was_written():
         version=4,
         group="people",
         alone="review",
-        altered="block",
+        altered="nothing",
         background="strangers",
         background_k=7,
         index="hnsw",
