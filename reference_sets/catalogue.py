@@ -120,20 +120,20 @@ class Catalogue:
 
     def _publish(self, name: str, write: Callable[[str, Claim], Mapping[str, str] | None]) -> None:
         """Write under a claim on the set's next version."""
-        done = False
+        collection, done = self._collections.get(name) or self._found(name).collection, False
+
+        def attempt(claim: Claim) -> Mapping[str, str] | None:
+            nonlocal collection, done
+            # A copy that became the set meanwhile did so under a claim on this collection.
+            claimed, collection = collection, self._found(name).collection
+            done = claimed == collection
+            return write(collection, claim) if done else None
+
         while not done:
-            collection = self._found(name).collection
-
-            def attempt(claim: Claim, collection: str = collection) -> Mapping[str, str] | None:
-                nonlocal done
-                # A copy that became the set meanwhile did so under a claim on this collection.
-                done = self._found(name).collection == collection
-                return write(collection, claim) if done else None
-
             try:
                 self._claims.publish(collection, name, attempt)
-            except NoCollection as error:
-                raise UnknownSet(name, self._database.place) from error
+            except NoCollection:  # dropped since the sets were read; `_found` says if the set is gone with it
+                collection = self._found(name).collection
 
     def _on(self, name: str, action: Callable[[str], T]) -> T:
         """What `action` returns for the set's collection: as it was last known, else as it is now."""

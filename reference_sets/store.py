@@ -58,7 +58,7 @@ class Store(Catalogue):
                 self._need_features(name, collection)
             if changes.get("mirrored") is Mirrored.STORED:
                 self._need_mirrors(name, collection)
-            elif "mirrored" in changes and self._delete_mirrors(collection):
+            elif "mirrored" in changes and self._delete_mirrors(collection, claim):
                 return {**facts, "removed_version": str(claim.version)}
             return facts
 
@@ -79,12 +79,13 @@ class Store(Catalogue):
                 "--mirrored stored, and add the pictures again"
             )
 
-    def _delete_mirrors(self, collection: str) -> bool:
+    def _delete_mirrors(self, collection: str, claim: Claim) -> bool:
         """Whether there was one."""
         found = False
         # By key: Milvus Lite would read all of the rows into memory at once to delete them by a condition.
         while there := self._database.query(collection, "mirrored == true", ["id"], limit=ID_ROWS):
             self._database.delete(collection, [row["id"] for row in there])
+            claim.renew()
             found = True
         return found
 

@@ -106,7 +106,7 @@ class Database:
         make_ready(client, name, self._timeout_s)
 
     def drop(self, name: str) -> None:
-        """Remove a collection with all its rows."""
+        """Remove a collection with all its rows, if it is there."""
         self._session.forget(name)
         self._session.call(lambda client: client.drop_collection(name, timeout=self._timeout_s), name)
 

@@ -35,6 +35,22 @@ class _Narrow:
         return {name: column[row].as_py() for name, column in self._columns}
 
 
+class _NarrowMemory:
+    """The rows that are not in a file yet, likewise."""
+
+    def __init__(self, memory: Any, fields: Iterable[str]) -> None:
+        self._memory = memory
+        self._fields = set(fields)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._memory, name)
+
+    def materialize_row(self, batch: int, row: int) -> dict[str, Any]:
+        """As the engine asks for it."""
+        rows = self._memory._insert_batches[batch]  # noqa: SLF001 (a patch; batches are only ever appended)
+        return {name: rows.column(name)[row].as_py() for name in rows.schema.names if name in self._fields}
+
+
 def _search(*, segments: Iterable[Any], output_fields: list[str] | None, **others: Any) -> Any:
     if output_fields is not None:  # "$meta" has the fields that a schema does not name
         segments = [_Narrow(segment, {*output_fields, "$meta"}) for segment in segments]
@@ -51,11 +67,13 @@ def _query(self: Any, expr: str | None = None, output_fields: Any = _LEFT_AWAY, 
         _asked.fields = None
 
 
-def _assemble(*, segments: Iterable[Any], **others: Any) -> Any:
+def _assemble(*, segments: Iterable[Any], memtable: Any, **others: Any) -> Any:
     fields = getattr(_asked, "fields", None)
     if fields is not None:
         segments = [_Narrow(segment, {*fields, "$meta"}) for segment in segments]
-    return _assemble_whole(segments=segments, **others)
+        memtable = _NarrowMemory(memtable, {*fields, "$meta"})
+        others["vector_field"] = None  # a query compares none
+    return _assemble_whole(segments=segments, memtable=memtable, **others)
 
 
 def read_less() -> None:
