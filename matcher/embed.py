@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from embedding.allocator import give_back
+from embedding.allocator import release_free_memory
 from embedding.decode.decoder import decode
 from embedding.encoder import Encoder
 from embedding.fetch.fetcher import Fetcher
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # 32 million pixels are 96 MB of RGB: a group of pictures is closed when it has more.
 GROUP_PIXELS = 32_000_000
-GIVE_BACK_AFTER = 128  # images: so often, every few seconds at full load, what they took goes back to the system
+RELEASE_AFTER = 128  # images: so often, every few seconds at full load, what they took goes back to the system
 
 STAGES = ("fetch", "decode", "encode", "search", "check")
 
@@ -91,7 +91,7 @@ class Embedder:
 
     def embed(self, images: Sequence[Image], needs: Needs, clock: Clock) -> list[Embedded]:
         """One for each image, in their order."""
-        self._give_back(len(images))
+        self._release_memory(len(images))
         claimed: dict[Key, bytes] = {}
         coming: list[Embedded | tuple[Future[Embedded], bool]] = []
         try:
@@ -112,12 +112,12 @@ class Embedder:
             raise
         return [each if isinstance(each, Embedded) else replace(each[0].result(), duplicate=each[1]) for each in coming]
 
-    def _give_back(self, coming: int) -> None:
+    def _release_memory(self, coming: int) -> None:
         with self._lock:
-            due = self._kept >= GIVE_BACK_AFTER
+            due = self._kept >= RELEASE_AFTER
             self._kept = coming if due else self._kept + coming
         if due:
-            give_back()
+            release_free_memory()
 
     def _fetched(self, image: Image) -> bytes | Unreadable:
         if image.problem:

@@ -78,7 +78,7 @@ class Judge:
             embed = partial(self._embedder.embed, needs=needs, clock=clock)
             embedded = [one for part in self._workers.spread(number, embed, self._parts(images)) for one in part]
             snapshot, found = self._find([one.look for one in embedded if one.look], clock, number)
-            if needs_of(snapshot.sets).within(needs):
+            if needs_of(snapshot.sets).covered_by(needs):
                 break  # else a set has changed meanwhile, and needs what was not made of the images
         timings = Timings(**{f"{stage}_ms": round(seconds * 1000, 3) for stage, seconds in clock.seconds.items()})
         verdicts = self._verdicts(images, embedded, snapshot, found, timings)
@@ -93,8 +93,8 @@ class Judge:
         comparison.
         """
         encoder = self._embedder.encoder
-        number = _up(_up(len(images), encoder.together), self._workers.threads) * self._workers.threads
-        size = max(encoder.least_together, _up(len(images), max(1, number)))
+        number = _up(_up(len(images), encoder.batch_size), self._workers.threads) * self._workers.threads
+        size = max(encoder.min_batch_size, _up(len(images), max(1, number)))
         return [images[start : start + size] for start in range(0, len(images), size)]
 
     def _find(self, looks: Sequence[Look], clock: Clock, number: int) -> tuple[Snapshot, list[list[list[Candidate]]]]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from embedding.local.keypoints import MATCHABLE, Keypoints
+from embedding.local.keypoints import MIN_KEYPOINTS, Keypoints
 from embedding.look import Look, Needs, View
 from matcher.check.weigh import Alignment, check
 from matcher.evidence import Candidate, Evidence, flipped, renamed
@@ -28,7 +28,7 @@ def needs_of(sets: Sequence[ReferenceSet]) -> Needs:
 def comparable(known: ReferenceSet, look: Look) -> bool:
     """Whether the image has what the set needs to match it at all: without keypoints a required check never passes."""
     keypoints = look.view.keypoints
-    return known.verify is not Verify.REQUIRED or (keypoints is not None and len(keypoints) >= MATCHABLE)
+    return known.verify is not Verify.REQUIRED or (keypoints is not None and len(keypoints) >= MIN_KEYPOINTS)
 
 
 class Searcher:
@@ -95,8 +95,10 @@ def _checked(view: View, near: Sequence[Neighbour], known: Known) -> list[Candid
     neighbours = [one for one in near if known.get((one.id, one.mirrored), ()) is not None]
     ours = view.keypoints
     theirs = [known.get((one.id, one.mirrored)) for one in neighbours]
-    able = [index for index, keypoints in enumerate(theirs) if keypoints is not None and len(keypoints) >= MATCHABLE]
-    if ours is None or len(ours) < MATCHABLE:
+    able = [
+        index for index, keypoints in enumerate(theirs) if keypoints is not None and len(keypoints) >= MIN_KEYPOINTS
+    ]
+    if ours is None or len(ours) < MIN_KEYPOINTS:
         able = []
     listed = [Candidate(one) for one in neighbours]
     alignments = check(ours, [one for index in able if (one := theirs[index])]) if ours and able else []

@@ -84,7 +84,7 @@ def _looks(encoder: Encoder, pictures: Sequence[Pixels], sizes: Sequence[Size], 
 def _features(pixels: Pixels, keypoints: "Keypoints | None") -> tuple[bytes, bool]:
     """The keypoints, packed, and whether they are enough for a check."""
     from embedding.local.features import pack  # noqa: PLC0415 (OpenCV)
-    from embedding.local.keypoints import MATCHABLE, detect  # noqa: PLC0415 (OpenCV)
+    from embedding.local.keypoints import MIN_KEYPOINTS, detect  # noqa: PLC0415 (OpenCV)
 
     found = detect(pixels) if keypoints is None else keypoints
-    return pack(found), len(found) >= MATCHABLE
+    return pack(found), len(found) >= MIN_KEYPOINTS

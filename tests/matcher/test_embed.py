@@ -143,11 +143,11 @@ def test_a_small_batch_should_be_begun_when_no_worker_has_anything_to_do(store):
 
 
 def test_memory_of_pictures_goes_back_to_the_system_every_so_many_images(store, monkeypatch):
-    given_back = []
-    monkeypatch.setattr("matcher.embed.GIVE_BACK_AFTER", 6)
-    monkeypatch.setattr("matcher.embed.give_back", lambda: given_back.append(sum(encoder.given)))
+    released = []
+    monkeypatch.setattr("matcher.embed.RELEASE_AFTER", 6)
+    monkeypatch.setattr("matcher.embed.release_free_memory", lambda: released.append(sum(encoder.given)))
     encoder = Counting()
     judging = judge(store, in_force(store, "alone"), encoder)
     for number in range(7):  # a part of two each
         judging.judge([image(detailed(310 + number)), image(detailed(330 + number))])
-    assert given_back == [6, 12]
+    assert released == [6, 12]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from detailed import captioned, chequered, cropped, detailed, turned
 
-from embedding.local.keypoints import DESCRIPTOR_BYTES, MOST, Keypoints, detect
+from embedding.local.keypoints import DESCRIPTOR_BYTES, MAX_KEYPOINTS, Keypoints, detect
 from matcher.check.align import align
 from matcher.check.propose import MOST_ALIGNED, alike, promising
 from matcher.check.weigh import check, evidence_of, score_of
@@ -124,7 +124,9 @@ def test_the_work_on_repeated_corners_is_bounded():
     owners = np.repeat(np.arange(len(many)), [len(one) for one in many])
     ours, theirs = alike(board.descriptors, descriptors, owners)
     assert len(np.unique(theirs)) == len(theirs) <= len(descriptors)  # a corner of a reference is proposed once
-    assert len(np.unique(owners[theirs] * MOST + ours)) == len(ours)  # and one of the picture once for a reference
+    assert len(np.unique(owners[theirs] * MAX_KEYPOINTS + ours)) == len(
+        ours
+    )  # and one of the picture once for a reference
     assert len(promising(board, many)) <= MOST_ALIGNED
     assert len(check(board, many)) == len(many)
 
@@ -143,11 +145,13 @@ def test_of_more_references_than_are_aligned_those_with_the_most_proposals_are()
 
 def test_identical_descriptors_everywhere_are_no_match():
     rng = np.random.default_rng(3)
-    same = np.tile(rng.integers(0, 256, DESCRIPTOR_BYTES, np.uint8), (MOST, 1))
+    same = np.tile(rng.integers(0, 256, DESCRIPTOR_BYTES, np.uint8), (MAX_KEYPOINTS, 1))
 
     def scattered():
-        points = rng.random((MOST, 2), np.float32) * np.float32(0.99)
-        return Keypoints(points, same, rng.random(MOST, np.float32) * 360, np.full(MOST, 0.1, np.float32), 1.0, 1.0)
+        points = rng.random((MAX_KEYPOINTS, 2), np.float32) * np.float32(0.99)
+        return Keypoints(
+            points, same, rng.random(MAX_KEYPOINTS, np.float32) * 360, np.full(MAX_KEYPOINTS, 0.1, np.float32), 1.0, 1.0
+        )
 
     found = check(scattered(), [scattered() for _ in range(50)])
     assert all(one is None or one.score < CHECK.review for one in found)

@@ -6,7 +6,7 @@ from detailed import cropped, detailed
 
 from embedding.choose import choose
 from embedding.local.features import pack
-from embedding.local.keypoints import MOST, detect
+from embedding.local.keypoints import MAX_KEYPOINTS, detect
 from embedding.look import look
 from embedding.probe import probe_vector
 from matcher.compose import best
@@ -149,7 +149,7 @@ def test_keypoints_that_were_used_recently_are_not_read_again_until_the_set_chan
 def test_the_cache_keeps_within_its_bound_and_forgets_the_longest_unused_first(store):
     known = store.describe("mirrored_off")
     counting = Counting()
-    cache = KeypointCache(counting, 3 * MOST * 50)
+    cache = KeypointCache(counting, 3 * MAX_KEYPOINTS * 50)
     for number in (1, 2, 1, 3, 4):
         cache.keypoints(known, near(number))
     asked = len(counting.asked)
@@ -157,7 +157,7 @@ def test_the_cache_keeps_within_its_bound_and_forgets_the_longest_unused_first(s
     assert len(counting.asked) == asked
     cache.keypoints(known, near(2))
     assert counting.asked[-1] == "id-2"
-    assert cache._bytes <= 3 * MOST * 50
+    assert cache._bytes <= 3 * MAX_KEYPOINTS * 50
 
 
 def test_without_room_everything_is_read_each_time_and_still_right(store):

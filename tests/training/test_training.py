@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from embedding.local.keypoints import MOST
+from embedding.local.keypoints import MAX_KEYPOINTS
 from training import edits, learn, views
 from training.pictures import picture
 
@@ -43,7 +43,7 @@ def test_steps_of_training_bring_the_loss_down_and_can_be_gone_on_with(tmp_path,
     monkeypatch.setattr("sys.argv", ["views", str(tmp_path), "--pictures", "12"])
     views.main()
     shard = np.load(tmp_path / "shard-0000.npz")
-    assert shard["descriptors"].shape == (12, views.VIEWS, MOST, 32)
+    assert shard["descriptors"].shape == (12, views.VIEWS, MAX_KEYPOINTS, 32)
 
     for steps in (4, 8):
         monkeypatch.setattr("sys.argv", ["learn", str(tmp_path), "--steps", str(steps), "--seed", str(seed)])
