@@ -1,7 +1,7 @@
 """Pictures and their edits → keypoints, in shards on disk: the slow part of training, done once.
 
 A shard is an .npz of `descriptors` uint8 (pictures, VIEWS, MAX_KEYPOINTS, 32) and `counts` int16 (pictures, VIEWS).
-View 0 is the picture as a reference would be stored; the others are edited.
+View 0 is the picture as a reference would have it; the others are edited.
 """
 
 import argparse
