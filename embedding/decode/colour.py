@@ -1,7 +1,7 @@
 """Any of Pillow's colour modes → upright sRGB pixels, as a viewer would show them.
 
 Colours are converted a strip at a time and written straight into the upright result: a picture of 100 million pixels
-needs memory for its decoded form and its result, but for no copy between them. A strip fits in the processor's cache.
+needs memory for its decoded form and its result, and for no copy in between. A strip fits in the processor's cache.
 """
 
 import functools

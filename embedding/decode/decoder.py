@@ -29,7 +29,7 @@ from embedding.decode.jpeg import decode_jpeg
 from embedding.image import Reason, Unreadable
 from embedding.picture import Picture
 
-# Our own limit is a setting and is checked against the header. Pillow's limit, one for the whole process, only must not
+# Our own limit is a setting and is compared with the header. Pillow's limit applies to the whole process and must not
 # be lower: this is the largest value that the setting accepts.
 Image.MAX_IMAGE_PIXELS = 1_000_000_000
 

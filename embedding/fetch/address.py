@@ -98,7 +98,7 @@ def _normal(parts: SplitResult) -> str:
 
 
 def _target(parts: SplitResult) -> str:
-    """Path and query; what is percent-encoded already stays as it is. The fragment is no part of a request."""
+    """Path and query; what is percent-encoded already stays as it is. The fragment is not part of a request."""
     kept = "%/:@!$&'()*+,;=~-._?"
     path = quote(parts.path or "/", safe=kept)
     return f"{path}?{quote(parts.query, safe=kept)}" if parts.query else path

@@ -56,7 +56,7 @@ def folder(tmp_path_factory):
         Image.fromarray(detailed(seed)).save(place / "known" / f"case {seed}.png")
     for name, edit in EDITS.items():
         Image.fromarray(edit(detailed(203))).save(place / "inbox" / f"{name}.png")
-    Image.fromarray(detailed(999)).save(place / "inbox" / "stranger.png")
+    Image.fromarray(detailed(999)).save(place / "inbox" / "unrelated.png")
     (place / "inbox" / "broken.jpg").write_bytes(b"no picture")
     encoder = choose("words")
     rules = {
@@ -143,7 +143,7 @@ def test_the_sentence_names_the_measures_that_decided(folder, parts):
 
 
 def test_a_set_that_did_not_match_says_why_not(folder, parts):
-    _, _, sets = explained(parts, folder / "inbox" / "stranger.png")
+    _, _, sets = explained(parts, folder / "inbox" / "unrelated.png")
     assert {one.match for one in sets.values()} == {None}
     one = sets[STORED]
     assert why(one).startswith("no match: ")
@@ -253,7 +253,7 @@ def test_scan_explains_one_picture_with_the_pictures_of_the_references(scanned):
 
 
 def test_scan_explains_a_picture_that_matches_nothing_and_a_file_that_is_not_a_picture(scanned):
-    _, text = scanned("inbox/stranger.png")
+    _, text = scanned("inbox/unrelated.png")
     assert "best candidate, no match" in text
     assert Page(text).of("polygon", "region") == [] or "is below review" in text
     result, text = scanned("inbox/broken.jpg")
@@ -286,7 +286,7 @@ def test_the_lines_of_a_scan_have_the_checks_score_and_its_threshold(scanned):
     row = dict(zip(heading, line, strict=True))
     assert row["by"] == "check"
     assert float(row["check"]) == float(row["score"]) >= float(row["threshold"]) == CHECK.block
-    result, _ = scanned("--csv", "inbox/stranger.png")
+    result, _ = scanned("--csv", "inbox/unrelated.png")
     heading, line = (row.split(",") for row in result.stdout.splitlines())
     row = dict(zip(heading, line, strict=True))
     assert (row["decision"], row["by"]) == (

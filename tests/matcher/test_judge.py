@@ -30,12 +30,12 @@ def test_the_check_finds_copies_that_the_hash_alone_does_not_find(store):
 
 
 def test_a_set_that_did_not_match_lists_its_best_candidates_so_that_near_misses_can_be_counted(store):
-    copy, stranger = judge(store, in_force(store)).judge([image(detailed(301)), image(detailed(999))]).verdicts
+    copy, unrelated = judge(store, in_force(store)).judge([image(detailed(301)), image(detailed(999))]).verdicts
     assert [each.candidates[0].check is None for each in copy.sets] == [True, False]  # one set does not check
-    assert [each.compared for each in (*copy.sets, *stranger.sets)] == [True] * 4
-    (best, *_), limits = stranger.sets[1].candidates, stranger.sets[1].rules.check
+    assert [each.compared for each in (*copy.sets, *unrelated.sets)] == [True] * 4
+    (best, *_), limits = unrelated.sets[1].candidates, unrelated.sets[1].rules.check
     assert 0 <= best.check < limits.review < copy.sets[1].candidates[0].check
-    assert {one.label for one in stranger.sets[0].candidates} <= {f"label of id-{number}" for number in range(4)}
+    assert {one.label for one in unrelated.sets[0].candidates} <= {f"label of id-{number}" for number in range(4)}
 
 
 def test_a_verdict_has_the_source_of_its_image_even_if_that_was_refused(store):
