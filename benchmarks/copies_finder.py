@@ -195,7 +195,7 @@ class Finder:
         started = time.perf_counter()
         found = self._searcher.search(self._known, looks)
         searched, began = time.perf_counter(), time.thread_time()
-        known = self._searcher.read(self._known, found)
+        known = self._searcher.read_keypoints(self._known, found)
         checked = [candidates(one, near, known) for one, near in zip(looks, found, strict=True)]
         cost = Cost(0, 0, searched - started, time.perf_counter() - searched, time.thread_time() - began)
         pairs = zip(checked, found, strict=True)

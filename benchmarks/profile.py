@@ -87,8 +87,8 @@ def parts_of_encoding(encoder: Encoder, files: Sequence[bytes], milliseconds: fl
     pixels, sizes = [each.pixels for each in pictures], [each.size for each in pictures]
 
     def encode() -> None:
-        for start in range(0, len(pixels), encoder.together):
-            part = slice(start, start + encoder.together)
+        for start in range(0, len(pixels), encoder.batch_size):
+            part = slice(start, start + encoder.batch_size)
             encoder.encode(pixels[part], sizes[part])
 
     encode()

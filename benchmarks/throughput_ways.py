@@ -46,7 +46,7 @@ def serve(pipe: Connection, kind: str, weights: Path) -> None:
         answer(pipe, {"naive": theirs.naive, "loader": theirs.loader})
     else:
         ours = Ours(encoder(kind, weights))
-        pipe.send(f"{ours.encoder.how}, {ours.workers.threads} workers")
+        pipe.send(f"{ours.encoder.backend}, {ours.workers.threads} workers")
         answer(pipe, {"ours": ours.both, "decode": ours.decode, "embed": ours.embed})
         ours.workers.close()
 
@@ -163,8 +163,8 @@ class Ours:
 
     def _timed(self, work: Callable[[Any], Any], items: Sequence[Any]) -> float:
         """Seconds for all items, in parts on the workers."""
-        together = self.encoder.together
-        parts = [items[start : start + together] for start in range(0, len(items), together)]
+        size = self.encoder.batch_size
+        parts = [items[start : start + size] for start in range(0, len(items), size)]
         begun = time.perf_counter()
         self.workers.spread(0, work, parts)
         return time.perf_counter() - begun

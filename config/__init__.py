@@ -1,5 +1,5 @@
 """Settings: default.toml, then vigilens.toml, then the environment, checked as one value.
 
 settings    the models: types, limits, impossible combinations
-load        the three places → one value, or all mistakes at once with their places
+load        reads the three sources → one value, or all mistakes at once, each with its source
 """

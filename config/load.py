@@ -1,7 +1,7 @@
-"""The three places of settings → one value, or all mistakes at once, each with its place and its fix.
+"""The three sources of settings → one value, or all mistakes at once, each with its source and its fix.
 
-The places are read here and not by pydantic-settings, because each mistake and `vigilens config` name the place that a
-value came from, and because no message may repeat a value: it could be a secret.
+They are read here and not by pydantic-settings, because each mistake and `vigilens config` name the source of a value,
+and because no message may repeat a value: it could be a secret.
 """
 
 import difflib
@@ -22,7 +22,7 @@ DEFAULTS = Path(__file__).with_name("default.toml")
 PREFIX = "VIGILENS_"
 FILE_VARIABLE = PREFIX + "CONFIG"
 
-# For a service called "vigilens", Kubernetes sets these variables in each pod, and VIGILENS_PORT=tcp://….
+# For a service called "vigilens", Kubernetes sets NAME_SERVICE_HOST, NAME_PORT=tcp://… and the like in each pod.
 _FROM_KUBERNETES = re.compile(r"_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_\w+)?$")
 _ADDRESSES_OF_KUBERNETES = ("tcp://", "udp://", "sctp://")
 _KEY = re.compile(r"\b[a-z]+\.[a-z_]+\b")
@@ -34,18 +34,22 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What one place says about one key: not checked yet."""
+    """A value for one key from one source, not checked yet.
+
+    Attributes:
+        source: a file's name, or the name of an environment variable.
+    """
 
     value: Any
-    place: str
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """The settings, and for each "section.key" the place that it came from."""
+    """The settings, and the source of each "section.key"."""
 
     settings: Settings
-    places: dict[str, str]
+    sources: dict[str, str]
 
 
 def keys() -> dict[str, Any]:
@@ -68,7 +72,7 @@ def variable(key: str) -> str:
 
 
 def load(file: Path | None = None) -> Settings:
-    """Settings in force: default.toml, over it the operator's file, over it the environment.
+    """The settings in force: default.toml, overridden by the operator's file, overridden by the environment.
 
     Args:
         file: the operator's file; None: $VIGILENS_CONFIG, else ./vigilens.toml if there is one.
@@ -76,24 +80,24 @@ def load(file: Path | None = None) -> Settings:
     Raises:
         SettingsError: one line for each mistake, naming the key and where it was set; no line holds a value.
     """
-    return load_with_places(file).settings
+    return load_with_sources(file).settings
 
 
-def load_with_places(file: Path | None = None) -> InForce:
-    """As `load`, and where each value came from."""
+def load_with_sources(file: Path | None = None) -> InForce:
+    """Like `load`, with the source of each value."""
     file = find_file(file)
     values, mistakes = _in_file(DEFAULTS), []
     for layer in (_in_file(file) if file else {}, _in_environment()):
-        mistakes += [_unknown(key, said) for key, said in layer.items() if key not in keys()]
-        values |= {key: said for key, said in layer.items() if key in keys()}
+        mistakes += [_unknown(key, given) for key, given in layer.items() if key not in keys()]
+        values |= {key: given for key, given in layer.items() if key in keys()}
     settings, wrong = _check(values)
     if settings is None or mistakes:
         raise SettingsError("\n".join([*mistakes, *wrong]))
-    return InForce(settings, {key: values[key].place for key in keys()})
+    return InForce(settings, {key: values[key].source for key in keys()})
 
 
 def find_file(given: Path | None) -> Path | None:
-    """The operator's file: as given, else $VIGILENS_CONFIG, else ./vigilens.toml if there is one."""
+    """The operator's file: the given one, else $VIGILENS_CONFIG, else ./vigilens.toml if there is one."""
     named_by = "--config"
     if given is None and os.environ.get(FILE_VARIABLE):
         given, named_by = Path(os.environ[FILE_VARIABLE]), FILE_VARIABLE
@@ -108,13 +112,13 @@ def _in_file(file: Path) -> dict[str, Value]:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{file}: {error}") from None
-    place = DEFAULTS.name if file == DEFAULTS else str(file)
+    source = DEFAULTS.name if file == DEFAULTS else str(file)
     values: dict[str, Value] = {}
     for name, table in content.items():
         if isinstance(table, dict) and name in Settings.model_fields:
-            values |= {f"{name}.{key}": Value(value, place) for key, value in table.items()}
+            values |= {f"{name}.{key}": Value(value, source) for key, value in table.items()}
         else:
-            values |= {name: Value(table, place)}
+            values |= {name: Value(table, source)}
     return values
 
 
@@ -139,7 +143,7 @@ def _is_list(key: str | None) -> bool:
 
 
 def _as_list(text: str) -> Any:
-    """A list from JSON, or from its parts between commas. Broken JSON stays text, which the model refuses."""
+    """A list from JSON or from text separated by commas. Broken JSON stays text, which the model refuses."""
     if not text.startswith("["):
         return [part.strip() for part in text.split(",") if part.strip()]
     try:
@@ -148,24 +152,24 @@ def _as_list(text: str) -> Any:
         return text
 
 
-def _unknown(key: str, said: Value) -> str:
-    """A sentence about an unknown key or variable, with the nearest known one."""
-    from_environment = key == said.place
+def _unknown(key: str, given: Value) -> str:
+    """A sentence about an unknown key or variable, with the most similar known one."""
+    from_environment = key == given.source
     known = [variable(name) for name in keys()] if from_environment else list(keys())
     nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
-    fix = f"did you mean {nearest[0]}?" if nearest else "`vigilens config` lists all there are"
+    fix = f"did you mean {nearest[0]}?" if nearest else "`vigilens config` lists all of them"
     return (
         f"{key} (in the environment): no such setting; {fix}"
         if from_environment
-        else f"{key} (in {said.place}): no such key; {fix}"
+        else f"{key} (in {given.source}): no such key; {fix}"
     )
 
 
 def _check(values: dict[str, Value]) -> tuple[Settings | None, list[str]]:
-    """The settings, or all that is wrong with them, one line each.
+    """The settings, or all mistakes in them, one line each.
 
-    pydantic looks for contradictions only where each value is right by itself. To report all at once, wrong values go
-    back to their defaults for a second look, which counts for contradictions between other keys only.
+    pydantic checks for contradictions only if each single value is valid. To report everything at once, invalid values
+    are replaced by their defaults for a second check, from which only contradictions between other keys are reported.
     """
     try:
         return _build(values), []
@@ -174,7 +178,7 @@ def _check(values: dict[str, Value]) -> tuple[Settings | None, list[str]]:
     wrong = {key for key, _ in mistakes if key}
     if wrong:
         try:
-            _build({**values, **{key: said for key, said in _in_file(DEFAULTS).items() if key in wrong}})
+            _build({**values, **{key: default for key, default in _in_file(DEFAULTS).items() if key in wrong}})
         except ValidationError as error:
             mistakes += [found for found in _sentences(error, values) if wrong.isdisjoint(_KEY.findall(found[1]))]
     return None, [sentence for _, sentence in mistakes]
@@ -182,23 +186,25 @@ def _check(values: dict[str, Value]) -> tuple[Settings | None, list[str]]:
 
 def _build(values: dict[str, Value]) -> Settings:
     tables: dict[str, dict[str, Any]] = {section: {} for section in Settings.model_fields}
-    for name, said in values.items():
+    for name, given in values.items():
         section, key = name.split(".")
-        tables[section][key] = said.value
+        tables[section][key] = given.value
     return Settings.model_validate(tables)
 
 
 def _sentences(error: ValidationError, values: dict[str, Value]) -> Iterator[tuple[str, str]]:
-    """Each mistake as (key, sentence). Contradictions name several keys: theirs is empty."""
+    """Each mistake as (key, sentence). The key is empty for contradictions, which name several keys."""
     for found in error.errors(include_url=False, include_input=False, include_context=False):
-        if len(found["loc"]) >= 2:  # noqa: PLR2004 (section and key, perhaps a place in a list)
+        if len(found["loc"]) >= 2:  # noqa: PLR2004 (section and key, perhaps a position in a list)
             key = ".".join(str(part) for part in found["loc"][:2])
-            yield key, f"{key} ({_said(values[key])}): {found['msg'][0].lower()}{found['msg'][1:]}"
+            yield key, f"{key} ({_set_by(values[key])}): {found['msg'][0].lower()}{found['msg'][1:]}"
             continue
         for sentence in found["msg"].removeprefix("Value error, ").splitlines():
-            places = (f"{key} {_said(values[key])}" for key in dict.fromkeys(_KEY.findall(sentence)) if key in values)
-            yield "", f"{sentence} ({'; '.join(places)})"
+            sources = (
+                f"{key} {_set_by(values[key])}" for key in dict.fromkeys(_KEY.findall(sentence)) if key in values
+            )
+            yield "", f"{sentence} ({'; '.join(sources)})"
 
 
-def _said(said: Value) -> str:
-    return f"set by {said.place}" if said.place.startswith(PREFIX) else f"set in {said.place}"
+def _set_by(given: Value) -> str:
+    return f"set by {given.source}" if given.source.startswith(PREFIX) else f"set in {given.source}"

@@ -1,7 +1,7 @@
 """One frozen value for all settings: types, limits and impossible combinations.
 
-default.toml holds every default and its reason; so no model has a default, and a key is missing here or there only by
-mistake (a test compares them). `config.load.load()` builds the value.
+default.toml holds every default and its reason, so the models have no defaults. A test checks that both have the same
+keys. `config.load.load()` builds the value.
 """
 
 import re
@@ -21,7 +21,7 @@ class Section(BaseModel):
 
 
 class Kafka(Section):
-    """Brokers, topics, and who we are in the group."""
+    """Brokers, topics, and our identity in the consumer group."""
 
     bootstrap_servers: str = Field(min_length=1)
     group: str = Field(min_length=1)
@@ -44,7 +44,7 @@ class Kafka(Section):
 
 
 class Batch(Section):
-    """When a batch closes, and how many are under way."""
+    """When a batch closes, and how many are in progress at a time."""
 
     images: int = Field(ge=1, le=16_384)
     bytes: int = Field(ge=1)
@@ -68,7 +68,7 @@ class Images(Section):
 
 
 class Encoder(Section):
-    """What makes pictures comparable."""
+    """How vectors are made of pictures."""
 
     name: str = Field(pattern=r"^(words|pdq|openclip|timm:.+)$")
     model: str
@@ -97,20 +97,20 @@ class Sets(Section):
 
 
 class Waiting(Section):
-    """How long we wait for what is away."""
+    """How long we wait for a dependency that is away."""
 
     give_up_s: float = Field(gt=0)
 
 
 class Http(Section):
-    """The port for machines that watch us."""
+    """The port for metrics and health checks."""
 
     host: str = Field(min_length=1)
     port: int = Field(ge=0, le=65_535)
 
 
 class Log(Section):
-    """Form and amount of the log."""
+    """Format and level of the log."""
 
     format: Literal["auto", "text", "json"]
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"]
@@ -137,7 +137,7 @@ class Settings(Section):
 
 
 def contradictions(settings: Settings) -> Iterator[str]:
-    """Impossible combinations, a sentence each. Keys are written in full: the loader finds their places by them."""
+    """Impossible combinations, one sentence each, with full keys: the loader uses them to name the sources."""
     kafka, encoder, waiting = settings.kafka, settings.encoder, settings.waiting
     sasl = kafka.security_protocol.startswith("SASL")
     if sasl and not (kafka.sasl_mechanism and kafka.sasl_username and kafka.sasl_password.get_secret_value()):
@@ -160,7 +160,7 @@ def contradictions(settings: Settings) -> Iterator[str]:
     if waiting.give_up_s >= kafka.max_poll_interval_s:
         yield (
             "waiting.give_up_s must be less than kafka.max_poll_interval_s, "
-            "or Kafka gives the partitions away while we wait"
+            "or Kafka assigns the partitions to another process while we wait"
         )
     if settings.milvus.timeout_s > waiting.give_up_s:
         yield "milvus.timeout_s must not be more than waiting.give_up_s"

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 
 from demo.summary import Result, nearest_set
 from demo.thumbnails import pixels_of
-from matcher.explain import Known, Overlay, kept, lay, nearest
+from matcher.explain import Overlay, StoredKeypoints, nearest, overlay_of, stored_keypoints
 from reference_sets.store import Store
 
 
 def overlays(results: Iterable[Result], store: Store) -> dict[int, Overlay]:
     """Number of the event → how the reference of its worst match lies in it, if the geometric check was passed."""
-    known: dict[tuple[str, str], Known | None] = {}
+    known: dict[tuple[str, str], StoredKeypoints | None] = {}
     found = {}
     for each in results:
         shown, match = nearest_set(each.verdict) or (None, None)
@@ -19,10 +19,10 @@ def overlays(results: Iterable[Result], store: Store) -> dict[int, Overlay]:
         near = nearest(shown, match)
         key = match.set, match.reference.id
         if key not in known:
-            known[key] = kept(store, match.set, near) if near else None
+            known[key] = stored_keypoints(store, match.set, near) if near else None
         reference = known[key]
         mirror = match.check.mirrored
-        laid = lay(pixels_of(each.incoming.picture), reference, mirror=mirror) if reference else None
-        if laid:
-            found[each.incoming.number] = laid
+        overlay = overlay_of(pixels_of(each.incoming.picture), reference, mirror=mirror) if reference else None
+        if overlay:
+            found[each.incoming.number] = overlay
     return found

@@ -1,4 +1,4 @@
-"""The protocol of all encoders, and the fingerprint that names one a year later."""
+"""The protocol of all encoders, and the fingerprint that still identifies one a year later."""
 
 import hashlib
 import json
@@ -21,12 +21,12 @@ class EncoderError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """What an encoder makes of a batch of n pictures.
+    """The result of encoding n pictures.
 
     Attributes:
         vectors: float32 (n, dimension); rows of unit length, zeros where `featureless`.
-        featureless: bool (n,); True where the picture has too little detail to be told from others.
-        keypoints: of each picture, where the encoder works on local features; else None.
+        featureless: bool (n,); True where the picture has too little detail to be distinguished from others.
+        keypoints: of each picture, if the encoder works on local features; else None.
     """
 
     vectors: NDArray[np.float32]
@@ -41,52 +41,53 @@ class Encoder(Protocol):
         name: short name, as in the settings ("words", "pdq", "openclip", "timm").
         dimension: length of a vector.
         fingerprint: see `fingerprint()`.
-        how: in which numeric type and by which code it computes, in a few words for people.
-        least_side: pictures may come reduced, to a shorter side of this many pixels or more, and have the same vector
-            but for rounding; None: every pixel counts.
-        together: pictures that it is quickest with at once; it takes any number.
-        least_together: so many are not spread over idle workers: 2 where two take little longer than one, else 1.
+        backend: which numeric type and which code it computes with, in a few words for people.
+        least_side: pictures may be passed reduced, to a shorter side of this many pixels or more, and get the same
+            vector except for rounding; None: every pixel counts.
+        batch_size: number of pictures per call that is fastest; a call accepts any number.
+        min_batch_size: this many pictures stay on one worker even if others are idle: 2 where two take little longer
+            than one, else 1.
     """
 
     @property
     def name(self) -> str:
-        """See above."""
+        """Short name."""
 
     @property
     def dimension(self) -> int:
-        """See above."""
+        """Length of a vector."""
 
     @property
     def fingerprint(self) -> str:
-        """See above."""
+        """Identifies the encoder."""
 
     @property
-    def how(self) -> str:
-        """See above."""
+    def backend(self) -> str:
+        """Numeric type and code, for people."""
 
     @property
     def least_side(self) -> int | None:
-        """See above."""
+        """Shorter side in pixels that pictures may be reduced to."""
 
     @property
-    def together(self) -> int:
-        """See above."""
+    def batch_size(self) -> int:
+        """Number of pictures per call that is fastest."""
 
     @property
-    def least_together(self) -> int:
-        """See above."""
+    def min_batch_size(self) -> int:
+        """Number of pictures that stay on one worker."""
 
     def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:
         """Vectors of n pictures, n ≥ 1, in their order.
 
         Args:
-            pictures: as they are, or reduced as `least_side` allows.
-            sizes: that they had before they were reduced; None: none was.
+            pictures: in full size, or reduced as `least_side` allows.
+            sizes: their sizes before they were reduced; None: none was reduced.
         """
 
 
 def fingerprint(name: str, depends_on: Mapping[str, str | int | float]) -> str:
-    """`name:` and 16 hex digits of a SHA-256 over all that a vector depends on.
+    """`name:` and 16 hex digits of a SHA-256 over everything that a vector depends on.
 
     Args:
         name: the encoder's short name.

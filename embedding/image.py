@@ -1,6 +1,6 @@
-"""An image on its way: where its bytes are, what is known of its file, and why it could not be looked at.
+"""An image: where its bytes are, what is known about its file, and why it could not be read or compared.
 
-Plain values: this file imports the standard library only, so that every room may use it.
+Plain values: this file imports the standard library only, so that every package may use it.
 """
 
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Reason(StrEnum):
     """Why an image is `unscannable`, or a set was not compared. The list is closed: docs/verdicts.md has all of them.
 
-    Nothing gives some of them yet; they stand here so that readers of verdicts can name them from the first.
+    Some are not used yet; they are listed so that consumers of verdicts can handle them from the start.
     """
 
     EMPTY_VALUE = "empty_value"
@@ -47,7 +47,7 @@ class Unreadable:
     """Bad input as a value: it becomes a verdict, never an exception.
 
     Attributes:
-        reason: one of the closed list.
+        reason: one of the closed list of reasons.
         detail: one sentence for a person; never contains the image's bytes.
     """
 
@@ -80,7 +80,7 @@ Source = Inline | File | Url
 
 
 class Position(NamedTuple):
-    """Where an event stands in Kafka; `timestamp` is the record's, None if it has none."""
+    """An event's position in Kafka; `timestamp` is the record's, None if it has none."""
 
     topic: str
     partition: int
@@ -94,9 +94,9 @@ class Image:
 
     Attributes:
         source: where the bytes are; None when the event names nothing.
-        problem: why the event itself is bad: the image is unscannable, whatever its source.
+        problem: why the event itself is bad: the image is then unscannable, whatever its source.
         attributes: JSON values that are copied to the verdict.
-        position: where the event stands; None outside Kafka.
+        position: of the event; None outside Kafka.
     """
 
     event_id: str
@@ -109,7 +109,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of an image's file once it is decoded.
+    """What is known about an image's file once it is decoded.
 
     Attributes:
         sha256: of the bytes, hexadecimal.

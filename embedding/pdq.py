@@ -1,8 +1,8 @@
 """Meta's perceptual hash PDQ as a unit vector.
 
-256 bits become 256 values of ±1/16, so that cosine and Hamming distance say the same: h = 128 · (1 - cos). Copies have
-h ≤ 31 by PDQ's own advice, that is cos ≥ 0.7578. It finds recompressed, resized and recoloured copies, and neither
-crops nor mirrored or turned ones.
+256 bits become 256 values of ±1/16, so that cosine and Hamming distance are equivalent: h = 128 · (1 - cos). PDQ's
+authors count h ≤ 31 as a copy, that is cos ≥ 0.7578. It finds recompressed, resized and recoloured copies, but not
+cropped, mirrored or turned ones.
 """
 
 from collections.abc import Sequence
@@ -17,33 +17,33 @@ from embedding.picture import Pixels, Size
 
 DIMENSION = 256
 
-# "Quality", 0 to 100, is PDQ's measure of gradients. Its README advises to discard hashes of 49 and less, and the
+# "Quality", 0 to 100, is PDQ's measure of gradients. Its README advises discarding hashes of 49 and less, and the
 # ThreatExchange library drops frames below 50: without gradients the bits are noise, and blank pictures look alike.
 LEAST_QUALITY = 50
 
 _LEAST_SIDE = 5  # MIN_HASHABLE_DIM of the reference implementation
 
-# A side of 2 x 512 pixels or more is reduced by a whole factor, to no less than 512. The reference implementation goes
-# to 512 too: more is "prohibitively expensive". Box averages are the first step of PDQ's own filter: 40
-# photographs of 1600 x 1200 moved by 3 bits on average, 10 at most.
+# A side of 2 x 512 pixels or more is reduced by a whole factor, to no less than 512. The reference implementation
+# reduces to 512 too: more is "prohibitively expensive". Box averages are the first step of PDQ's own filter: the hashes
+# of 40 photographs of 1600 x 1200 changed by 3 bits on average, 10 at most.
 _WORKING_SIDE = 512
 _STRIP_PIXELS = 1 << 21
 
 
 class Pdq:
-    """The encoder "pdq". It holds nothing, so any number of threads may use one."""
+    """The encoder "pdq". It has no state, so any number of threads may share one."""
 
     name = "pdq"
     dimension = DIMENSION
-    how = "float32"
-    least_side = None  # a bit of the hash can tip with one grey level
-    together = 8  # one after the other: few, so that the threads' shares are even
-    least_together = 1
+    backend = "float32"
+    least_side = None  # one grey level can flip a bit of the hash
+    batch_size = 8  # they are hashed one by one: few, so that threads get equal shares
+    min_batch_size = 1
     fingerprint = fingerprint(
         "pdq", {"algorithm": 1, "dimension": DIMENSION, "reduced_to": _WORKING_SIDE, "type": "float32"}
     )
 
-    def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:  # noqa: ARG002 (none is reduced)
+    def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:  # noqa: ARG002 (no picture is reduced)
         """Vectors of n pictures, n ≥ 1, in their order; zeros where the quality is below LEAST_QUALITY."""
         vectors = np.zeros((len(pictures), DIMENSION), dtype=np.float32)
         featureless = np.ones(len(pictures), dtype=np.bool_)
@@ -56,7 +56,7 @@ class Pdq:
 
 
 def _hash(pixels: Pixels) -> tuple[NDArray[np.bool_], int]:
-    """Bits in pdqhash's order (that of the usual hexadecimal form) and the quality, 0 to 100."""
+    """Bits in pdqhash's order (the order of the usual hexadecimal form) and the quality, 0 to 100."""
     height, width, _ = pixels.shape
     if min(height, width) < _LEAST_SIDE:
         return np.zeros(DIMENSION, dtype=np.bool_), 0
@@ -65,7 +65,7 @@ def _hash(pixels: Pixels) -> tuple[NDArray[np.bool_], int]:
 
 
 def _reduced(pixels: Pixels) -> Pixels:
-    """Box averages, a strip at a time: pdqhash takes 40 bytes per pixel and holds the interpreter meanwhile."""
+    """Box averages, a strip at a time: pdqhash needs 40 bytes per pixel and holds the GIL while it works."""
     height, width, _ = pixels.shape
     across, down = max(1, width // _WORKING_SIDE), max(1, height // _WORKING_SIDE)
     if across == down == 1:

@@ -11,14 +11,14 @@ Size = tuple[int, int]  # height, width
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What a viewer would see.
+    """A picture as a viewer would show it.
 
     Attributes:
-        pixels: (height, width, 3) uint8 sRGB, C-contiguous; upright, transparency over white. Where `least_side` asked
-            for it, reduced to 1/8, 1/4 or 1/2 of the size, rounded up.
-        size: height and width of the picture, which are those of the pixels unless it was reduced.
+        pixels: (height, width, 3) uint8 sRGB, C-contiguous; upright, transparency over white. May be reduced to 1/8,
+            1/4 or 1/2 of the size, rounded up, if `least_side` allowed it.
+        size: height and width of the whole picture; the same as those of the pixels unless it was reduced.
         format: JPEG, PNG, WEBP, GIF, BMP, TIFF or AVIF.
-        frames: frames of the file, at least 1; counting ends at `frames.MOST_FRAMES`.
+        frames: number of frames in the file, at least 1; counting stops at `frames.MOST_FRAMES`.
     """
 
     pixels: Pixels

@@ -1,7 +1,7 @@
-"""One known picture, to see at the start that this encoder gives the vectors that the sets were made with.
+"""One known picture, to check at the start that this encoder gives the vectors that the sets were made with.
 
-The fingerprint says that the same things were meant; the probe says that the same numbers come out, whatever libraries
-and processors have become since.
+The fingerprint says that the encoder is configured the same way; the probe says that it computes the same numbers, even
+with other libraries or another processor.
 """
 
 import io
@@ -13,17 +13,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from embedding.encoder import Encoder
-
-# Two of PDQ's 256 bits may tip with another library or processor (1 - cos = 0.016). Half precision moves a network's
 from embedding.picture import Pixels
 
-# Two of PDQ's 256 bits may tip with another library or processor (1 - cos = 0.016). Half precision moves a network's
+# Two of PDQ's 256 bits may flip with another library or processor (1 - cos = 0.016). Half precision moves a network's
 # vector by 5e-5, another library's resize by 1e-5; another network by far more than 0.02.
 LEAST_COSINE = 0.98
 
 
 def probe_picture() -> Pixels:
-    """The packaged picture, 256 x 192: drawn by `python -m embedding.probe_drawn`, lossless, without a profile."""
+    """The packaged picture, 256 x 192: drawn by `python -m embedding.draw_probe`, lossless, without a profile."""
     with Image.open(io.BytesIO(files("embedding").joinpath("probe.png").read_bytes())) as image:
         return np.asarray(image.convert("RGB"))
 
@@ -40,7 +38,7 @@ def agrees(encoder: Encoder, recorded: Sequence[float]) -> bool:
 
 
 def agrees_with(vector: NDArray[np.float32], recorded: Sequence[float]) -> bool:
-    """The same for a probe vector that is at hand already, so that many sets cost one encoding."""
+    """The same for a probe vector that is already computed, so that many sets need only one encoding."""
     if len(recorded) != len(vector):
         return False
     other = np.asarray(recorded, dtype=np.float64)

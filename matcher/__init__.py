@@ -1,15 +1,15 @@
-"""Vectors become matches, matches become a decision. In the order in which an image meets the files:
+"""From images to matches to decisions. The files, in the order in which an image passes through them:
 
-judge           the straight line for one batch: images in, verdicts out
-workers         the threads that do its work, one per core
-embed           a part of the batch on its worker: fetch, decode, encode
+judge           judges one batch: images in, verdicts out
+workers         the threads that do the work, one per core
+embed           one part of a batch on its worker: fetch, decode, encode
 duplicates      recent embeddings, so that exact duplicates are not embedded again
-search          per set: search, then check what was found
-keypoint_cache  keypoints of references that were checked recently
+search          per set: searches, then checks what was found
+keypoint_cache  keypoints of recently checked references
 check/          the geometric check
-evidence        what it says of a candidate
-decide          what the matches of all sets mean together (pure)
-compose         an image on its way, and the verdict on it
-verdict         the published model and its JSON Schema
-explain         why a set matched or not, for a person to look at
+evidence        the check's result for a candidate
+decide          the decision from the matches of all sets (pure)
+compose         builds the verdict on an image
+verdict         the published model of a verdict and its JSON Schema
+explain         why a set matched or not, for a person
 """

@@ -1,4 +1,4 @@
-"""The verdict on an image, composed of what became of it and what was found. Pure."""
+"""Builds the verdict on an image from its embedding and its candidates. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,18 +14,18 @@ from matcher.embed import Embedded
 from matcher.evidence import Candidate
 from reference_sets.model import Neighbour, ReferenceSet
 
-MAX_ADDRESS = 4096  # characters that a verdict keeps of a path or URL: both come from strangers
-BEST = 3  # candidates of a set by check, and as many by similarity
+MAX_ADDRESS = 4096  # characters of a path or URL that a verdict keeps: both are untrusted input
+BEST = 3  # candidates per set by check, and the same number by similarity
 
 
 class EncoderUsed(NamedTuple):
-    """The encoder that looked at an image."""
+    """The encoder that was used."""
 
     name: str
     fingerprint: str
 
 
-def compose(  # noqa: PLR0913, PLR0917 (all that a verdict says)
+def compose(  # noqa: PLR0913, PLR0917 (all that a verdict contains)
     image: Image,
     embedded: Embedded,
     compared: Sequence[Compared],
@@ -36,10 +36,10 @@ def compose(  # noqa: PLR0913, PLR0917 (all that a verdict says)
     """The verdict.
 
     Args:
-        image: what was to be judged.
-        embedded: what became of its bytes.
-        compared: all sets in force.
-        encoder: what looked at it.
+        image: the image to judge.
+        embedded: the result of embedding its bytes.
+        compared: all sets in force, with their candidates.
+        encoder: the encoder that embedded it.
         timings: of its batch.
         judged_at: the time, with its zone.
     """
@@ -79,15 +79,15 @@ def _source(source: Source, *, fetched: bool) -> published.EventSource:
 
 
 def _printable(address: str) -> str:
-    """Its beginning, with escapes for characters that UTF-8 cannot have, as file names may."""
+    """The address cut to MAX_ADDRESS, with escapes for characters that file names may have but UTF-8 cannot."""
     return address[:MAX_ADDRESS].encode("utf-8", "backslashreplace").decode()
 
 
 def _without_password(url: str) -> str:
-    """Verdicts are read by many: a user's name or password in an address does not go there."""
+    """The URL with *** for user name and password: many people read verdicts."""
     try:
         place = urlsplit(url).netloc
-    except ValueError:  # not an address: it is refused, and nothing in it is a password
+    except ValueError:  # not an address, so it is refused and holds no password
         place = ""
     user, at, host = place.rpartition("@")
     return url.replace(place, f"***@{host}", 1) if at and user else url

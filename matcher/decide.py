@@ -1,23 +1,23 @@
-"""What the candidates of all sets mean together. Pure: no clock, tested as a table (docs/verdicts.md).
+"""The decision from the candidates of all sets. Pure: no clock, tested as a table (docs/verdicts.md).
 
     set kind     level block              level review             no level
     harmful      block                    review                   nothing
     allow        vetoes block and review  vetoes review            nothing
     reference    reported                 reported                 nothing
 
-Where a candidate's level comes from, each of similarity and check by its own thresholds:
+How a candidate gets its level; similarity and check each have their own thresholds:
 
     verify       level                                               decided on
     off          that of the similarity                              similarity
     supports     the higher of the similarity's and the check's      the higher, at equal level the check
     required     the lower of the two; none if it was not checked    the lower, at equal level the check
 
-An allow match takes the effect of a harmful match away when it is of the same level or higher **and** at least as
-near: by the check's scores if both were verified, else by similarity. The second half keeps a harmful picture from
-being waved through by an allowed look-alike that is farther away.
+An allow match cancels the effect of a harmful match if it has the same level or a higher one **and** is at least as
+near: by the check's scores if both were verified, else by similarity. The second condition prevents that a harmful
+picture passes because of an allowed look-alike that is farther away.
 
-The decision is the highest level left, else allow. Instead of allow it is unscannable when a harmful set could not be
-compared: nothing is allowed because we could not look.
+The decision is the highest level left, else allow. Instead of allow it is unscannable if a harmful set could not be
+compared: no image is allowed because it could not be compared.
 """
 
 from collections.abc import Iterable, Sequence
@@ -34,18 +34,18 @@ _LEVELS: tuple[Level | None, ...] = (None, "review", "block")
 _RANK = {"review": 1, "block": 2}
 MOST_OTHERS = 4  # further references that a match names
 
-# Cosines are computed in float32: two equal unit vectors come out as 0.9999999. A threshold counts as reached within
+# Cosines are computed in float32: two equal unit vectors can give 0.9999999. A threshold counts as reached within
 # this distance, which is 8 units in the last place of a float32 near 1.
 ROUNDING = 5e-7
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A set, and what was found in it for one image.
+    """A set, and the candidates in it for one image.
 
     Attributes:
         set: as it was when it was searched.
-        candidates: best check first, then the most similar.
+        candidates: by the check's score, then by similarity, best first.
         reason: why the set was not compared; None if it was.
     """
 
@@ -63,9 +63,9 @@ class Match:
         level: the level that counts.
         reached: the highest level that a candidate reached.
         decided_on: the measure that gave it.
-        candidate: that candidate; of several with the level the one with the best check, then the most similar.
+        candidate: that candidate; of several with this level the one with the best check, then the most similar.
         others: further candidates that reached a level.
-        vetoed_by: name of the allow set that took the effect away.
+        vetoed_by: name of the allow set that cancelled the effect.
     """
 
     set: ReferenceSet
@@ -78,32 +78,32 @@ class Match:
 
     @property
     def similarity_threshold(self) -> float:
-        """Of the level that was reached, a cosine."""
+        """The similarity threshold of the level that was reached, a cosine."""
         return _of(self.set.thresholds, self.reached)
 
     @property
     def check_threshold(self) -> float:
-        """Of the level that was reached."""
+        """The check's threshold of the level that was reached."""
         return _of(self.set.check, self.reached)
 
     @property
     def score(self) -> float:
-        """Of the measure that decided."""
+        """Score or threshold of the measure that decided."""
         return self.candidate.score if self.decided_on == "check" else self.candidate.similarity
 
     @property
     def threshold(self) -> float:
-        """Of the measure that decided."""
+        """Score or threshold of the measure that decided."""
         return self.check_threshold if self.decided_on == "check" else self.similarity_threshold
 
     @property
     def margin(self) -> float:
-        """Score above the threshold, at least 0: what float32 loses is not shown."""
+        """Score minus threshold, at least 0: rounding of float32 is not shown."""
         return max(0.0, self.score - self.threshold)
 
     @property
     def verified(self) -> bool:
-        """Whether the check reached its threshold of review."""
+        """Whether the check's score reached its review threshold."""
         return self.candidate.checked and self.candidate.score >= self.set.check.review
 
     def at_least_as_near_as(self, other: "Match") -> bool:
@@ -115,7 +115,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The decision, why nothing was decided, the set that decided, and all matches, worst first."""
+    """The decision, the problem if it is unscannable, the set that decided, and all matches, worst first."""
 
     decision: Decision
     problem: Unreadable | None
@@ -132,13 +132,13 @@ def match(compared: Compared) -> Match | None:
         return None
     best, rank, measure = max(reached, key=lambda each: (each[1], each[0].score, each[0].similarity))
     level = _LEVELS[rank]
-    assert level  # noqa: S101 (a rank above 0 has one; said for the type checker)
+    assert level  # noqa: S101 (a rank above 0 has one; for the type checker)
     others = tuple(one for one, *_ in reached if one is not best)[:MOST_OTHERS]
     return Match(known, level, level, measure, best, others)
 
 
 def _reached(known: ReferenceSet, candidate: Candidate) -> tuple[int, Measure]:
-    """Level that a candidate gives, as its rank (0 none, 1 review, 2 block), and the measure that gives it."""
+    """A candidate's level, as its rank (0 none, 1 review, 2 block), and the measure that gives it."""
     similar = _rank(known.thresholds, candidate.similarity, ROUNDING)
     if known.verify is Verify.OFF:
         return similar, "similarity"
@@ -162,7 +162,7 @@ def decide(compared: Iterable[Compared], problem: Unreadable | None = None) -> O
 
     Args:
         compared: all sets in force.
-        problem: why the image could not be looked at; it is unscannable then.
+        problem: why the image could not be embedded; it is unscannable then.
     """
     known = tuple(compared)
     found = [each for each in map(match, known) if each]

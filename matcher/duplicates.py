@@ -1,7 +1,7 @@
 """Recent embeddings, by the SHA-256 of the bytes: an exact duplicate is not embedded again.
 
-A digest costs 1/250 of decoding and embedding. The verdict is still the duplicate's own: it is searched for, checked
-and decided anew.
+A digest takes 1/250 of the time of decoding and embedding. A duplicate still gets its own verdict: it is searched for,
+checked and decided again.
 """
 
 import pickle
@@ -18,26 +18,27 @@ Made = TypeVar("Made")
 
 
 class Duplicates(Generic[Key, Made]):
-    """Keeps what was made last, within a bound. Safe to use from several threads.
+    """Keeps the most recent results, within a bound. Safe to use from several threads.
 
-    It is kept as bytes in one block, a ring. As objects, scattered between the pixels of pictures, what was made of
-    11,000 images took 190 MB; its bytes are 28.
+    They are kept as bytes in one block, a ring buffer. As objects, scattered between the pixels of pictures, the
+    results for 11,000 images took 190 MB; their bytes are 28 MB.
 
     Args:
-        max_bytes: size of the block; 0: nothing is kept, and duplicates are noticed only while one is being embedded.
+        max_bytes: size of the block; 0: nothing is kept, and a duplicate is only found while the same bytes are being
+            embedded.
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self._block = np.empty(max_bytes, np.uint8)  # takes memory where it is written
-        self._at = 0  # where the next goes
+        self._block = np.empty(max_bytes, np.uint8)  # only the parts that are written take memory
+        self._at = 0  # where the next one is written
         self._lock = threading.Lock()
         self._kept: OrderedDict[Key, tuple[int, int]] = OrderedDict()  # oldest first: start and end in the block
         self._making: dict[Key, Future[Made]] = {}
 
     def claim(self, key: Key) -> tuple[Future[Made], bool]:
-        """What was made, or will be, of these bytes; True: it is yours to make, then `settle` or `forsake` it.
+        """The result for these bytes, now or later; True: the caller must make it, then `settle` or `abandon` it.
 
-        Before waiting for what others make, settle what you have claimed yourself: so nobody waits for ever.
+        Settle your own claims before you wait for the results of other threads; otherwise there can be a deadlock.
         """
         made: Future[Made] = Future()
         with self._lock:
@@ -48,11 +49,11 @@ class Duplicates(Generic[Key, Made]):
                 return made, True
             start, end = self._kept[key]
             kept = self._block[start:end].tobytes()
-        made.set_result(pickle.loads(kept))  # noqa: S301 (nobody else writes there)
+        made.set_result(pickle.loads(kept))  # noqa: S301 (only this class writes there)
         return made, False
 
     def settle(self, key: Key, made: Made, *, keep: bool) -> None:
-        """This is what was claimed; `keep` it for duplicates that come later."""
+        """Set the result of a claim; `keep` it for later duplicates."""
         self._making[key].set_result(made)
         kept = pickle.dumps(made) if keep else b""
         with self._lock:
@@ -61,7 +62,7 @@ class Duplicates(Generic[Key, Made]):
                 self._keep(key, kept)
 
     def _keep(self, key: Key, kept: bytes) -> None:
-        """Behind the newest, where the oldest lie."""
+        """Write after the newest, over the oldest."""
         if self._at + len(kept) > len(self._block):
             self._drop(self._at, len(self._block))
             self._at = 0
@@ -71,12 +72,12 @@ class Duplicates(Generic[Key, Made]):
         self._kept[key] = start, self._at
 
     def _drop(self, start: int, end: int) -> None:
-        """Forget the oldest for as long as they begin in this part of the block."""
+        """Forget the oldest results as long as they begin in this part of the block."""
         while self._kept and start <= next(iter(self._kept.values()))[0] < end:
             self._kept.popitem(last=False)
 
-    def forsake(self, keys: Iterable[Key], error: BaseException) -> None:
-        """What was claimed and is not settled will not be made."""
+    def abandon(self, keys: Iterable[Key], error: BaseException) -> None:
+        """Give up the claims that are not settled: whoever waits for their results gets the error."""
         for key in keys:
             with self._lock:
                 made = self._making.pop(key, None)

@@ -1,6 +1,6 @@
-"""A part of a batch on its worker: fetch → decode → look. Share-nothing: no other thread works on these images.
+"""One part of a batch on its worker: fetch → decode → look. No other thread works on these images.
 
-The pictures of a part are encoded together, fewer if they are large, so that memory is bounded by pixels.
+The pictures of a part are encoded together, in smaller groups if they are large, so that memory is bounded by pixels.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from embedding.allocator import give_back
+from embedding.allocator import release_free_memory
 from embedding.decode.decoder import decode
 from embedding.encoder import Encoder
 from embedding.fetch.fetcher import Fetcher
@@ -23,9 +23,9 @@ from matcher.duplicates import Duplicates
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-# 32 million pixels are 96 MB of RGB: a group of pictures is closed when it has more.
+# 32 million pixels are 96 MB of RGB: a group of pictures that has more is encoded.
 GROUP_PIXELS = 32_000_000
-GIVE_BACK_AFTER = 128  # images: so often, every few seconds at full load, what they took goes back to the system
+RELEASE_AFTER = 128  # images, some seconds at full load: then freed memory is returned to the system
 
 STAGES = ("fetch", "decode", "encode", "search", "check")
 
@@ -34,14 +34,14 @@ Key = tuple[str, Needs]  # digest of the bytes, and what was needed
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedded:
-    """What became of an image's bytes.
+    """The result for an image's bytes.
 
     Attributes:
-        facts: of the file; None if it could not be decoded.
-        problem: why there is no look.
+        facts: about the file; None if it could not be decoded.
+        problem: why there is no look; else None.
         look: None if there is a problem.
-        fetched: whether its bytes were had.
-        duplicate: the same bytes were embedded recently, or are right now.
+        fetched: whether its bytes could be fetched.
+        duplicate: the same bytes were embedded recently, or are being embedded by another thread.
     """
 
     facts: Facts | None = None
@@ -52,7 +52,7 @@ class Embedded:
 
 
 class Clock:
-    """Seconds of work per stage, of all threads together. Safe to use from several threads."""
+    """Seconds of work per stage, all threads together. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self.seconds = dict.fromkeys(STAGES, 0.0)
@@ -60,7 +60,7 @@ class Clock:
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
-        """Add the seconds of the body to the stage."""
+        """Add the time of the `with` body to the stage."""
         started = time.perf_counter()
         try:
             yield
@@ -73,11 +73,11 @@ class Embedder:
     """Embeds images. Safe to use from several threads.
 
     Args:
-        encoder: makes pictures comparable.
-        fetcher: gets an image's bytes.
+        encoder: makes vectors of pictures.
+        fetcher: fetches an image's bytes.
         max_pixels: cap on width x height of one picture.
-        reduce: let JPEGs be decoded at a fraction of their size where that changes the vectors by rounding only.
-        recent_bytes: of memory for recent embeddings, see `Duplicates`.
+        reduce: decode JPEGs at a fraction of their size where that changes the vectors by rounding only.
+        recent_bytes: memory for recent embeddings, see `Duplicates`.
     """
 
     def __init__(self, encoder: Encoder, fetcher: Fetcher, *, max_pixels: int, reduce: bool, recent_bytes: int) -> None:
@@ -86,12 +86,12 @@ class Embedder:
         self._max_pixels = max_pixels
         self._reduce = reduce
         self._recent: Duplicates[Key, Embedded] = Duplicates(recent_bytes)
-        self._kept = 0  # images that may have left memory behind
+        self._unreleased = 0  # images since memory was last returned
         self._lock = threading.Lock()
 
     def embed(self, images: Sequence[Image], needs: Needs, clock: Clock) -> list[Embedded]:
-        """One for each image, in their order."""
-        self._give_back(len(images))
+        """One result per image, in order."""
+        self._release_memory(len(images))
         claimed: dict[Key, bytes] = {}
         coming: list[Embedded | tuple[Future[Embedded], bool]] = []
         try:
@@ -108,16 +108,16 @@ class Embedder:
                     claimed[key] = data
             self._make(claimed, needs, clock)
         except BaseException as error:
-            self._recent.forsake(claimed, error)
+            self._recent.abandon(claimed, error)
             raise
         return [each if isinstance(each, Embedded) else replace(each[0].result(), duplicate=each[1]) for each in coming]
 
-    def _give_back(self, coming: int) -> None:
+    def _release_memory(self, coming: int) -> None:
         with self._lock:
-            due = self._kept >= GIVE_BACK_AFTER
-            self._kept = coming if due else self._kept + coming
+            due = self._unreleased >= RELEASE_AFTER
+            self._unreleased = coming if due else self._unreleased + coming
         if due:
-            give_back()
+            release_free_memory()
 
     def _fetched(self, image: Image) -> bytes | Unreadable:
         if image.problem:
@@ -127,14 +127,16 @@ class Embedder:
         return self._fetcher.fetch(image.source)
 
     def _make(self, claimed: Mapping[Key, bytes], needs: Needs, clock: Clock) -> None:
-        """Settle all that was claimed."""
+        """Make and settle all claimed results."""
         least = least_side(self.encoder, needs) if self._reduce else None
         group: list[_Opened] = []
         for key, data in claimed.items():
             with clock("decode"):
                 picture = decode(data, self._max_pixels, least)
             if isinstance(picture, Unreadable):
-                self._recent.settle(key, Embedded(problem=picture), keep=False)  # memory may just have been short
+                self._recent.settle(
+                    key, Embedded(problem=picture), keep=False
+                )  # the reason may be a temporary lack of memory
                 continue
             group.append(_Opened(key, picture, _facts(key, data, picture)))
             if sum(each.picture.pixels.size for each in group) > 3 * GROUP_PIXELS:
@@ -152,7 +154,7 @@ class Embedder:
             self._recent.settle(each.key, Embedded(each.facts, problem, found), keep=True)
 
     def _featureless(self) -> str:
-        return f"too little detail for {self.encoder.name} to tell it from other pictures"
+        return f"too little detail for {self.encoder.name} to distinguish it from other pictures"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""Why a picture matched a set or did not, for a person to read: where the reference lies, and a sentence.
+"""Why a picture matched a set or did not, for a person: one sentence, and where the reference lies in the picture.
 
-A verdict has the region and the figures, and not the pairs of corners. Those are computed again, by the same check.
+A verdict has the region and the figures, but not the pairs of corners. They are computed again, by the same check.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Overlay:
     """How a reference lies in a picture. Positions are fractions of width and height, as both are shown.
 
     Attributes:
-        region: the reference's corners in the picture, its upper left first; may lie outside.
+        region: the reference's corners in the picture, upper left first; they may lie outside.
         back: the picture's corners in the reference.
         pairs: float32 (inliers, 4): x and y in the picture, x and y in the reference.
     """
@@ -38,11 +38,12 @@ class Overlay:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What a set keeps of a reference for the check.
+class StoredKeypoints:
+    """What a set stores of a reference for the check.
 
     Attributes:
-        mirror: keypoints of its mirror image; None where the set stores none.
+        keypoints: of the reference.
+        mirror: of its mirror image; None if the set does not store them.
     """
 
     keypoints: Keypoints
@@ -51,16 +52,16 @@ class Known:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explanation:
-    """One set, and the reference of it that says most about the picture.
+    """One set, and its reference that says most about the picture.
 
     Attributes:
         result: the set as it was searched.
-        match: what the verdict says; None where the set did not match.
-        near: the reference that matched, else the best candidate; None in an empty set.
-        corners: of the picture, as the check uses it.
-        candidate: what search and check say of the reference now; None if the set has changed meanwhile.
-        known: None where the set keeps nothing of it for a check.
-        overlay: None where it does not lie in the picture.
+        match: the verdict's match; None if the set did not match.
+        near: the reference that matched, else the best candidate; None for an empty set.
+        corners: number of the picture's corners, as the check uses them.
+        candidate: the result of searching and checking again; None if the set has changed since the verdict.
+        stored: None if the set stores nothing of the reference for a check.
+        overlay: None if the reference is not in the picture.
     """
 
     result: SetResult
@@ -68,24 +69,24 @@ class Explanation:
     near: Neighbour | None
     corners: int
     candidate: Candidate | None
-    known: Known | None
+    stored: StoredKeypoints | None
     overlay: Overlay | None
 
 
 def explain(
     pixels: Pixels, verdict: Verdict, *, encoder: Encoder, searcher: Searcher, store: Store
 ) -> tuple[Explanation, ...]:
-    """Each set of a verdict, the matches first.
+    """An explanation for each set of a verdict, the matches first.
 
     Args:
-        pixels: of the picture that was judged; it was not unscannable.
-        verdict: on it.
-        encoder: as the judge has it; so the others.
-        searcher: searches and checks once more.
-        store: has the references' features.
+        pixels: of the judged picture, which must not be unscannable.
+        verdict: on that picture.
+        encoder: the judge's.
+        searcher: the judge's; searches and checks again.
+        store: the judge's; holds the references' features.
 
     Raises:
-        StoreError, Away: as the store does.
+        StoreError, Away: see `Store`.
     """
     matches = {match.set: match for match in verdict.matches}
     place = {name: index for index, name in enumerate(matches)}
@@ -99,7 +100,7 @@ def explain(
     )
 
 
-def _explained(  # noqa: PLR0913, PLR0917 (one call, and all of it is different for each set)
+def _explained(  # noqa: PLR0913, PLR0917 (one call, most arguments differ for each set)
     pixels: Pixels,
     result: SetResult,
     match: SetMatch | None,
@@ -113,12 +114,12 @@ def _explained(  # noqa: PLR0913, PLR0917 (one call, and all of it is different 
     if near is None:
         return Explanation(result, match, None, corners, None, None, None)
     (neighbours,) = searcher.search(described, [found])
-    listed = candidates(found, neighbours, searcher.read(described, [neighbours]))
+    listed = candidates(found, neighbours, searcher.read_keypoints(described, [neighbours]))
     candidate = next((one for one in listed if one.neighbour.id == near.id), None)
-    known = kept(store, result.set, near)
+    stored = stored_keypoints(store, result.set, near)
     evidence = candidate.evidence if candidate else None
-    overlay = lay(pixels, known, mirror=evidence.mirrored) if known and evidence else None
-    return Explanation(result, match, near, corners, candidate, known, overlay)
+    overlay = overlay_of(pixels, stored, mirror=evidence.mirrored) if stored and evidence else None
+    return Explanation(result, match, near, corners, candidate, stored, overlay)
 
 
 def nearest(result: SetResult, match: SetMatch | None) -> Neighbour | None:
@@ -131,31 +132,31 @@ def nearest(result: SetResult, match: SetMatch | None) -> Neighbour | None:
     return None
 
 
-def kept(store: Store, name: str, near: Neighbour) -> Known | None:
-    """What the set keeps of a reference for the check; None if that is nothing or damaged, or it is gone."""
+def stored_keypoints(store: Store, name: str, near: Neighbour) -> StoredKeypoints | None:
+    """What the set stores of a reference for the check; None if there is nothing, it is damaged, or it was removed."""
     rows = store.features(name, [near._replace(mirrored=each) for each in (False, True)])
     straight, mirror = (rows.get((near.id, each)) for each in (False, True))
     try:
-        return Known(unpack(straight), unpack(mirror) if mirror else None) if straight else None
+        return StoredKeypoints(unpack(straight), unpack(mirror) if mirror else None) if straight else None
     except FeaturesError:
         return None
 
 
-def lay(pixels: Pixels, known: Known, *, mirror: bool) -> Overlay | None:
-    """How a reference lies in a picture; None if it does not.
+def overlay_of(pixels: Pixels, stored: StoredKeypoints, *, mirror: bool) -> Overlay | None:
+    """How a reference lies in a picture; None if it is not in it.
 
     Args:
         pixels: of the picture.
-        known: of the reference.
+        stored: of the reference.
         mirror: whether the picture shows the reference's mirror image, as the verdict's evidence says.
     """
     if not mirror:
-        (found,) = check(detect(pixels), [known.keypoints])
+        (found,) = check(detect(pixels), [stored.keypoints])
         return Overlay(found.region, found.back, found.pairs) if found else None
-    if known.mirror:
-        (found,) = check(detect(pixels), [known.mirror])
+    if stored.mirror:
+        (found,) = check(detect(pixels), [stored.mirror])
         return Overlay(renamed(found.region), flipped(found.back), _pairs_flipped(found, 2)) if found else None
-    (found,) = check(detect(mirrored(pixels)), [known.keypoints])
+    (found,) = check(detect(mirrored(pixels)), [stored.keypoints])
     return Overlay(flipped(found.region), renamed(found.back), _pairs_flipped(found, 0)) if found else None
 
 
@@ -164,20 +165,20 @@ def why(one: Explanation) -> str:
     match, result = one.match, one.result
     if one.near is None:
         return "no match: the set is empty"
-    head: str = match.level if match else "no match"
+    outcome: str = match.level if match else "no match"
     if match and match.vetoed_by:
-        head += f", taken back by {match.vetoed_by}"
+        outcome += f", vetoed by {match.vetoed_by}"
     if not result.compared:
-        return f"{head}: the picture has too few corners to be compared with this set"
-    said = [] if result.rules.check.use == "off" else _checked(one)
+        return f"{outcome}: the picture has too few corners to be compared with this set"
+    reasons = [] if result.rules.check.use == "off" else _checked(one)
     threshold, level = _limit(one, "similarity")
-    if threshold > 0 or not said:  # else similarity only makes candidates
-        said.append(_compared("the similarity", one.near.score, threshold, level))
-    return f"{head}: {'; '.join(said)}"
+    if threshold > 0 or not reasons:  # otherwise similarity only selects candidates
+        reasons.append(_compared("the similarity", one.near.score, threshold, level))
+    return f"{outcome}: {'; '.join(reasons)}"
 
 
 def _checked(one: Explanation) -> list[str]:
-    """What the check says."""
+    """The check's result in words."""
     candidate = one.candidate
     if candidate is None:
         return ["the set has changed since the picture was judged"]
@@ -187,14 +188,14 @@ def _checked(one: Explanation) -> list[str]:
     if evidence is None:
         return ["no place of the picture agrees with the reference"]
     what = "the reference's mirror image" if evidence.mirrored else "the reference"
-    said = [f"{evidence.inliers} of the picture's {one.corners} corners agree on where {what} lies"]
+    reasons = [f"{evidence.inliers} of the picture's {one.corners} corners agree on where {what} lies"]
     if evidence.distinctive < 1:
-        said.append(f"{1 - evidence.distinctive:.0%} of them are a frame that other references have too")
-    return [*said, _compared("the check's score", evidence.score, *_limit(one, "check"))]
+        reasons.append(f"{1 - evidence.distinctive:.0%} of them are a frame that other references have too")
+    return [*reasons, _compared("the check's score", evidence.score, *_limit(one, "check"))]
 
 
 def _limit(one: Explanation, what: str) -> tuple[float, str]:
-    """The threshold of the level that was reached, else of review; and its name."""
+    """The threshold of the level that was reached, else of review; and the level's name."""
     level = one.match.reached if one.match else "review"
     rules = one.result.rules.check if what == "check" else one.result.rules.similarity
     return (rules.block if level == "block" else rules.review), level
@@ -206,7 +207,7 @@ def _compared(what: str, score: float, threshold: float, level: str) -> str:
 
 
 def _pairs_flipped(found: Alignment, column: int) -> Floats:
-    """The pairs with the x of one side as in the mirror image."""
+    """The pairs, with the x in this column mirrored."""
     pairs = found.pairs.copy()
     pairs[:, column] = 1 - pairs[:, column]
     return np.asarray(pairs, np.float32)

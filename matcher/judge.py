@@ -1,4 +1,4 @@
-"""The straight line for one batch: images in, verdicts out, one for each, in their order."""
+"""Judges one batch: images in, verdicts out, one for each, in their order."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from matcher.compose import EncoderUsed, compose
 from matcher.decide import Compared
 from matcher.embed import Clock, Embedded, Embedder
 from matcher.evidence import Candidate
-from matcher.search import Found, Known, Searcher, candidates, comparable, needs_of
+from matcher.search import Found, ReferenceKeypoints, Searcher, candidates, comparable, needs_of
 from matcher.verdict import Timings, Verdict
 from matcher.workers import Workers
 from reference_sets.in_force import SetsInForce, Snapshot
@@ -25,10 +25,10 @@ class Judged:
 
     Attributes:
         verdicts: in the order of the images.
-        seconds: of work in each stage for the whole batch, of all workers together.
+        seconds: of work in each stage for the whole batch, all workers together.
         snapshot: the sets as they were searched.
-        duplicates: images whose exact bytes were embedded recently, and not again.
-        damaged: number of references that are left out because they are damaged, for each set that has some.
+        duplicates: number of images whose bytes had been embedded recently, so that they were not embedded again.
+        damaged: set → number of its references that are left out because they are damaged, if there are any.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -42,10 +42,10 @@ class Judge:
     """Judges batches of images. Safe to call from several threads: earlier batches are served first.
 
     Args:
-        embedder: makes pictures comparable.
+        embedder: fetches, decodes and encodes images.
         searcher: searches the sets and checks what it finds.
-        sets: those in force, with their thresholds and versions.
-        workers: do what takes a processor's time: embedding and checking.
+        sets: the sets in force, with their thresholds and versions.
+        workers: do what takes processor time: embedding and checking.
     """
 
     def __init__(self, *, embedder: Embedder, searcher: Searcher, sets: SetsInForce, workers: Workers) -> None:
@@ -56,19 +56,19 @@ class Judge:
         self._numbers = itertools.count()
 
     def idle(self) -> bool:
-        """Whether no worker has anything to do, so that a batch of any size should be begun."""
+        """Whether no worker has anything to do, so that a batch of any size should be started."""
         return self._workers.idle
 
     def close(self) -> None:
-        """Judge no more. Can be repeated."""
+        """Stop the workers. Can be repeated."""
         self._workers.close()
 
     def judge(self, images: Sequence[Image]) -> Judged:
         """Verdicts for `images`, one each, in their order.
 
         Raises:
-            SetsUnfit: the sets cannot be judged by as they are; try again when they can.
-            Away: Milvus stayed away for longer than we may wait.
+            SetsUnfit: the sets cannot be used as they are; try again after they have changed.
+            Away: Milvus was away for longer than we may wait.
             StoreError: Milvus refuses.
         """
         clock, number = Clock(), next(self._numbers)
@@ -78,27 +78,26 @@ class Judge:
             embed = partial(self._embedder.embed, needs=needs, clock=clock)
             embedded = [one for part in self._workers.spread(number, embed, self._parts(images)) for one in part]
             snapshot, found = self._find([one.look for one in embedded if one.look], clock, number)
-            if needs_of(snapshot.sets).within(needs):
-                break  # else a set has changed meanwhile, and needs what was not made of the images
+            if needs_of(snapshot.sets).covered_by(needs):
+                break  # otherwise a set has changed meanwhile and needs more than was made of the images
         timings = Timings(**{f"{stage}_ms": round(seconds * 1000, 3) for stage, seconds in clock.seconds.items()})
         verdicts = self._verdicts(images, embedded, snapshot, found, timings)
         duplicates = sum(one.duplicate for one in embedded)
         return Judged(verdicts, clock.seconds, snapshot, duplicates, self._searcher.damaged(snapshot.sets))
 
     def _parts(self, images: Sequence[Image]) -> list[Sequence[Image]]:
-        """Equal parts, as many for each worker, none larger or smaller than suits the encoder; the last may be smaller.
+        """Equal parts, the same number for each worker, of sizes that suit the encoder; the last may be smaller.
 
-        A network reads all of its weights for each part, and yet verdicts come sooner so at half of the capacity than
-        with a small batch on one worker beside another batch on the next: 95 % within 322 ms instead of 459, in one
-        comparison.
+        A network reads all of its weights for each part. Still, at half of the capacity verdicts come sooner than with
+        a small batch on each worker: 95 % within 322 ms instead of 459, in one comparison.
         """
         encoder = self._embedder.encoder
-        number = _up(_up(len(images), encoder.together), self._workers.threads) * self._workers.threads
-        size = max(encoder.least_together, _up(len(images), max(1, number)))
+        number = _up(_up(len(images), encoder.batch_size), self._workers.threads) * self._workers.threads
+        size = max(encoder.min_batch_size, _up(len(images), max(1, number)))
         return [images[start : start + size] for start in range(0, len(images), size)]
 
     def _find(self, looks: Sequence[Look], clock: Clock, number: int) -> tuple[Snapshot, list[list[list[Candidate]]]]:
-        """The sets that the search rests on, and per look and set its candidates; one search per set."""
+        """The sets as they were searched, and per look and set the candidates; one search per set."""
         snapshot = self._sets.read()
         if not looks:
             return snapshot, []
@@ -111,14 +110,14 @@ class Judge:
             if not found or again.sets != snapshot.sets:  # the search may have waited for minutes
                 snapshot, found = again, self._searched(again, looks)
         with clock("check"):
-            known = [self._searcher.read(each, near) for each, near in zip(snapshot.sets, found, strict=True)]
+            known = [self._searcher.read_keypoints(each, near) for each, near in zip(snapshot.sets, found, strict=True)]
         near = [(look, [per_set[index] for per_set in found]) for index, look in enumerate(looks)]
-        # On one worker: in many short steps, between which the GIL is asked for, two get no further than one.
+        # On one worker: checking has many short steps and waits for the GIL between them, so two workers are no faster.
         (checked,) = self._workers.spread(number, partial(_check, known=known, clock=clock), [near])
         return snapshot, checked
 
     def _searched(self, snapshot: Snapshot, looks: Sequence[Look]) -> list[list[Found]]:
-        """Per set, per image: what is near it and its mirror image."""
+        """Per set and image, the references near it and near its mirror image."""
         return [self._searcher.search(known, looks) for known in snapshot.sets]
 
     def _verdicts(
@@ -130,23 +129,23 @@ class Judge:
         timings: Timings,
     ) -> tuple[Verdict, ...]:
         encoder = self._embedder.encoder
-        used, now, looked = EncoderUsed(encoder.name, encoder.fingerprint), datetime.now(UTC), iter(found)
+        used, now, per_look = EncoderUsed(encoder.name, encoder.fingerprint), datetime.now(UTC), iter(found)
         return tuple(
-            compose(image, one, _compared(snapshot, one, next(looked) if one.look else []), used, timings, now)
+            compose(image, one, _compared(snapshot, one, next(per_look) if one.look else []), used, timings, now)
             for image, one in zip(images, embedded, strict=True)
         )
 
 
 def _check(
-    near: Sequence[tuple[Look, list[Found]]], known: Sequence[Known], clock: Clock
+    near: Sequence[tuple[Look, list[Found]]], known: Sequence[ReferenceKeypoints], clock: Clock
 ) -> list[list[list[Candidate]]]:
-    """Per look and set its candidates."""
+    """Per look and set, the candidates."""
     with clock("check"):
         return [[candidates(look, each, kept) for each, kept in zip(found, known, strict=True)] for look, found in near]
 
 
 def _compared(snapshot: Snapshot, one: Embedded, found: Sequence[list[Candidate]]) -> list[Compared]:
-    """Each set, with what was found in it, or why it was not compared."""
+    """Each set, with its candidates, or why it was not compared."""
     if one.look is None:
         reason = one.problem.reason if one.problem else Reason.NOT_COMPARED
         return [Compared(known, reason=reason) for known in snapshot.sets]

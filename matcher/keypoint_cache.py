@@ -1,4 +1,4 @@
-"""Keypoints of references that were checked recently: reading them from Milvus costs more than checking them."""
+"""Keypoints of recently checked references: reading them from Milvus takes longer than checking them."""
 
 import logging
 import threading
@@ -15,18 +15,18 @@ log = logging.getLogger("vigilens.sets")
 Row = tuple[str, bool]  # id, mirrored
 Key = tuple[str, int, Row]  # set, its version
 
-# Keypoints as arrays: 450 of them take 21 KB, and the objects around them 1 KB.
+# 450 keypoints take 21 KB as arrays, and the objects around those 1 KB.
 _OVERHEAD = 1024
 
 
 class KeypointCache:
-    """Keeps what was used last, within a bound. Safe to use from several threads.
+    """Keeps the keypoints that were used last, within a bound. Safe to use from several threads.
 
-    A set's version is part of the key, so what was read before a change is never used after it.
+    A set's version is part of the key, so keypoints that were read before a change are never used after it.
 
     Args:
-        store: where the features are.
-        max_bytes: bound of what is kept.
+        store: to read the features from.
+        max_bytes: bound for the keypoints that are kept.
     """
 
     def __init__(self, store: Store, max_bytes: int) -> None:
@@ -38,10 +38,10 @@ class KeypointCache:
         self._damaged: dict[str, dict[Row, int]] = {}  # set → row → version of the set in which it is damaged
 
     def keypoints(self, known: ReferenceSet, neighbours: Iterable[Neighbour]) -> dict[Row, Keypoints | None]:
-        """By id and mirrored; None where they are damaged. Those that have none, or are gone from the set, are missing.
+        """Keypoints by id and mirrored; None if damaged. References without keypoints, or removed ones, are missing.
 
         Raises:
-            StoreError, Away: as the store does.
+            StoreError, Away: see `Store.features`.
         """
         wanted = {(one.id, one.mirrored): one for one in neighbours}
         found: dict[Row, Keypoints | None] = {}
@@ -60,7 +60,7 @@ class KeypointCache:
         return found
 
     def damaged(self, sets: Iterable[ReferenceSet]) -> Mapping[str, int]:
-        """Number of rows whose keypoints are known to be damaged, for each set that has some."""
+        """Set → number of rows whose keypoints are known to be damaged, if there are any."""
         with self._lock:
             versions = {known.name: known.version for known in sets}
             counts = {
@@ -77,7 +77,7 @@ class KeypointCache:
             return None
 
     def _report(self, known: ReferenceSet, row: Row, why: str) -> None:
-        """Once for each row: it is found again with each picture that it is near to."""
+        """Log it once for each row: it is found again with each picture that is near it."""
         with self._lock:
             rows = self._damaged.setdefault(known.name, {})
             new, rows[row] = row not in rows, known.version

@@ -1,11 +1,11 @@
-"""A batch's looks → per set and image the candidates that may match, checked where the set checks."""
+"""A batch's looks → per set and image the candidates, checked if the set checks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from embedding.local.keypoints import MATCHABLE, Keypoints
+from embedding.local.keypoints import MIN_KEYPOINTS, Keypoints
 from embedding.look import Look, Needs, View
 from matcher.check.weigh import Alignment, check
 from matcher.evidence import Candidate, Evidence, flipped, renamed
@@ -14,11 +14,11 @@ from reference_sets.model import Mirrored, Neighbour, ReferenceSet, Verify
 from reference_sets.store import Store
 
 Found = tuple[list[Neighbour], list[Neighbour]]  # near an image, and near its mirror image
-Known = dict[tuple[str, bool], Keypoints | None]  # of references, by id and mirrored; None where they are damaged
+ReferenceKeypoints = dict[tuple[str, bool], Keypoints | None]  # by id and mirrored; None if damaged
 
 
 def needs_of(sets: Sequence[ReferenceSet]) -> Needs:
-    """What all the sets together need of an image beside its vector."""
+    """What all the sets together need of an image besides its vector."""
     return Needs(
         keypoints=any(known.verify is not Verify.OFF for known in sets),
         mirror=any(known.mirrored is Mirrored.QUERIED for known in sets),
@@ -26,19 +26,19 @@ def needs_of(sets: Sequence[ReferenceSet]) -> Needs:
 
 
 def comparable(known: ReferenceSet, look: Look) -> bool:
-    """Whether the image has what the set needs to match it at all: without keypoints a required check never passes."""
+    """Whether the set can match the image at all: without enough keypoints a required check never passes."""
     keypoints = look.view.keypoints
-    return known.verify is not Verify.REQUIRED or (keypoints is not None and len(keypoints) >= MATCHABLE)
+    return known.verify is not Verify.REQUIRED or (keypoints is not None and len(keypoints) >= MIN_KEYPOINTS)
 
 
 class Searcher:
     """Searches sets and checks what it finds. Safe to use from several threads.
 
     Args:
-        store: where the sets are searched.
-        top_k: neighbours asked for per image where similarity decides.
-        shortlist: the same where candidates are checked.
-        keep_bytes: of references' keypoints, in memory.
+        store: holds the sets.
+        top_k: neighbours per image if similarity decides.
+        shortlist: neighbours per image if candidates are checked.
+        keep_bytes: memory for references' keypoints.
     """
 
     def __init__(self, store: Store, *, top_k: int, shortlist: int, keep_bytes: int) -> None:
@@ -48,7 +48,7 @@ class Searcher:
         self._cache = KeypointCache(store, keep_bytes)
 
     def search(self, known: ReferenceSet, looks: Sequence[Look]) -> list[Found]:
-        """Per image what is near it, and what is near its mirror image; one search for the batch, nearest first.
+        """Per image the references near it and near its mirror image, nearest first; one search for the batch.
 
         Args:
             known: the set.
@@ -61,24 +61,24 @@ class Searcher:
         straight, turned = found[: len(looks)], found[len(looks) :]
         return list(zip(straight, turned or [[] for _ in looks], strict=True))
 
-    def read(self, known: ReferenceSet, found: Sequence[Found]) -> Known:
-        """What `candidates` needs of the references that were found; at most one question to Milvus for the batch."""
+    def read_keypoints(self, known: ReferenceSet, found: Sequence[Found]) -> ReferenceKeypoints:
+        """Keypoints of the references that were found, for `candidates`; at most one query to Milvus for the batch."""
         if known.verify is Verify.OFF:
             return {}
         return self._cache.keypoints(known, [one for pair in found for part in pair for one in part])
 
     def damaged(self, sets: Sequence[ReferenceSet]) -> Mapping[str, int]:
-        """Number of references that are left out because they are damaged, for each set that has some."""
+        """Set → number of its references that are left out because they are damaged, if there are any."""
         return self._cache.damaged(sets)
 
 
-def candidates(look: Look, found: Found, known: Known) -> list[Candidate]:
+def candidates(look: Look, found: Found, known: ReferenceKeypoints) -> list[Candidate]:
     """An image's candidates, each reference once: by the check's score, then by similarity. Pure.
 
     Args:
-        look: at the image.
-        found: near it and near its mirror image.
-        known: keypoints of references. A damaged one is no candidate; one that is missing cannot be checked.
+        look: of the image.
+        found: references near it and near its mirror image.
+        known: their keypoints. A damaged reference is not a candidate; a missing one cannot be checked.
     """
     near, turned = found
     listed = _checked(look.view, near, known)
@@ -90,13 +90,15 @@ def candidates(look: Look, found: Found, known: Known) -> list[Candidate]:
     return list(best.values())
 
 
-def _checked(view: View, near: Sequence[Neighbour], known: Known) -> list[Candidate]:
-    """The neighbours, those with enough keypoints checked."""
+def _checked(view: View, near: Sequence[Neighbour], known: ReferenceKeypoints) -> list[Candidate]:
+    """The neighbours as candidates; those with enough keypoints are checked."""
     neighbours = [one for one in near if known.get((one.id, one.mirrored), ()) is not None]
     ours = view.keypoints
     theirs = [known.get((one.id, one.mirrored)) for one in neighbours]
-    able = [index for index, keypoints in enumerate(theirs) if keypoints is not None and len(keypoints) >= MATCHABLE]
-    if ours is None or len(ours) < MATCHABLE:
+    able = [
+        index for index, keypoints in enumerate(theirs) if keypoints is not None and len(keypoints) >= MIN_KEYPOINTS
+    ]
+    if ours is None or len(ours) < MIN_KEYPOINTS:
         able = []
     listed = [Candidate(one) for one in neighbours]
     alignments = check(ours, [one for index in able if (one := theirs[index])]) if ours and able else []
@@ -107,7 +109,7 @@ def _checked(view: View, near: Sequence[Neighbour], known: Known) -> list[Candid
 
 
 def _evidence(alignment: Alignment, *, mirrored: bool) -> Evidence:
-    """As values; the region's corners are those of the reference itself, also where its mirror image was found."""
+    """The alignment as evidence; the region's corners are in the reference's own order, also for its mirror image."""
     return Evidence(
         score=alignment.score,
         inliers=alignment.inliers,
@@ -120,7 +122,7 @@ def _evidence(alignment: Alignment, *, mirrored: bool) -> Evidence:
 
 
 def _turned(candidate: Candidate) -> Candidate:
-    """What was found in the image's mirror image, as it is in the image."""
+    """A candidate found in the image's mirror image, as it lies in the image itself."""
     near, evidence = candidate.neighbour, candidate.evidence
     if evidence is not None:
         evidence = replace(evidence, region=flipped(evidence.region), mirrored=True)

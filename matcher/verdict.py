@@ -1,6 +1,6 @@
-"""The published verdict: a pydantic model, and the JSON Schema that is made from it (docs/verdict.schema.json).
+"""The published verdict: a pydantic model, and the JSON Schema generated from it (docs/verdict.schema.json).
 
-Fields that nothing fills yet stand here with their neutral values, so that readers need not change when something does.
+Fields that are not used yet are here with neutral values, so that consumers need not change when they are used.
 """
 
 import json
@@ -40,7 +40,7 @@ class Part(BaseModel):
 
 
 class EventSource(Part):
-    """Where the event says that the image is."""
+    """The source of the image that the event names."""
 
     kind: Literal["record", "path", "url"]
     address: str | None = Field(description="The path or URL, at most 4,096 characters; None for bytes in the record.")
@@ -69,7 +69,7 @@ class View(Part):
 
 
 class Unseen(Part):
-    """What was left out."""
+    """Number of frames and windows that were not compared."""
 
     frames: int = Field(ge=0)
     windows: int = Field(ge=0)
@@ -85,27 +85,27 @@ class EncoderResult(Part):
 
 
 class Limits(Part):
-    """Scores from which a match has a level."""
+    """The lowest score for each level."""
 
     review: float
     block: float
 
 
 class CheckRules(Limits):
-    """What the geometric check decides, and from which scores on."""
+    """How the geometric check decides, and the lowest score for each level."""
 
     use: CheckUse
-    version: int = Field(description="Of the check's scale of scores.")
+    version: int = Field(description="Version of the check's scale of scores.")
 
 
 class Rules(Part):
-    """How the set decides, as it was when it was searched."""
+    """The set's rules when it was searched."""
 
     similarity: Limits
     check: CheckRules
-    alone: Cap = Field(description="What a match is worth that no other encoder confirms.")
-    altered: Cap = Field(description="What a match is worth in which a part of the picture differs.")
-    background: str | None = Field(description="Set whose similarities are subtracted.")
+    alone: Cap = Field(description="The highest level of a match that no other encoder confirms.")
+    altered: Cap = Field(description="The highest level of a match in which a part of the picture differs.")
+    background: str | None = Field(description="The set whose similarities are subtracted.")
 
 
 class Candidate(Part):
@@ -114,41 +114,43 @@ class Candidate(Part):
     id: str = Field(description="Key of the reference in its set.")
     label: str = Field(description="The operator's name for the reference.")
     similarity: float = Field(description="Cosine similarity of image and reference, -1 to 1.")
-    normalised: float | None = Field(description="The same, less the mean of the nearest background references.")
-    check: float | None = Field(description="Score of the check, 0 if it is not in the image; None: not checked.")
+    normalised: float | None = Field(description="The same minus the mean for the nearest background references.")
+    check: float | None = Field(
+        description="Score of the check, 0 if the reference is not in the image; None: not checked."
+    )
     content: bool = Field(description="The image has exactly the reference's bytes.")
-    ceiling: Cap | None = Field(description="The highest level that this reference may give; None: any.")
+    ceiling: Cap | None = Field(description="The highest level that this reference can give; None: any.")
     altered: bool = Field(description="A part of the image differs from the reference.")
     mirrored: bool = Field(description="The image shows the reference's mirror image.")
     view: int = Field(ge=0)
-    region: Region | None = Field(description="Where it is in the image; None if that is not known.")
+    region: Region | None = Field(description="Where the reference is in the image; None if unknown.")
 
 
 class SetResult(Part):
-    """One set that was in force, matched or not: what the decision rests on."""
+    """One set in force, matched or not: the decision is computed from these."""
 
     set: str
     version: int
     kind: KindName
     category: str
     group: str
-    encoder: str = Field(description="Name of the encoder that the set was compared by.")
+    encoder: str = Field(description="Name of the encoder that the set was compared with.")
     compared: bool
     reason: Reason | None = Field(description="Why it was not compared.")
     rules: Rules
-    expected_per_million: float | None = Field(description="False alarms that the set's calibration promises.")
+    expected_per_million: float | None = Field(description="False alarms to expect by the set's calibration.")
     candidates: tuple[Candidate, ...] = Field(
         description="The best 3 by check and the best 3 by similarity, each once, best first; empty if the verdict "
-        "would not fit into a record."
+        "would otherwise be too large for a record."
     )
 
 
 class Reference(Part):
-    """A reference as its operator knows it."""
+    """A reference, as it was added to the set."""
 
     id: str = Field(description="Key of the reference in its set.")
     label: str = Field(description="The operator's name for the reference.")
-    source: str | None = Field(description="The list or exchange that it comes from.")
+    source: str | None = Field(description="The list or exchange that the reference comes from.")
     source_id: str | None = Field(description="Its id there.")
     tags: tuple[str, ...]
 
@@ -158,17 +160,17 @@ class SimilarityResult(Part):
 
     score: float = Field(description="A cosine, -1 to 1.")
     normalised: float | None
-    threshold: float = Field(description="Of the level in `reached`.")
+    threshold: float = Field(description="The threshold of the level in `reached`.")
 
 
 class CheckResult(Part):
     """How the matched reference lies in the image, as the geometric check found it (docs/copies.md)."""
 
     score: float = Field(ge=0, le=1)
-    threshold: float = Field(description="Of the level in `reached`.")
+    threshold: float = Field(description="The threshold of the level in `reached`.")
     inliers: int = Field(description="Pairs of corners that agree on one map from reference to image.")
-    share: float = Field(description="Of the places where both have corners, the share that agrees.")
-    distinctive: float = Field(description="Share of the inliers that is no frame which other references have too.")
+    share: float = Field(description="Share of the places with corners of both in which they agree.")
+    distinctive: float = Field(description="Share of the inliers that are not a frame that other references have too.")
     coverage: float = Field(description="Share of the reference's area that the image shows.")
     mirrored: bool = Field(description="The image shows the reference's mirror image.")
     region: Region
@@ -187,16 +189,18 @@ class SetMatch(Part):
     level: Level = Field(description="The level that counts.")
     reached: Level = Field(description="The level that was reached before caps.")
     capped_by: tuple[str, ...] = Field(description="Why `level` is lower than `reached`.")
-    decided_on: Measure = Field(description="The measure that gave the level; `score` to `margin` are its own.")
+    decided_on: Measure = Field(
+        description="The measure that gave the level; `score`, `threshold` and `margin` are its own."
+    )
     score: float
     threshold: float
     margin: float = Field(description="score - threshold.")
     reference: Reference = Field(description="The reference that matched.")
     similarity: SimilarityResult
-    check: CheckResult | None = Field(description="None without a check, or if it found nothing.")
+    check: CheckResult | None = Field(description="None if it was not checked or the reference was not found.")
     view: int = Field(ge=0)
     others: tuple[Reference, ...] = Field(description="Up to 4 more references of the set that reached a level.")
-    vetoed_by: str | None = Field(description="The allow set whose match took this match's effect away.")
+    vetoed_by: str | None = Field(description="The allow set whose match cancelled this match's effect.")
     corroborated_by: tuple[str, ...] = Field(description="Sets of other encoders whose matches confirm this one.")
     quarantined: bool
 
@@ -214,7 +218,7 @@ class Cause(Part):
 
 
 class Shadow(Part):
-    """What sets would have decided that do not count yet."""
+    """What the sets that do not count yet would have decided."""
 
     decision: Decision
     decided_by: str | None
@@ -222,16 +226,16 @@ class Shadow(Part):
 
 
 class Position(Part):
-    """Where the event stands in Kafka. None for a verdict of `vigilens scan`."""
+    """The event's position in Kafka. None for a verdict of `vigilens scan`."""
 
     topic: str
     partition: int
     offset: int
-    timestamp: datetime | None = Field(description="The record's.")
+    timestamp: datetime | None = Field(description="The record's timestamp.")
 
 
 class Timings(Part):
-    """Milliseconds of work for the whole batch that the image was judged in, all workers together."""
+    """Milliseconds of work for the image's whole batch, all workers together."""
 
     fetch_ms: float
     decode_ms: float
@@ -241,33 +245,33 @@ class Timings(Part):
 
 
 class Verdict(Part):
-    """What Vigilens says about one image."""
+    """The result for one image."""
 
     schema_version: Literal["2.0"] = SCHEMA_VERSION
     event_id: str
     image_id: str
     decision: Decision
     reason: Reason | None = Field(description="Why the image is unscannable; otherwise None.")
-    detail: str | None = Field(description="One sentence on `reason` for a person.")
+    detail: str | None = Field(description="One sentence about `reason` for a person.")
     decided_by: str | None = Field(description="The set that decided block or review.")
     cause: Cause | None = Field(description="Why the image was judged again; None the first time.")
-    source: EventSource | None = Field(description="None when the event names no image.")
-    image: ImageFacts | None = Field(description="None when there were no bytes, or they could not be decoded.")
+    source: EventSource | None = Field(description="None if the event names no image.")
+    image: ImageFacts | None = Field(description="None if there were no bytes or they could not be decoded.")
     views: tuple[View, ...] = Field(description="What was compared; empty if the image is unscannable.")
     frames_judged: tuple[int, ...]
     unseen: Unseen
-    encoders: tuple[EncoderResult, ...] = Field(description="All that were to make a vector of the image.")
+    encoders: tuple[EncoderResult, ...] = Field(description="All encoders in use.")
     sets: tuple[SetResult, ...] = Field(description="All sets in force.")
     matches: tuple[SetMatch, ...] = Field(description="Sets that matched, worst first.")
     shadow: Shadow | None
-    attributes: dict[str, JsonValue] = Field(description="The event's attributes, as they came.")
+    attributes: dict[str, JsonValue] = Field(description="The event's attributes, unchanged.")
     position: Position | None
     timings: Timings
     judged_at: datetime
 
 
 def example() -> dict[str, Any]:
-    """A verdict as it stands in docs/verdicts.md."""
+    """The example verdict of docs/verdicts.md."""
     read: dict[str, Any] = json.loads(files("matcher").joinpath(EXAMPLE).read_text(encoding="utf-8"))
     return read
 

@@ -1,4 +1,4 @@
-"""Worker threads for all batches under way, one per core; what the oldest batch wants is done first."""
+"""Worker threads for all batches in progress, one per core; the work of the oldest batch is done first."""
 
 import itertools
 import math
@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container: "200000 100000" are 2 cores, "max 100000" all
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container: "200000 100000" is 2 cores, "max 100000" is all
 
 
 def cores() -> int:
-    """Cores that this process may use: its affinity and its container's quota, whichever is less; at least 1."""
+    """Cores that this process may use: its affinity or its container's quota, whichever is less; at least 1."""
     able = len(os.sched_getaffinity(0))
     try:
         quota, period = _QUOTA.read_text(encoding="ascii").split()
@@ -41,7 +41,7 @@ class Workers:
         self._lock = threading.Lock()
         self._unfinished = 0
         self._closed = False
-        # Each entry has its own number, so that no two are compared beyond it.
+        # Each entry has its own second number, so that futures are never compared.
         self._waiting: PriorityQueue[tuple[int, int, Future[Any], Callable[[], Any]]] = PriorityQueue()
 
     @property
@@ -50,19 +50,19 @@ class Workers:
         return self._unfinished == 0
 
     def spread(self, batch: int, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-        """`work(item)` for each item, on the workers; returns when all is done.
+        """`work(item)` for each item, on the workers; returns when all are done.
 
         Args:
-            batch: its number; what batches of lower numbers want is done before.
-            work: what to do.
-            items: what to do it to.
+            batch: its number; the work of batches with lower numbers is done first.
+            work: the function to call.
+            items: its arguments.
 
         Raises:
-            Exception: what `work` raised, of the first item for which it did.
+            Exception: what `work` raised, for the first item for which it did.
             CancelledError: the workers were closed.
         """
         futures: list[Future[Result]] = [Future() for _ in items]
-        with self._lock:  # all or nothing: the workers may be closed at any time
+        with self._lock:  # all items or none: the workers may be closed at any time
             if self._closed:
                 raise CancelledError
             self._unfinished += len(futures)
@@ -72,7 +72,7 @@ class Workers:
         return [future.result() for future in futures]
 
     def close(self) -> None:
-        """Drop what waits. What runs comes to its end, and nobody waits for it. Can be repeated."""
+        """Cancel work that has not begun. Work in progress finishes, but is not waited for. Can be repeated."""
         with self._lock:
             self._closed = True
             self._pool.shutdown(wait=False, cancel_futures=True)
@@ -83,11 +83,11 @@ class Workers:
                 return
 
     def _serve(self) -> None:
-        """Do what is most urgent now, which need not be what this call was submitted for."""
+        """Do the most urgent work, which may be other work than this call was submitted for."""
         *_, future, work = self._waiting.get()
         try:
             result = work()
-        except BaseException as error:  # noqa: BLE001 (whoever waits for the result raises it)
+        except BaseException as error:  # noqa: BLE001 (it is raised where the result is waited for)
             self._finished()
             future.set_exception(error)
         else:

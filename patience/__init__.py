@@ -1,4 +1,4 @@
-"""How long a call waits for a dependency that is away. Milvus and Kafka are called through the same patience."""
+"""Repeats calls to a dependency that is away, up to a limit. Used for both Milvus and Kafka."""
 
 import random
 import threading
@@ -9,15 +9,15 @@ from typing import TypeVar
 T = TypeVar("T")
 
 FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 5.0  # a dependency that came back is noticed within this time
+LONGEST_PAUSE_S = 5.0  # a dependency that is back is noticed within this time
 
 
-class Away(Exception):  # noqa: N818 (named after what happened)
-    """The dependency stayed away for as long as the caller was willing to wait, or the process is stopping."""
+class Away(Exception):  # noqa: N818 (names the situation)
+    """The dependency was away for as long as the caller was willing to wait, or the process is stopping."""
 
 
-def _nobody(_: str | None) -> None:
-    """Nobody is told."""
+def _ignore(_: str | None) -> None:
+    """Does nothing."""
 
 
 class Patience:
@@ -26,14 +26,14 @@ class Patience:
     Args:
         give_up_s: seconds of waiting after which a call raises `Away`. The last attempt may end a timeout later.
         stopping: when it is set, waiting ends at once with `Away`.
-        on_wait: told "<what>: <why>" when waiting starts, and None when the last waiting call is through or gave up.
+        on_wait: called with "<what>: <why>" when waiting starts, and with None when the last waiting call has ended.
     """
 
     def __init__(
         self,
         give_up_s: float,
         stopping: threading.Event | None = None,
-        on_wait: Callable[[str | None], None] = _nobody,
+        on_wait: Callable[[str | None], None] = _ignore,
     ) -> None:
         self._give_up_s = give_up_s
         self._stopping = stopping or threading.Event()
@@ -46,7 +46,7 @@ class Patience:
 
         Args:
             action: must be safe to repeat.
-            is_away: True for the exceptions that mean "away"; all others pass through at once.
+            is_away: True for the exceptions that mean "away"; all others are raised at once.
             what: name of the dependency for messages, e.g. "milvus".
 
         Raises:
@@ -64,8 +64,8 @@ class Patience:
         self._count(+1, f"{what}: {first}")
         try:
             while (left := deadline - time.monotonic()) > 0:
-                # Jitter: many processes that lost the same server should not return to it in step.
-                if self._stopping.wait(min(left, pause * random.uniform(0.5, 1.0))):  # noqa: S311 (no secret)
+                # Jitter: many processes that lost the same server should not all retry at the same moment.
+                if self._stopping.wait(min(left, pause * random.uniform(0.5, 1.0))):  # noqa: S311 (not a secret)
                     raise Away(f"{what} is away and the process is stopping: {last}") from last
                 pause = min(pause * 2, LONGEST_PAUSE_S)
                 try:
@@ -79,7 +79,7 @@ class Patience:
             self._count(-1, None)
 
     def _count(self, change: int, why: str | None) -> None:
-        """Tell `on_wait` when the first waiter comes and when the last one goes, in this order."""
+        """Call `on_wait` when the first call starts to wait and when the last one ends, in this order."""
         with self._lock:
             before, self._waiting = self._waiting, self._waiting + change
             if 0 in (before, self._waiting):

@@ -43,6 +43,6 @@ def _part(view: View) -> Part:
 def _enough(keypoints: "Keypoints | None") -> bool:
     if keypoints is None:
         return True
-    from embedding.local.keypoints import MATCHABLE  # noqa: PLC0415 (see above)
+    from embedding.local.keypoints import MIN_KEYPOINTS  # noqa: PLC0415 (see above)
 
-    return len(keypoints) >= MATCHABLE
+    return len(keypoints) >= MIN_KEYPOINTS

@@ -1,4 +1,4 @@
-"""What uploaders do to a picture, at random and in chains: from such pairs the aggregation learns what a copy is."""
+"""Random edits and chains of edits, as uploaders make them: from such pairs the network learns what a copy is."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ def heavy(rng: Rng, pixels: Pixels, other: Pixels) -> Pixels:
 
 
 def light(rng: Rng, pixels: Pixels) -> Pixels:
-    """What a reference has gone through: another size, another compression."""
+    """A slightly different size and compression, as a reference may have."""
     return jpeg(rng, resize(rng, pixels, pixels, least=0.7), pixels, worst=50)
 
 
@@ -36,12 +36,12 @@ def crop(rng: Rng, pixels: Pixels, _: Pixels, least: float = 0.17) -> Pixels:
 
 
 def quarter(rng: Rng, pixels: Pixels, _: Pixels) -> Pixels:
-    """A quarter turn, or two or three."""
+    """A rotation by 90, 180 or 270 degrees."""
     return np.ascontiguousarray(np.rot90(pixels, int(rng.integers(1, 4))))
 
 
 def turn(rng: Rng, pixels: Pixels, _: Pixels) -> Pixels:
-    """A turn of up to 40 degrees, on a canvas that holds all of it."""
+    """A rotation by up to 40 degrees, on a canvas that holds all of it."""
     height, width, _depth = pixels.shape
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), rng.uniform(-40, 40), 1)
     cosine, sine = abs(matrix[0, 0]), abs(matrix[0, 1])
@@ -51,7 +51,7 @@ def turn(rng: Rng, pixels: Pixels, _: Pixels) -> Pixels:
 
 
 def stretch(rng: Rng, pixels: Pixels, _: Pixels) -> Pixels:
-    """Another aspect, by a factor of up to 1.9."""
+    """Another aspect ratio, by a factor of up to 1.9."""
     factor = np.exp(rng.uniform(-0.64, 0.64))
     return _scaled(pixels, factor, 1) if rng.random() < 0.5 else _scaled(pixels, 1, factor)
 
@@ -63,7 +63,7 @@ def resize(rng: Rng, pixels: Pixels, _: Pixels, least: float = 0.14) -> Pixels:
 
 
 def colour(rng: Rng, pixels: Pixels, _: Pixels) -> Pixels:
-    """Other contrast, brightness, gamma, and sometimes no colour, or the negative of a channel."""
+    """Another contrast, brightness, gamma and saturation, sometimes grey."""
     values = pixels.astype(np.float32) / 255
     values = values ** np.exp(rng.uniform(-0.7, 0.7))
     values = (values - 0.5) * np.exp(rng.uniform(-0.9, 0.7)) + 0.5 + rng.uniform(-0.25, 0.25)
@@ -155,7 +155,7 @@ def sticker(rng: Rng, pixels: Pixels, other: Pixels) -> Pixels:
 
 
 def screenshot(rng: Rng, pixels: Pixels, _: Pixels) -> Pixels:
-    """Inside an app: bars, names, buttons. One of a few dozen apps, so that unrelated pictures share a frame."""
+    """A screenshot of an app: bars, names, buttons. One of 40 apps, so that unrelated pictures share a frame."""
     app = _shared(rng)
     width = 540
     height = int(width * app.uniform(1.2, 2.1))
@@ -184,7 +184,7 @@ def screenshot(rng: Rng, pixels: Pixels, _: Pixels) -> Pixels:
     return canvas
 
 
-# In the order in which they are chained: the picture, then what is put around it, then what the software does.
+# In the order in which they are chained: edits of the picture, then of its surroundings, then effects of software.
 EDITS: tuple[tuple[Edit, float], ...] = (
     (crop, 2.2),
     (colour, 1.2),
@@ -225,5 +225,5 @@ def _words(rng: Rng) -> str:
 
 
 def _shared(rng: Rng) -> Rng:
-    """Random numbers that one picture in forty draws alike: captions and frames that unrelated pictures share."""
+    """Random numbers from one of 40 seeds, for captions and frames that unrelated pictures share."""
     return np.random.default_rng(int(rng.integers(0, 40)) + 1_000_003)

@@ -12,7 +12,7 @@ TARGET = Path(__file__).parents[1] / "embedding" / "network" / "words.safetensor
 
 
 def main() -> None:
-    """Write the averaged weights; of the vector the first EXPORTED values, which the loss trained to stand alone."""
+    """Write the averaged weights, cut to the vector's first EXPORTED values, which were trained to be used alone."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Seeded procedural pictures with the statistics of photographs: edges and textures of all sizes, one before another.
+"""Seeded procedural pictures with statistics like photographs: overlapping edges and textures of all sizes.
 
 Dead leaves (Lee, Mumford, Huang: "Occlusion models for natural images", IJCV 2001): shapes whose sizes follow a power
 law cover each other. Here each leaf has its own texture and shading. Some pictures also hold glyphs or flat designs.
@@ -57,7 +57,7 @@ def _standard(field: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def _texture(rng: Rng, height: int, width: int) -> NDArray[np.float32]:
-    """A pattern of zero mean and unit deviation: noise, waves, checks or spots."""
+    """A pattern with zero mean and unit deviation: noise, waves, checks or spots."""
     kind = (0, 0, 0, 1, 2, 3)[rng.integers(6)]
     if kind == 0:
         return _noise(rng, height, width, rng.uniform(0.3, 2.0))

@@ -1,7 +1,7 @@
 """Pictures and their edits → keypoints, in shards on disk: the slow part of training, done once.
 
-A shard is an .npz of `descriptors` uint8 (pictures, VIEWS, MOST, 32) and `counts` int16 (pictures, VIEWS). View 0 is
-the picture as a reference would be stored; the others are edited.
+A shard is an .npz of `descriptors` uint8 (pictures, VIEWS, MAX_KEYPOINTS, 32) and `counts` int16 (pictures, VIEWS).
+View 0 is the picture as a reference would have it; the others are edited.
 """
 
 import argparse
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from embedding.local.keypoints import DESCRIPTOR_BYTES, MOST, detect
+from embedding.local.keypoints import DESCRIPTOR_BYTES, MAX_KEYPOINTS, detect
 from training.edits import heavy, light
 from training.pictures import picture
 
@@ -20,7 +20,7 @@ SHARD = 100  # pictures
 def shard(seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Descriptors and counts of SHARD pictures."""
     rng = np.random.default_rng(seed)
-    descriptors = np.zeros((SHARD, VIEWS, MOST, DESCRIPTOR_BYTES), np.uint8)
+    descriptors = np.zeros((SHARD, VIEWS, MAX_KEYPOINTS, DESCRIPTOR_BYTES), np.uint8)
     counts = np.zeros((SHARD, VIEWS), np.int16)
     other = picture(rng)
     for row in range(SHARD):

@@ -76,7 +76,7 @@ def borrow(path: Path) -> str:
         return engine.uri
 
 
-def give_back(path: Path) -> None:
+def release(path: Path) -> None:
     """The counterpart of `borrow`. The last user closes the file."""
     with _lock:
         engine = _open[path.resolve()]

@@ -36,7 +36,7 @@ class Session:
             self._client = self._patiently(lambda: milvus.connect(address, token, database, timeout_s), "")
         except BaseException:
             if self._file is not None:
-                lite.give_back(self._file)
+                lite.release(self._file)
             raise
         self._open = True
 
@@ -47,7 +47,7 @@ class Session:
         if was_open:
             self._client.close()
             if self._file is not None:
-                lite.give_back(self._file)
+                lite.release(self._file)
 
     def call(self, action: Callable[["MilvusClient"], T], name: str = "") -> T:
         """What `action` returns.

@@ -1,7 +1,7 @@
 """Any of Pillow's colour modes → upright sRGB pixels, as a viewer would show them.
 
-Colours are made a strip at a time and written straight into the upright result: a picture of 100 million pixels needs
-its decoded form and its result, and nothing of that size in between. What is in between stays in the processor's cache.
+Colours are converted a strip at a time and written straight into the upright result: a picture of 100 million pixels
+needs memory for its decoded form and its result, and for no copy in between. A strip fits in the processor's cache.
 """
 
 import functools
@@ -15,16 +15,16 @@ from PIL import Image, ImageCms
 
 from embedding.picture import Pixels, Size
 
-_STRIP_PIXELS = 1 << 16  # whole pictures take 3 to 5 times as long, waiting for memory
+_STRIP_PIXELS = 1 << 16  # converting whole pictures takes 3 to 5 times as long, waiting for memory
 _ORIENTATION = 0x0112  # EXIF
 _SIDEWAYS = range(5, 9)
-_MAX_PROFILE_BYTES = 4_000_000  # the largest profiles in use, of printing presses, have 2.6 MB
+_MAX_PROFILE_BYTES = 4_000_000  # the largest profiles in use, those of printing presses, have 2.6 MB
 
-# Transparent parts are shown over white: it is what browsers, mail and chat programs show behind a picture by default,
-# and the same background for references and images makes the same picture give the same vector.
+# Transparent parts are shown over white, as browsers, mail and chat programs do by default. References and images
+# need the same background, so that the same picture gives the same vector.
 _BACKGROUND = (255, 255, 255)
 
-# From the order of the file to the upright picture, by EXIF's orientation. OpenCV is 10 times as fast as NumPy at it.
+# From the file's pixel order to the upright picture, by EXIF orientation. OpenCV is 10 times as fast as NumPy here.
 _TURNS: dict[int, Callable[[Pixels], Any]] = {
     2: lambda stored: cv2.flip(stored, 1),
     3: lambda stored: cv2.flip(stored, -1),
@@ -36,31 +36,31 @@ _TURNS: dict[int, Callable[[Pixels], Any]] = {
 }
 
 _SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # colour space of an ICC profile: Pillow's mode
-_MODES = {"1": "L", "L": "L", "LA": "L", "CMYK": "CMYK", "LAB": "LAB"}  # everything else is worked on as RGB
+_MODES = {"1": "L", "L": "L", "LA": "L", "CMYK": "CMYK", "LAB": "LAB"}  # everything else is processed as RGB
 _DEEP = ("I", "F")  # modes of more than 8 bits: I;16 and its byte orders, I, F
 
 
-def as_seen(image: Image.Image) -> Pixels:
-    """Pixels (height, width, 3) uint8 of a loaded image: its EXIF orientation applied, transparency over white.
+def upright_srgb(image: Image.Image) -> Pixels:
+    """Pixels (height, width, 3) uint8 of a loaded image, with its EXIF orientation applied and transparency over white.
 
     An embedded ICC profile is converted to sRGB; one that is broken or made for another kind of picture is ignored, as
     viewers do.
     """
-    height, width = size_as_seen(image)
+    height, width = upright_size(image)
     pixels = np.empty((height, width, 3), dtype=np.uint8)
-    stored = _as_stored(pixels, orientation(image))
+    stored = _in_stored_order(pixels, orientation(image))
     colour = _deep(image) if image.mode.startswith(_DEEP) else _shallow(image)
     for top, strip in _strips(image):
         stored[top : top + strip.height] = colour(strip)
     return pixels
 
 
-def decoded_as_seen(decoded: Pixels, image: Image.Image) -> Pixels:
-    """The same of pixels that another decoder than Pillow has made; they may be changed in place.
+def decoded_to_upright_srgb(decoded: Pixels, image: Image.Image) -> Pixels:
+    """The same for pixels from another decoder than Pillow; they may be changed in place.
 
     Args:
         decoded: (height, width, 3 or 1) uint8, C-contiguous, in the image's mode, which is RGB or L; may be reduced.
-        image: as opened; only its mode, profile and EXIF are looked at.
+        image: opened, not loaded; only its mode, profile and EXIF are used.
     """
     grey = image.mode == "L"
     pixels = decoded
@@ -76,8 +76,8 @@ def decoded_as_seen(decoded: Pixels, image: Image.Image) -> Pixels:
     return upright
 
 
-def size_as_seen(image: Image.Image) -> Size:
-    """Height and width with its EXIF orientation applied."""
+def upright_size(image: Image.Image) -> Size:
+    """Height and width after the EXIF orientation is applied."""
     width, height = image.size
     return (width, height) if orientation(image) in _SIDEWAYS else (height, width)
 
@@ -92,65 +92,67 @@ def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
 
 
 def orientation(image: Image.Image) -> int:
-    """1 to 8, as EXIF defines them; 1 where it says nothing or nonsense."""
+    """1 to 8, as EXIF defines them; 1 if EXIF is missing or invalid."""
     try:
-        said = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # noqa: BLE001 (strangers' bytes: EXIF that cannot be read is no EXIF)
+        stored = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # noqa: BLE001 (untrusted input: EXIF that cannot be read is ignored)
         return 1
-    return said if said in range(1, 9) else 1
+    return stored if stored in range(1, 9) else 1
 
 
-def _as_stored(upright: Pixels, turned: int) -> Pixels:
-    """A view of the upright pixels in the order in which the file stores them."""
+def _in_stored_order(upright: Pixels, orientation_: int) -> Pixels:
+    """A NumPy view of the upright pixels in the order in which the file stores them."""
     views: dict[int, Callable[[Pixels], Pixels]] = {
-        2: lambda seen: seen[:, ::-1],
-        3: lambda seen: seen[::-1, ::-1],
-        4: lambda seen: seen[::-1],
-        5: lambda seen: seen.transpose(1, 0, 2),
-        6: lambda seen: np.rot90(seen, 1),  # a viewer turns it clockwise, so the file has it turned the other way
-        7: lambda seen: seen[::-1, ::-1].transpose(1, 0, 2),
-        8: lambda seen: np.rot90(seen, -1),
+        2: lambda pixels: pixels[:, ::-1],
+        3: lambda pixels: pixels[::-1, ::-1],
+        4: lambda pixels: pixels[::-1],
+        5: lambda pixels: pixels.transpose(1, 0, 2),
+        6: lambda pixels: np.rot90(
+            pixels, 1
+        ),  # a viewer turns it clockwise, so the file stores it turned the other way
+        7: lambda pixels: pixels[::-1, ::-1].transpose(1, 0, 2),
+        8: lambda pixels: np.rot90(pixels, -1),
     }
-    return views[turned](upright) if turned in views else upright
+    return views[orientation_](upright) if orientation_ in views else upright
 
 
 def _shallow(image: Image.Image) -> Callable[[Image.Image], Pixels]:
-    """8 bits per channel or fewer."""
+    """For images of at most 8 bits per channel: a function from a strip to its sRGB pixels."""
     base = _MODES.get(image.mode, "RGB")
     transform = _transform(image.info.get("icc_profile"), base)
     if base == "LAB" and transform is None:
         transform = _from_lab()
-    see_through = image.mode in {"LA", "La", "PA", "RGBA", "RGBa"} or "transparency" in image.info
+    transparent = image.mode in {"LA", "La", "PA", "RGBA", "RGBa"} or "transparency" in image.info
 
     def colour(strip: Image.Image) -> Pixels:
-        alpha = _in(strip, "RGBA") if see_through else None
+        alpha = _in(strip, "RGBA") if transparent else None
         strip = _in(_in(alpha or strip, "RGB") if strip.mode != base else strip, base)
         strip = transform.apply(strip) if transform else _in(strip, "RGB")
         if alpha is not None:
-            seen = Image.new("RGB", strip.size, _BACKGROUND)
-            seen.paste(strip, mask=alpha)
-            strip = seen
+            flat = Image.new("RGB", strip.size, _BACKGROUND)
+            flat.paste(strip, mask=alpha)
+            strip = flat
         return np.asarray(strip)
 
     return colour
 
 
 def _in(image: Image.Image, mode: str) -> Image.Image:
-    """In another mode; Pillow would make a copy of one that is in it already."""
+    """The image in this mode; not copied if it is in it already, as Pillow would."""
     return image if image.mode == mode else image.convert(mode)
 
 
 def _transform(profile: object, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """From the profile's colours to sRGB; None where that would change nothing or cannot be done."""
+    """From the profile's colours to sRGB; None if that would change nothing or is impossible."""
     if not isinstance(profile, bytes) or not 0 < len(profile) <= _MAX_PROFILE_BYTES:
         return None
     try:
         return _built(profile, mode)
-    except Exception:  # noqa: BLE001 (strangers' bytes: a profile that cannot be read is ignored, as viewers do)
+    except Exception:  # noqa: BLE001 (untrusted input: a profile that cannot be read is ignored, as viewers do)
         return None
 
 
-@functools.lru_cache(maxsize=8)  # cameras and programs each embed one and the same profile all their life
+@functools.lru_cache(maxsize=8)  # a camera or program always embeds the same profile
 def _built(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     if _SPACES.get(source.profile.xcolor_space) != mode:
@@ -162,7 +164,7 @@ def _built(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
 
 
 def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
-    """Whether no colour of a 9 x 9 x 9 cube moves by more than one level: sRGB by any name, and under no false one."""
+    """Whether no colour of a 9 x 9 x 9 cube moves by more than one level: then it is sRGB, whatever its name says."""
     levels = np.linspace(0, 255, 9).round().astype(np.uint8)
     cube = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(27, 27, 3)
     moved = np.asarray(transform.apply(Image.fromarray(cube))).astype(np.int16) - cube
@@ -175,7 +177,7 @@ def _from_lab() -> ImageCms.ImageCmsTransform:
 
 
 def _deep(image: Image.Image) -> Callable[[Image.Image], Pixels]:
-    """Greyscale of 16 or 32 bits or floating point, scaled to 8 bits and never clipped."""
+    """For greyscale of 16 or 32 bits or floats: a function from a strip to its pixels, scaled to 8 bits, unclipped."""
     if image.mode.startswith("I;16"):
         low, high = 0.0, 65_535.0
     else:
@@ -192,10 +194,10 @@ def _deep(image: Image.Image) -> Callable[[Image.Image], Pixels]:
 
 
 def _range(image: Image.Image) -> tuple[float, float]:
-    """Values of black and white.
+    """The values of black and white.
 
-    No rule says what they are in 32-bit and floating-point TIFFs. The range is the smallest usual one that holds all
-    values (0-1 for floats, 0-255, 0-65,535), or else from the least to the greatest value.
+    No standard defines them for 32-bit and floating-point TIFFs. The range is the smallest usual one that contains all
+    values (0-1 for floats, 0-255, 0-65,535), or else from the smallest to the largest value.
     """
     low, high = np.inf, -np.inf
     for _, strip in _strips(image):

@@ -1,15 +1,15 @@
-"""How many frames a file has, counted within limits and without decoding one.
+"""Counts the frames of a file, within limits and without decoding any.
 
-Pillow counts the frames of GIF and TIFF by going through all of them, TIFF in quadratic time; a file of 20 MB can
-hold a million. So these two are walked here.
+Pillow counts the frames of a GIF or TIFF by reading all of them, for TIFF in quadratic time; a file of 20 MB can
+hold a million. So these two are counted here.
 """
 
 import struct
 
 from PIL import Image
 
-MOST_FRAMES = 10_000  # a file said to have so many has so many or more
-_MOST_STEPS = 400_000  # parts of a GIF; 20 MB in full parts of 255 bytes are 82,000
+MOST_FRAMES = 10_000  # counting stops here: the file has this many or more
+_MOST_STEPS = 400_000  # blocks of a GIF; 20 MB in full blocks of 255 bytes are 82,000
 
 _GIF_HEADER = 13
 _GIF_IMAGE, _GIF_EXTENSION = 0x2C, 0x21
@@ -20,15 +20,15 @@ def count_frames(image: Image.Image, name: str, data: bytes) -> int:
     """Frames of `data`, from 1 to MOST_FRAMES.
 
     Args:
-        image: as opened, not yet loaded.
-        name: the format; a JPEG counts as one frame, whatever other pictures a camera has put behind it.
+        image: opened, not yet loaded.
+        name: the format; a JPEG counts as one frame, even if a camera appended more pictures.
         data: the file's bytes.
     """
     if name == "GIF":
         frames = _of_gif(data)
     elif name == "TIFF":
         frames = _of_tiff(data)
-    elif name in {"PNG", "WEBP", "AVIF"}:  # their headers say it
+    elif name in {"PNG", "WEBP", "AVIF"}:  # their headers hold the number
         frames = int(getattr(image, "n_frames", 1)) - bool(image.info.get("default_image"))
     else:
         frames = 1
@@ -44,7 +44,7 @@ def _of_gif(data: bytes) -> int:
             at += 11 + _palette_bytes(data[at + 9])
         elif data[at] == _GIF_EXTENSION:
             at += 2
-        else:  # the end, or nothing that a viewer would read on from
+        else:  # the end, or damage at which a viewer stops too
             break
         while at < len(data) and data[at] and steps < _MOST_STEPS:
             at += data[at] + 1
@@ -54,24 +54,24 @@ def _of_gif(data: bytes) -> int:
 
 
 def _palette_bytes(flags: int) -> int:
-    """A colour table's bytes, by the flags of the screen or of a frame."""
+    """Size of a colour table, by the flags of the screen or of a frame."""
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
 def _of_tiff(data: bytes) -> int:
-    """Each directory of a TIFF ends with the place of the next. A loop ends the count."""
+    """Each directory of a TIFF ends with the offset of the next. A loop ends the count."""
     order = "<" if data[:2] == b"II" else ">"
     big = struct.unpack_from(f"{order}H", data, 2)[0] == _BIG_TIFF
     count, entry, pointer, first = ("Q", 20, "Q", 8) if big else ("H", 12, "I", 4)
     at: int = struct.unpack_from(order + pointer, data, first)[0]
-    seen: set[int] = set()
-    while at and at not in seen and len(seen) < MOST_FRAMES:
+    visited: set[int] = set()
+    while at and at not in visited and len(visited) < MOST_FRAMES:
         if at + struct.calcsize(count) > len(data):
             break
-        seen.add(at)
+        visited.add(at)
         entries: int = struct.unpack_from(order + count, data, at)[0]
         following = at + struct.calcsize(count) + entries * entry
         if following + struct.calcsize(pointer) > len(data):
             break
         at = struct.unpack_from(order + pointer, data, following)[0]
-    return len(seen)
+    return len(visited)

@@ -1,6 +1,6 @@
-"""JPEG → pixels straight from libjpeg-turbo: half of the time that Pillow takes, and reduced where that is permitted.
+"""JPEG → pixels directly by libjpeg-turbo: in half of Pillow's time, and reduced where that is permitted.
 
-Pillow has opened the file before. Whatever is not a usual and undamaged picture is left to it.
+Pillow has opened the file before. Unusual or damaged files are left to it.
 """
 
 import simplejpeg  # type: ignore[import-untyped]  # no stubs
@@ -12,49 +12,49 @@ from embedding.picture import Pixels, Size
 _SPACES = {"RGB": "YCbCr", "L": "Gray"}  # Pillow's mode: the file's own colours
 _COLOURS = {"RGB": "RGB", "L": "GRAY"}
 
-# Eighths of the size. libjpeg-turbo knows 3, 5, 6 and 7 as well, but has no vector instructions for them: they take
+# Eighths of the size. libjpeg-turbo supports 3, 5, 6 and 7 as well, but without vector instructions: they take
 # longer than the next one of these (1280 x 960: 2.4, 3.9, 4.3 and 5.9 ms, against 2.3 for 4 and 3.2 for 8).
 _EIGHTHS = (1, 2, 4)
 
-# What stored colours allow. Where they have half the resolution along one side only, or a quarter, libjpeg-turbo makes
-# them coarser than the brightness: up to 100 grey levels off after the resize. Where they have half along both sides,
-# half a picture has them as they are stored, and a whole one interpolated between neighbours: up to 17 grey levels off
-# at twice the size of the resize, 7 at three times.
+# Which chroma subsamplings can be reduced. If colours have half the resolution along one side only, or a quarter,
+# libjpeg-turbo makes them coarser than the brightness: up to 100 grey levels off after the resize. If they have half
+# along both sides, a picture of half the size has its colours as stored, and a whole one has them interpolated between
+# neighbours: up to 17 grey levels off at twice the size of the resize, 7 at three times.
 _REDUCIBLE = {"444", "420", "Gray"}
 _HALF_NEEDS = {"420": 1.5}
 
-# Orientations that leave the picture's corner where it is. With the others a last row of pixels that stands for less of
-# the picture than the rest would become the first one, and all of the picture would be shifted.
+# Orientations that keep the upper left corner in its place. With the others the last row of reduced pixels, which may
+# cover less of the picture than the rest, would become the first one, and the whole picture would be shifted.
 _FROM_TOP_LEFT = {1, 5}
 
 
-def usual_pixels(image: Image.Image, data: bytes, least_side: int | None) -> Pixels | None:
-    """Pixels (height, width, 3 or 1) as stored in the file, or None where Pillow has to decide.
+def decode_jpeg(image: Image.Image, data: bytes, least_side: int | None) -> Pixels | None:
+    """Pixels (height, width, 3 or 1) as stored in the file, or None if the file must be left to Pillow.
 
-    The same as Pillow's where they are not reduced: both rest on libjpeg-turbo.
+    The same as Pillow's if they are not reduced: both use libjpeg-turbo.
 
     Args:
-        image: as opened, not yet loaded.
+        image: opened, not yet loaded.
         data: the file's bytes.
-        least_side: reduce to the least of 1/8, 1/4 and 1/2 whose shorter side has as many pixels and that changes a
-            later resize by no more than a few grey levels; None: do not.
+        least_side: reduce to the smallest of 1/8, 1/4 and 1/2 whose shorter side has this many pixels and that changes
+            a later resize by no more than a few grey levels; None: do not reduce.
     """
     if image.mode not in _SPACES:
         return None
     try:
-        # What it allocates follows from the header as it reads it: see that it is the one that was checked.
+        # It allocates memory by the header as it reads it, so that must agree with the header that was checked.
         height, width, space, colours = simplejpeg.decode_jpeg_header(data)
         if (width, height) != image.size or space != _SPACES[image.mode]:
             return None
         least = _reduced((height, width), least_side, colours, whole=orientation(image) not in _FROM_TOP_LEFT)
         pixels: Pixels = simplejpeg.decode_jpeg(data, _COLOURS[image.mode], min_height=least[0], min_width=least[1])
-    except ValueError:  # damaged, or in a variant that it does not know
+    except ValueError:  # damaged, or a variant that it does not support
         return None
     return pixels
 
 
 def _reduced(size: Size, least_side: int | None, colours: str, *, whole: bool) -> Size:
-    """The size that a JPEG of this size is decoded in; if `whole`, all pixels have to stand for as much of it."""
+    """The size that a JPEG of this size is decoded to; if `whole`, all pixels must cover equal parts of the picture."""
     if least_side is None or colours not in _REDUCIBLE:
         return size
     for eighths in _EIGHTHS:

@@ -1,7 +1,7 @@
-"""Which addresses are permitted. Pure: text in, an address or a refusal out; nothing is looked up.
+"""Which addresses are permitted. Pure: text in, an address or a refusal out; no name is resolved.
 
-The name that is compared is the name that is connected to: both come from the same normal form, so that no spelling
-can pass as one host and reach another.
+The name that is checked and the name that is connected to come from the same normal form, so that no spelling can pass
+as one host and reach another.
 """
 
 from collections.abc import Iterable
@@ -86,7 +86,7 @@ def _configured(entry: str) -> tuple[str, int | None]:
 
 
 def _normal(parts: SplitResult) -> str:
-    """Lower case, IDNA, without the root's dot.
+    """The host in lower case, IDNA, without a trailing dot.
 
     Raises:
         ValueError: there is no host, or it cannot be written in ASCII.
@@ -98,7 +98,7 @@ def _normal(parts: SplitResult) -> str:
 
 
 def _target(parts: SplitResult) -> str:
-    """Path and query; what is percent-encoded already stays as it is. The fragment is no part of a request."""
+    """Path and query; what is percent-encoded already stays as it is. The fragment is not part of a request."""
     kept = "%/:@!$&'()*+,;=~-._?"
     path = quote(parts.path or "/", safe=kept)
     return f"{path}?{quote(parts.query, safe=kept)}" if parts.query else path

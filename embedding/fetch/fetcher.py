@@ -1,7 +1,7 @@
-"""Source → bytes, within the operator's limits. Files are here, addresses in web.py.
+"""Source → bytes, within the operator's limits. Files are read here, addresses in web.py.
 
-What can be configured is a list of what is permitted, never of what is forbidden: with no roots and no hosts, only
-bytes that are in the event itself are judged.
+The settings list what is permitted, never what is forbidden: with no roots and no hosts, only bytes in the event itself
+are judged.
 """
 
 import errno
@@ -23,9 +23,9 @@ class FetchRules:
 
     Attributes:
         max_bytes: cap on one image, whatever its source.
-        roots: folders below which a path may point once its links are resolved.
+        roots: folders that a path must lie below after its links are resolved.
         hosts: "host" (the scheme's own port) or "host:port" that an address may name.
-        allow_http: http:// besides https://.
+        allow_http: also permit http://, not only https://.
         timeout_s: seconds for one address: connection, redirects, headers and body together.
     """
 
@@ -49,10 +49,10 @@ class Fetcher:
         self._web = Web(rules.hosts, allow_http=rules.allow_http, max_bytes=rules.max_bytes, timeout_s=rules.timeout_s)
 
     def fetch(self, source: Source) -> bytes | Unreadable:
-        """The image's bytes, at least one and at most `max_bytes`; or why there are none.
+        """The image's bytes, at least one and at most `max_bytes`; or why they could not be fetched.
 
-        An object store joins here: a source of its own in source.py, a file beside web.py with the same answer
-        (bytes or Unreadable, its own deadline), and a case.
+        To add an object store: a source in embedding/image.py, a file beside web.py that returns the same (bytes or
+        Unreadable, with its own deadline), and a case here.
         """
         match source:
             case Inline(data):
@@ -72,7 +72,7 @@ class Fetcher:
         return found
 
     def _file(self, path: str) -> bytes | Unreadable:
-        """A regular file below a root. There is no deadline: roots are the operator's own folders."""
+        """A regular file below a root. No deadline is needed: roots are the operator's own folders."""
         try:
             return self._read(path)
         except ValueError:  # characters that no file name can have
@@ -89,13 +89,13 @@ class Fetcher:
         if not self._below_a_root(Path(os.path.realpath(path))):
             return outside
         with _held(path) as held:
-            # What we hold may be another file than a moment ago: its own name decides.
+            # The path may have been replaced since the check: the name of the file that we hold decides.
             if not self._below_a_root(held.readlink()):
                 return outside
             if not stat.S_ISREG(held.stat().st_mode):
                 return Unreadable(Reason.SOURCE_NOT_ALLOWED, "the path does not name a regular file")
             with held.open("rb") as file:
-                return file.read(self._max_bytes + 1)  # one more, so that the caller sees that it is too long
+                return file.read(self._max_bytes + 1)  # one more, so that the caller notices that it is too long
 
     def _below_a_root(self, resolved: Path) -> bool:
         return any(resolved.is_relative_to(root) for root in self._roots)
@@ -103,9 +103,9 @@ class Fetcher:
 
 @contextmanager
 def _held(path: str) -> Iterator[Path]:
-    """A name under /proc that stands for what `path` names now, whatever becomes of `path` later.
+    """A name under /proc for the file that `path` names now, even if `path` is replaced later.
 
-    O_PATH takes hold without opening: a FIFO does not block, and a device does not notice.
+    O_PATH holds the file without opening it: a FIFO does not block, and a device is not touched.
     """
     descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:

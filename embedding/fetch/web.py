@@ -1,7 +1,7 @@
-"""Addresses → bytes: configured hosts only, redirects followed by hand, one deadline over all.
+"""Addresses → bytes: configured hosts only, each redirect checked, one deadline for everything.
 
-A connection lives for one request. No proxy, no cookies and no stored password are used: what the environment or a
-.netrc says about them is never read. Certificates are checked against the system's authorities (SSL_CERT_FILE).
+A connection serves one request. Proxies, cookies and stored passwords are not used: the environment and .netrc are not
+read for them. Certificates are checked against the system's authorities (SSL_CERT_FILE).
 """
 
 import contextlib
@@ -29,17 +29,17 @@ _HEADERS = {"Accept": "image/*,*/*;q=0.1", "Accept-Encoding": "identity", "User-
 
 
 class Deadline:
-    """Cuts the connection when the time is up, however busily the other side drips bytes into it.
+    """Cuts the connection when the time is up, even if the other side keeps sending single bytes.
 
-    Timeouts of sockets begin anew with each byte. This one does not: a timer shuts the socket down, and whatever waits
-    for it (handshake, headers, body) wakes up. Looking up a name is the one thing that it cannot cut; the resolver has
-    limits of its own (resolv.conf), and the names are the operator's.
+    A socket's own timeout starts again with each byte. This one does not: a timer shuts the socket down, and whatever
+    waits for it (handshake, headers, body) wakes up. It cannot cut the resolving of a name; the resolver has its own
+    limits (resolv.conf), and the names come from the operator.
     """
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
         self._lock = threading.Lock()
-        self._watched: socket.socket | None = None
+        self._connection: socket.socket | None = None
         self.passed = False
         self._timer = threading.Timer(seconds, self._cut)
         self._timer.daemon = True
@@ -65,14 +65,14 @@ class Deadline:
             raise TimeoutError
         return left
 
-    def watch(self, connection: socket.socket) -> None:
-        """Cut this connection when time is up, and forget the one before.
+    def cut_later(self, connection: socket.socket) -> None:
+        """Cut this connection when time is up, and no longer the one before.
 
-        We keep a second descriptor: TLS takes the first one over, and a closed number could come back as another file.
+        We keep a second descriptor: TLS takes over the first one, and its number could be reused for another file.
         """
         with self._lock:
             self._release()
-            self._watched = connection.dup()
+            self._connection = connection.dup()
             if self.passed:
                 self._shut_down()
 
@@ -82,35 +82,37 @@ class Deadline:
             self._shut_down()
 
     def _shut_down(self) -> None:
-        if self._watched is not None:
+        if self._connection is not None:
             with contextlib.suppress(OSError):  # the other side was faster
-                self._watched.shutdown(socket.SHUT_RDWR)
+                self._connection.shutdown(socket.SHUT_RDWR)
 
     def _release(self) -> None:
-        if self._watched is not None:
-            self._watched.close()
-            self._watched = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 def _connect(address: Address, deadline: Deadline) -> socket.socket:
-    """A connection to the first of the host's numbers that answers. No number gets more than the time that is left."""
+    """A connection to the first of the host's IP addresses that answers, within the time that is left."""
     problem: OSError | None = None
-    for family, kind, protocol, _, number in socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM):
+    for family, kind, protocol, _, ip_address in socket.getaddrinfo(
+        address.host, address.port, type=socket.SOCK_STREAM
+    ):
         connection = socket.socket(family, kind, protocol)
         try:
             connection.settimeout(deadline.remaining())
-            connection.connect(number)
-            deadline.watch(connection)
+            connection.connect(ip_address)
+            deadline.cut_later(connection)
         except OSError as error:
             connection.close()
             problem = error
         else:
             return connection
-    raise problem or OSError("the host has no number")
+    raise problem or OSError("the host has no IP address")
 
 
 class _Http(HTTPConnection):
-    """urllib3's connection over a socket of ours."""
+    """urllib3's connection over our own socket."""
 
     def __init__(self, address: Address, deadline: Deadline) -> None:
         super().__init__(address.host, address.port, timeout=deadline.remaining())
@@ -136,9 +138,9 @@ class Web:
 
     Args:
         hosts: see `Permitted`.
-        allow_http: http:// besides https://.
+        allow_http: also permit http://, not only https://.
         max_bytes: cap on a body.
-        timeout_s: seconds for one address, redirects and all.
+        timeout_s: seconds for one address, including redirects.
     """
 
     def __init__(self, hosts: Iterable[str], *, allow_http: bool, max_bytes: int, timeout_s: float) -> None:
@@ -148,18 +150,18 @@ class Web:
         self._tls = ssl.create_default_context()
 
     def fetch(self, url: str) -> bytes | Unreadable:
-        """The body at `url`; it may be one byte longer than the cap, which the caller refuses."""
-        timed_out = Unreadable(Reason.FETCH_TIMED_OUT, f"not had within {self._timeout_s:g} seconds")
+        """The body at `url`; it may exceed the cap, which the caller refuses."""
+        timed_out = Unreadable(Reason.FETCH_TIMED_OUT, f"not received within {self._timeout_s:g} seconds")
         with Deadline(self._timeout_s) as deadline:
             try:
                 found = self._follow(url, deadline)
             except Refused as refusal:
                 return Unreadable(Reason.SOURCE_NOT_ALLOWED, str(refusal))
-            except Exception as error:  # noqa: BLE001 (strangers' bytes: sockets, TLS and two HTTP parsers raise here)
+            except Exception as error:  # noqa: BLE001 (untrusted input: sockets, TLS and two HTTP parsers raise here)
                 if deadline.passed or isinstance(error, TimeoutError):
                     return timed_out
                 return Unreadable(Reason.FETCH_FAILED, f"the host did not answer properly ({type(error).__name__})")
-            # A body without a length ends where the connection ends: a cut one looks whole.
+            # A body without a length ends where the connection ends, so one that was cut looks complete.
             return timed_out if deadline.passed else found
 
     def _follow(self, url: str, deadline: Deadline) -> bytes | Unreadable:
@@ -171,7 +173,7 @@ class Web:
         return Unreadable(Reason.FETCH_FAILED, f"more than {MAX_REDIRECTS} redirects")
 
     def _request(self, address: Address, deadline: Deadline) -> bytes | Unreadable | str:
-        """The body, a refusal, or the place that a redirect names."""
+        """The body, a refusal, or the address that a redirect names."""
         secure = address.scheme == "https"
         connection = _Https(address, deadline, self._tls) if secure else _Http(address, deadline)
         with contextlib.closing(connection):

@@ -1,14 +1,14 @@
-"""Local features of a picture: where its corners are and what they look like.
+"""Local features of a picture: where its corners are and how they look.
 
 Corners are the peaks of Harris' measure (Harris and Stephens, 1988) on ten sizes of the picture, each 1.2 times smaller
-than the one before; each has a direction, the way to its patch's centre of brightness; and OpenCV's ORB (Rublee et al.,
-ICCV 2011) describes it by 256 comparisons of brightness, read along that direction, so that turning the picture changes
+than the one before. Each has a direction, towards its patch's centre of brightness. OpenCV's ORB (Rublee et al.,
+ICCV 2011) describes it by 256 comparisons of brightness relative to that direction, so that turning the picture changes
 little.
 
-ORB's own detector is not used: it keeps the strongest corners of the whole picture, and a caption takes them all. Here
-a corner must be the strongest for some pixels around, and the 8 x 8 cells of the picture are served in turn, best
-corner first. On 50 photographs with 7 hard edits each, 94 % of the copies then pass the geometric check, and 75 % with
-ORB's detector, in the same time.
+ORB's own detector is not used: it keeps the strongest corners of the whole picture, and a caption has them all. Here
+a corner must be the strongest within some pixels, and the 8 x 8 cells of the picture take turns, best corner first. On
+50 photographs with 7 hard edits each, 94 % of the copies then pass the geometric check, against 75 % with ORB's
+detector, in the same time.
 """
 
 from dataclasses import dataclass
@@ -21,26 +21,26 @@ from numpy.typing import NDArray
 
 from embedding.picture import Pixels
 
-cv2.setNumThreads(1)  # the workers are the parallelism; OpenCV's own threads would fight with them
+cv2.setNumThreads(1)  # the workers run in parallel; OpenCV's own threads would compete with them for cores
 
 DESCRIPTOR_BYTES = 32
 
-SIDE = 400  # pixels of the longest side of the largest size looked at
+SIDE = 400  # pixels of the longest side of the largest level
 LEVELS, FACTOR = 10, 1.2
 CELLS = 8  # per side
-# How many keypoints are kept of which levels: without quotas the fine levels take all, and a blurred, shrunk or
-# far enlarged copy has only the coarse ones.
+# How many keypoints are kept of which levels: without quotas the fine levels would take all, but a blurred, shrunk or
+# strongly enlarged copy has only the coarse ones.
 QUOTAS = ((range(3), 200), (range(3, 6), 150), (range(6, LEVELS), 100))
-MOST = sum(kept for _, kept in QUOTAS)
-MATCHABLE = 12  # keypoints without which nothing can be said: a caption of one short word has as many
+MAX_KEYPOINTS = sum(kept for _, kept in QUOTAS)
+MIN_KEYPOINTS = 12  # with fewer a picture cannot be compared: a caption of one short word has as many
 
 PATCH = 31  # pixels across, on the corner's level
 _RADIUS = PATCH // 2
-_RIM = _RADIUS + 1  # pixels at the rim of a level that hold no whole patch
-_HARRIS_BLOCK, _HARRIS_K = 7, 0.04  # ORB's own
-# Harris' measure of a sharp corner of 7 of 255 grey levels; noise with a deviation of 2 stays below (1e-8).
+_RIM = _RADIUS + 1  # corners this close to the edge of a level have no whole patch
+_HARRIS_BLOCK, _HARRIS_K = 7, 0.04  # the same as ORB's
+# Harris' measure of a sharp corner with a contrast of 7 grey levels; noise with a deviation of 2 has less (1e-8).
 _FAINTEST = 2e-8
-_APART_FINE, _APART_COARSE = 9, 7  # pixels in which a corner must be the strongest
+_APART_FINE, _APART_COARSE = 9, 7  # side of the square in which a corner must be the strongest, in pixels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +53,7 @@ class Keypoints:
         angles: float32 (n,), direction of the corner in degrees, 0 to 360, from x towards y.
         scales: float32 (n,), diameter of the described patch in units of the longest side.
         width: of the picture in units of the longest side, so 1 or less.
-        height: likewise.
+        height: of the picture, in the same units.
     """
 
     points: NDArray[np.float32]
@@ -68,7 +68,7 @@ class Keypoints:
 
     @property
     def bytes(self) -> int:
-        """Of its arrays."""
+        """Size of its arrays."""
         return self.points.nbytes + self.descriptors.nbytes + self.angles.nbytes + self.scales.nbytes
 
 
@@ -77,12 +77,12 @@ _Peaks = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Pyramid:
-    """The sizes of the picture that have room for a patch, largest first; always at least the picture itself.
+    """The sizes of the picture that are large enough for a patch, largest first; always at least the picture itself.
 
     Attributes:
-        sheet: all of them side by side, so that many small arrays are one for what looks at each pixel or corner.
-        levels: views of it.
-        lefts: (levels,) column of the sheet in which each begins.
+        sheet: all of them side by side, so that code for each pixel or corner runs on one array and not on many.
+        levels: NumPy views of the sheet, one per size.
+        lefts: (levels,) the column of the sheet where each begins.
     """
 
     sheet: NDArray[np.uint8]
@@ -108,7 +108,7 @@ class _Corners:
 
 
 def detect(pixels: Pixels) -> Keypoints:
-    """The keypoints of a picture (height, width, 3) uint8 RGB: at most MOST, none where there are no corners.
+    """The keypoints of a picture (height, width, 3) uint8 RGB: at most MAX_KEYPOINTS, none where there are no corners.
 
     The same pixels give the same keypoints. The time is bounded by the size of the picture alone.
     """
@@ -129,7 +129,7 @@ def detect(pixels: Pixels) -> Keypoints:
 
 
 def _working_copy(pixels: Pixels) -> NDArray[np.uint8]:
-    """Grey, the longest side SIDE pixels; smaller pictures are enlarged, so that their corners look as they would."""
+    """Grey, with a longest side of SIDE pixels; smaller pictures are enlarged, so that their corners look the same."""
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     factor = SIDE / max(grey.shape)
     size = max(1, round(grey.shape[1] * factor)), max(1, round(grey.shape[0] * factor))
@@ -155,7 +155,7 @@ def _corners(pyramid: _Pyramid) -> _Corners:
     """All corners of all levels, by level."""
     fine, lefts = LEVELS // 2, pyramid.lefts
     found = [_peaks(grey, left, _APART_FINE) for grey, left in zip(pyramid.levels[:fine], lefts[:fine], strict=True)]
-    if len(lefts) > fine:  # the coarse levels are small, so they are looked at together
+    if len(lefts) > fine:  # the coarse levels are small, so they are searched together
         coarse = pyramid.sheet[: len(pyramid.levels[fine]), lefts[fine] :]
         found.append(_peaks(coarse, lefts[fine], _APART_COARSE))
     columns, rows, strengths = (np.concatenate(one) for one in zip(*found, strict=True))
@@ -167,11 +167,11 @@ def _corners(pyramid: _Pyramid) -> _Corners:
 
 
 def _peaks(grey: NDArray[np.uint8], left: int, apart: int) -> _Peaks:
-    """Columns, counted from `left`, rows and strengths (n,) of corners that are the strongest for `apart` pixels.
+    """Columns plus `left`, rows and strengths (n,) of corners that are the strongest within `apart` pixels.
 
-    Those in the rim are not all found, and not to be used.
+    Not all corners in the rim are found; do not use those.
     """
-    # What the first usable corner is compared with, and the pixels that Harris' measure of that sees.
+    # Room for the pixels that the first usable corner is compared with, and for their own Harris blocks.
     margin = _RIM - apart // 2 - _HARRIS_BLOCK // 2 - 1
     inner = grey[margin:-margin, margin:-margin]
     if not inner.size:
@@ -185,7 +185,7 @@ def _peaks(grey: NDArray[np.uint8], left: int, apart: int) -> _Peaks:
 
 
 def _spread(corners: _Corners, height: int, width: int) -> _Corners:
-    """Those that are kept, by level: in each band of levels the strongest of each cell, then the second, and so on."""
+    """The corners to keep, by level: in each band of levels the strongest of each cell, then the second, and so on."""
     cells = np.minimum(corners.points * (CELLS / width, CELLS / height), CELLS - 1).astype(np.intp)
     bands = np.searchsorted([band.stop for band, _ in QUOTAS], corners.levels, "right")
     cell = (bands * CELLS + cells[:, 1]) * CELLS + cells[:, 0]
@@ -199,8 +199,8 @@ def _spread(corners: _Corners, height: int, width: int) -> _Corners:
 
 
 def _directions(pyramid: _Pyramid, corners: _Corners) -> NDArray[np.float32]:
-    """Degrees (n,): from each corner to its patch's centre of brightness, as ORB takes it."""
-    if not len(corners.levels):  # and the sheet may have no room for a patch
+    """Degrees (n,): direction from each corner to its patch's centre of brightness, as ORB computes it."""
+    if not len(corners.levels):  # the sheet may also be smaller than a patch
         return np.zeros(0, np.float32)
     columns, rows = (corners.places - _RADIUS).T
     windows = np.lib.stride_tricks.sliding_window_view(pyramid.sheet, (PATCH, PATCH))
@@ -220,13 +220,13 @@ def _disc() -> NDArray[np.float32]:
 def _described(
     grey: NDArray[np.uint8], corners: _Corners, points: NDArray[np.float64], angles: NDArray[np.float32]
 ) -> NDArray[np.uint8]:
-    """Descriptors (n, 32) of the corners, which are sorted by level: ORB would sort them."""
+    """Descriptors (n, 32) of the corners, which must be sorted by level: otherwise ORB would reorder them."""
     if not len(points):
         return np.zeros((0, DESCRIPTOR_BYTES), np.uint8)
     sizes = PATCH * FACTOR**corners.levels
     each = (*points.T, sizes, angles, np.ones(len(points)), corners.levels)
     given = list(map(cv2.KeyPoint, *(values.tolist() for values in each)))
-    # Made anew for each picture (10 µs): OpenCV does not say that one may be shared by threads.
+    # Created for each picture (10 µs): OpenCV does not document that threads may share one.
     describer = cv2.ORB.create(nlevels=LEVELS, scaleFactor=FACTOR, edgeThreshold=_RIM)
     kept, descriptors = describer.compute(grey, given)
     if len(kept) != len(given):

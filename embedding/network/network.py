@@ -1,6 +1,6 @@
-"""Pictures → unit vectors through one network: what `openclip` and `timm` share.
+"""Pictures → unit vectors by one network: what `openclip` and `timm` share.
 
-Threads: batches run side by side, so each gets one thread; importing applications share that setting of torch.
+Batches run in parallel, so each gets one thread. This setting of torch applies to the whole process.
 """
 
 import logging
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from embedding.encoder import Encoded, EncoderError, fingerprint
-from embedding.network.backends import CLOCKS, quickest, vectors
-from embedding.network.gpu import TOGETHER, Streams, filled_up, resizing_on, uploaded
-from embedding.network.precision import PRECISIONS, promising
+from embedding.network.backends import CLOCKS, fastest_backend, vectors
+from embedding.network.gpu import BATCH_SIZE, Streams, filled_up, resizing_on, uploaded
+from embedding.network.precision import PRECISIONS, types_to_try
 from embedding.network.preprocess import Preparation, cut, preparation
 from embedding.network.vit import Vit
 from embedding.picture import Pixels, Size
@@ -23,33 +23,33 @@ from embedding.probe import probe_picture
 log = logging.getLogger(__name__)
 
 _UNIT = 1e-3  # how far from 1 the length of a vector may be
-# Pictures run through the network together on a core: more save nothing (ViT-B-32), fewer read its weights more often.
-_TOGETHER = 8
+# Pictures per batch on one core: more save nothing (ViT-B-32), fewer read the network's weights more often.
+_CPU_BATCH_SIZE = 8
 
 
 class Network:
-    """An encoder around a network that has its weights. Safe to call from several threads.
+    """An encoder around a network with its weights. Safe to call from several threads.
 
-    The fingerprint names what a vector means. It covers the numeric type, and not whether layers are packed or where
-    pictures are resized: those move a vector by less than the type does (1 - cos of 1e-4 or less), so sets that were
-    made by another way stay comparable, and a machine that falls back to the plain model can still use them.
+    The fingerprint says what a vector means. It covers the numeric type, but not whether layers are packed or where
+    pictures are resized: those move a vector by less than the type does (1 - cos of 1e-4 or less). So sets that were
+    made with another backend stay comparable, and a machine that falls back to the plain model can still use them.
 
     Args:
         name: the encoder's short name.
         tower: (n, 3, height, width) → (n, dimension).
         transform: one picture → (3, height, width).
-        vit: the tower's parts where it is a vision transformer that is understood, else None.
-        aspect: where the transform is not understood, pictures that are longer than this times their shorter side are
-            cut to it before; None: never.
+        vit: the tower's parts if it is a known vision transformer, else None.
+        aspect: if the transform is not known, pictures longer than this times their shorter side are cut to that
+            length first; None: never.
         depends_on: what the fingerprint covers besides dimension and numeric type.
         device: "auto" (a GPU if there is one), "cpu" or "cuda".
-        precision: "auto" (the fastest numeric type that is right on this machine) or one of PRECISIONS.
+        precision: "auto" (the fastest numeric type that is accurate on this machine) or one of PRECISIONS.
 
     Raises:
-        EncoderError: the vectors would not be right; the text is one sentence that names the mend.
+        EncoderError: the vectors would not be right; the text is one sentence that names the fix.
     """
 
-    def __init__(  # noqa: PLR0913 (all of them make the encoder, and only its two subclasses call this)
+    def __init__(  # noqa: PLR0913 (all of them define the encoder, and only its two subclasses call this)
         self,
         name: str,
         tower: torch.nn.Module,
@@ -65,36 +65,36 @@ class Network:
         self._device = _device(device)
         if self._device == "cpu":
             torch.set_num_threads(1)
-        self.together = _TOGETHER if self._device == "cpu" else TOGETHER
+        self.batch_size = _CPU_BATCH_SIZE if self._device == "cpu" else BATCH_SIZE
         self._streams = Streams(self._device)
         self._transform, self._aspect, self._preparation = transform, aspect, _preparation(transform, self._device)
         known = self._preparation
         self.least_side: int | None = known.least_side if known else None
-        way = quickest(
+        backend = fastest_backend(
             tower.eval().requires_grad_(requires_grad=False).to(self._device),
             vit if self._device == "cpu" else None,
             (known.mean, known.std) if known else None,
             self._prepared(_trial(), None),
             _types(precision, self._device),
             timed=precision == "auto",
-            together=self.together,
+            batch_size=self.batch_size,
             clock=CLOCKS[self._device],
         )
-        self._see = way.see
-        # ViT-B-32 with AMX: 37 ms for one picture and 43 for two (docs/performance.md); in float32 the second takes as
-        # long as the first, where there is no AVX-512.
-        self.least_together = 1 if self._device == "cpu" and way.type is torch.float32 else 2
+        self._forward = backend.forward
+        # ViT-B-32 with AMX: 37 ms for one picture and 43 for two (docs/performance.md); in float32 without AVX-512 the
+        # second takes as long as the first.
+        self.min_batch_size = 1 if self._device == "cpu" and backend.type is torch.float32 else 2
         self.dimension: int = self.encode([probe_picture()]).vectors.shape[1]
-        type_ = str(way.type).removeprefix("torch.")
+        type_ = str(backend.type).removeprefix("torch.")
         self.fingerprint = fingerprint(name, {**depends_on, "dimension": self.dimension, "type": type_})
         resized = "" if known else ", pictures resized by Pillow"
-        self.how = f"{type_} on the {_DEVICES[self._device]}, {way.how}{resized}"
+        self.backend = f"{type_} on the {_DEVICES[self._device]}, {backend.name}{resized}"
 
     def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:
-        """Vectors of n pictures, n ≥ 1, in their order. Featureless is what overflows the network's numeric type."""
+        """Vectors of n pictures, n ≥ 1, in their order. One whose vector overflows the numeric type is featureless."""
         parts = []
-        for at in range(0, len(pictures), self.together):
-            part = slice(at, at + self.together)
+        for at in range(0, len(pictures), self.batch_size):
+            part = slice(at, at + self.batch_size)
             parts.append(self._vectors(pictures[part], sizes[part] if sizes else None))
         found = np.concatenate(parts)
         broken = ~(np.abs(np.linalg.norm(found, axis=1) - 1) < _UNIT)  # NaN is not within any distance of 1
@@ -105,11 +105,11 @@ class Network:
         with self._streams():
             batch = self._prepared(pictures, sizes)
             if self._device == "cuda":
-                batch = filled_up(batch, self.together)
-            return vectors(self._see, batch)[: len(pictures)]
+                batch = filled_up(batch, self.batch_size)
+            return vectors(self._forward, batch)[: len(pictures)]
 
     def _prepared(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None) -> torch.Tensor:
-        """(n, 3, height, width) on the device: bytes, or what the transform gives where it is not understood."""
+        """(n, 3, height, width) on the device: bytes, or the transform's own result if the transform is not known."""
         sizes = sizes or [(pixels.shape[0], pixels.shape[1]) for pixels in pictures]
         pairs = zip(pictures, sizes, strict=True)
         if self._preparation is not None:
@@ -117,7 +117,7 @@ class Network:
         else:
             whole = (cut(pixels, size, self._aspect)[0] for pixels, size in pairs)
             batch = torch.stack([self._transform(Image.fromarray(pixels)) for pixels in whole])
-        # Pixel by pixel: a ResNet-50 in bfloat16 takes half of the time so, and a vision transformer the same.
+        # Channels last: halves the time of a ResNet-50 in bfloat16, and does not change that of a vision transformer.
         batch = batch.contiguous(memory_format=torch.channels_last)
         return batch if batch.device.type == self._device else uploaded(batch, self._device)
 
@@ -126,16 +126,18 @@ _DEVICES = {"cpu": "CPU", "cuda": "GPU"}
 
 
 def _device(device: str) -> str:
-    there = torch.cuda.is_available()
-    if device == "cuda" and not there:
-        raise EncoderError('encoder.device is "cuda", but torch sees no GPU: set it to "auto" or "cpu"')
-    return "cuda" if there and device != "cpu" else "cpu"
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        raise EncoderError('encoder.device is "cuda", but torch finds no GPU: set it to "auto" or "cpu"')
+    return "cuda" if available and device != "cpu" else "cpu"
 
 
 def _preparation(transform: Callable[[Image.Image], torch.Tensor], device: str) -> Preparation | None:
     known = preparation(transform)
     if known is None:
-        log.warning("How pictures are prepared for this model is not known here: Pillow does it, which is slower")
+        log.warning(
+            "This model prepares pictures in a way that has no fast version here: Pillow does it, which is slower"
+        )
         return None
     return resizing_on(device, known) if device == "cuda" else known
 
@@ -143,13 +145,13 @@ def _preparation(transform: Callable[[Image.Image], torch.Tensor], device: str) 
 def _types(precision: str, device: str) -> list[torch.dtype]:
     """Numeric types to try, the best first."""
     if precision == "auto":
-        return promising(device)
+        return types_to_try(device)
     if precision not in PRECISIONS:
         raise EncoderError(f'encoder.precision is {precision!r}: set it to "auto" or one of {", ".join(PRECISIONS)}')
     return [PRECISIONS[precision]]
 
 
 def _trial() -> list[Pixels]:
-    """Few, so that the start is quick, and different enough that a wrong layer shows."""
+    """Pictures to compare backends with: few, for a quick start, but different enough to reveal a wrong layer."""
     probe = probe_picture()
     return [probe, np.ascontiguousarray(probe[::-1]), np.ascontiguousarray(probe[:96, :128]), 255 - probe]

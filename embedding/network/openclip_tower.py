@@ -1,4 +1,4 @@
-"""The image tower of an OpenCLIP model: how it is built, how its pictures are prepared, and its parts."""
+"""The image tower of an OpenCLIP model: how it is built, how pictures are prepared for it, and its parts."""
 
 import json
 from pathlib import Path
@@ -19,12 +19,12 @@ _SETTINGS = ("mean", "std", "interpolation", "resize_mode")
 
 
 def image_tower(model: str, checkpoint: Path) -> tuple[torch.nn.Module, PreprocessCfg]:
-    """Tower and preprocessing.
+    """The tower and its preprocessing.
 
-    The text tower is neither built nor loaded: it would take half of the memory, and for some models a download.
+    The text tower is neither built nor loaded: it would take half of the memory, and some models would download it.
 
     Raises:
-        EncoderError: OpenCLIP has no such model, or it cannot be told how pictures must be prepared.
+        EncoderError: OpenCLIP has no such model, or it is unknown how pictures must be prepared.
     """
     config = open_clip.get_model_config(model) if ":" not in model else None  # "hf-hub:…" would be a download
     if config is None:
@@ -38,7 +38,7 @@ def image_tower(model: str, checkpoint: Path) -> tuple[torch.nn.Module, Preproce
     settings = beside.get("preprocess_cfg") or _published(model, checkpoint)
     size = getattr(tower, "image_size", None) or vision["image_size"]
     prepared = {**merge_preprocess_dict(PreprocessCfg(), settings), "size": _all(size, 2)}
-    # One way of writing it, as the fingerprint is made of it: configs have numbers, lists and tuples.
+    # In one canonical form, because the fingerprint is computed from it: configs have numbers, lists and tuples.
     prepared |= {"mean": _all(prepared["mean"], 3), "std": _all(prepared["std"], 3)}
     return tower, PreprocessCfg(**prepared)
 
@@ -56,35 +56,38 @@ def _beside(checkpoint: Path) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise EncoderError(f"{path} is not a JSON object: mend it or move it away")
+        raise EncoderError(f"{path} is not a JSON object: fix it or move it away")
     return found
 
 
 def _same_model(model: str, config: dict[str, Any], beside: dict[str, Any]) -> None:
-    """ViT-B-32 and ViT-B-32-quickgelu have one shape: with the wrong one, vectors are wrong without a word."""
+    """Refuse the config of another model.
+
+    ViT-B-32 and ViT-B-32-quickgelu have the same shapes: the wrong one would give wrong vectors without an error.
+    """
     for key, default in (("embed_dim", None), ("quick_gelu", False)):
         if beside and beside.get(key, default) != config.get(key, default):
             raise EncoderError(
-                f"the {CONFIG} beside the checkpoint says {key} {beside.get(key, default)}, and {model} has "
+                f"the {CONFIG} beside the checkpoint says {key} {beside.get(key, default)}, but {model} has "
                 f"{config.get(key, default)}: set encoder.model to the model of the checkpoint"
             )
 
 
 def _published(model: str, checkpoint: Path) -> dict[str, Any]:
-    """How pictures were prepared for the weights that are published under this name, if all agree on it."""
+    """How pictures were prepared for the weights that are published under this name, if they all agree."""
     tags = open_clip.list_pretrained_tags_by_model(model)
     known = [open_clip.get_pretrained_cfg(model, tag) for tag in tags]
     ways = [{key: each[key] for key in _SETTINGS if each.get(key) is not None} for each in known]
     if any(way != ways[0] for way in ways):
         raise EncoderError(
-            f"the published weights of {model} want pictures prepared in different ways: put the {CONFIG} of yours "
+            f"the published weights of {model} need pictures prepared in different ways: put the {CONFIG} of yours "
             f"beside {checkpoint}"
         )
     return ways[0] if ways else {}
 
 
 def vit(tower: Any) -> Vit | None:
-    """The tower's parts, if it is one of OpenCLIP's own vision transformers and has nothing that `Vit` has not."""
+    """The tower's parts, if it is one of OpenCLIP's own vision transformers and `Vit` can represent all of it."""
     known = (
         type(tower) is VisionTransformer
         and in_patches(tower.conv1)

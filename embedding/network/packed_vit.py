@@ -1,11 +1,11 @@
-"""A vision transformer on the processor, computed in fewer and larger steps than torch's modules do.
+"""A vision transformer on the CPU, computed in fewer and larger steps than torch's modules use.
 
-In each layer the processor's matrix product also adds the bias, applies the activation and adds the residual, with
-weights that were laid out for it once. The last block looks at all tokens, but computes the class token only. Pictures
-come as bytes: their normalisation is part of the first layer's weights.
+In each layer the matrix product also adds the bias, applies the activation and adds the residual, with weights that are
+laid out for it once. The last block reads all tokens, but computes the class token only. Pictures are passed as bytes:
+their normalisation is part of the first layer's weights.
 
-ViT-B-32 in bfloat16 takes 0.7 of the time of the plain model at 8 pictures, 0.6 at one. The operators are torch's own
-(torch.compile uses them) but not public: `ways` compares the vectors with those of the plain model, and the time.
+ViT-B-32 in bfloat16 takes 0.7 of the time of the plain model for 8 pictures, 0.6 for one. The operators are torch's own
+(torch.compile uses them) but not public: backends.py compares the vectors and the time with those of the plain model.
 """
 
 import torch
@@ -14,8 +14,8 @@ from torch.nn.functional import layer_norm, linear, scaled_dot_product_attention
 
 from embedding.network.vit import Affine, Block, Vit
 
-# Taken from the pixels: 0..255 and -128..127 are both exact in bfloat16, but the rounding of the first layer's weights
-# is multiplied by half as much: 1 - cos of ViT-B-32 to float32 is 5e-5 instead of 1e-4.
+# Subtracted from the pixels: 0..255 and -128..127 are both exact in bfloat16, but the rounding errors of the first
+# layer's weights are multiplied by half as much: 1 - cos of ViT-B-32 to float32 is 5e-5 instead of 1e-4.
 _MIDDLE = 128
 
 
@@ -25,9 +25,9 @@ class Packed:
     Args:
         vit: the network.
         mean: of the channels' values from 0 to 1.
-        std: that they are divided by.
-        type_: numeric type of all that is computed.
-        together: pictures that the weights are laid out for; any number can come.
+        std: what they are divided by.
+        type_: numeric type of the whole computation.
+        batch_size: number of pictures that the weights are laid out for; any number is accepted.
 
     Raises:
         AttributeError, RuntimeError, TypeError: this version of torch has other operators, or none for this processor.
@@ -40,13 +40,13 @@ class Packed:
         mean: tuple[float, float, float],
         std: tuple[float, float, float],
         type_: torch.dtype,
-        together: int,
+        batch_size: int,
     ) -> None:
         self._type = type_
         self._side = vit.patch.weight.shape[-1]
         self._prefix = vit.prefix.to(type_)
         self._positions = vit.positions.to(type_)
-        rows = together * (len(vit.prefix) + len(vit.positions))
+        rows = batch_size * (len(vit.prefix) + len(vit.positions))
         self._patch = _Layer(_of_bytes(vit.patch, mean, std), type_, rows)
         self._norm_pre = None if vit.norm_pre is None else _Norm(vit.norm_pre, type_)
         *blocks, last = vit.blocks
@@ -56,7 +56,7 @@ class Packed:
         self._projection = None if vit.projection is None else vit.projection.t().to(type_).contiguous()
 
     def __call__(self, pictures: Tensor) -> Tensor:
-        """See above."""
+        """Vectors (n, dimension), not yet of unit length."""
         patches = self._patch(self._patches(pictures))
         few = len(self._prefix)
         tokens = patches.new_empty(len(patches), few + patches.shape[1], patches.shape[2])
@@ -66,11 +66,11 @@ class Packed:
             tokens = self._norm_pre(tokens)
         for block in self._blocks:
             tokens = block(tokens)
-        seen = self._norm_post(self._last(tokens))
-        return seen if self._projection is None else linear(seen, self._projection)
+        features = self._norm_post(self._last(tokens))
+        return features if self._projection is None else linear(features, self._projection)
 
     def _patches(self, pictures: Tensor) -> Tensor:
-        """(n, patches, values of a patch: row by row, pixel by pixel, RGB), around 0."""
+        """(n, patches, values of a patch: row by row, pixel by pixel, RGB), centred on 0."""
         n, _, height, width = pictures.shape
         side = self._side
         squares = pictures.reshape(n, 3, height // side, side, width // side, side).permute(0, 2, 4, 3, 5, 1)
@@ -79,7 +79,7 @@ class Packed:
 
 
 class _Layer:
-    """A linear layer with its weights laid out for products with about `rows` rows."""
+    """A linear layer with its weights laid out for inputs of about `rows` rows."""
 
     def __init__(self, affine: Affine, type_: torch.dtype, rows: int) -> None:
         weight = affine.weight.to(type_).contiguous()
@@ -87,13 +87,13 @@ class _Layer:
         self._bias = None if affine.bias is None else affine.bias.to(type_)
 
     def __call__(self, x: Tensor, activation: str = "none", algorithm: str = "none") -> Tensor:
-        seen: Tensor = torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, activation, [], algorithm)  # noqa: SLF001
-        return seen
+        result: Tensor = torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, activation, [], algorithm)  # noqa: SLF001
+        return result
 
     def plus(self, residual: Tensor, x: Tensor) -> Tensor:
         """`residual` + this layer of `x`."""
-        seen: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, residual, self._weight, self._bias, "add")  # noqa: SLF001
-        return seen
+        result: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, residual, self._weight, self._bias, "add")  # noqa: SLF001
+        return result
 
 
 class _Norm:
@@ -128,7 +128,7 @@ class _Block:
 
 
 class _LastBlock(_Block):
-    """Tokens (n, tokens, width) → the class token of each picture (n, width): nothing reads the others."""
+    """Tokens (n, tokens, width) → the class token of each picture (n, width): the others are not needed any more."""
 
     def _pack_attention(self, qkv: Affine, type_: torch.dtype, rows: int) -> None:
         width = qkv.weight.shape[1]
@@ -145,7 +145,7 @@ class _LastBlock(_Block):
 
 
 def _parts(width: int) -> tuple[slice, slice]:
-    """Rows of the query, and of key and value, in the weights of all three."""
+    """Rows of the query, and of key and value, in the weights of all three together."""
     return slice(0, width), slice(width, 3 * width)
 
 
@@ -156,7 +156,7 @@ def _by_head(x: Tensor, parts: int, heads: int) -> tuple[Tensor, ...]:
 
 
 def _of_bytes(patch: Affine, mean: tuple[float, float, float], std: tuple[float, float, float]) -> Affine:
-    """The first layer, of pixels less _MIDDLE instead of normalised values; patches as `Packed._patches` has them."""
+    """The first layer, for pixels minus _MIDDLE instead of normalised values; patches as in `Packed._patches`."""
     weight = patch.weight.double()
     means, stds = (255 * torch.tensor(values, dtype=torch.float64).view(1, 3, 1, 1) for values in (mean, std))
     shift = (weight * ((_MIDDLE - means) / stds)).sum((1, 2, 3))

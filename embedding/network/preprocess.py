@@ -1,7 +1,7 @@
-"""Pixels → what a network sees: resized and cropped as OpenCLIP's and timm's transforms do it, several times faster.
+"""Pixels → a network's input: resized and cropped as OpenCLIP's and timm's transforms do it, several times faster.
 
-Those resize with Pillow; this uses torch's resize of bytes, the same filter in the processor's vector instructions. The
-geometry comes from a picture's own size, so that a picture that was reduced while decoding gives the same result.
+Those resize with Pillow; this uses torch's resize of bytes, the same filter with vector instructions. The geometry is
+computed from a picture's full size, so that a picture that was reduced while decoding gives the same result.
 """
 
 from collections.abc import Callable
@@ -12,19 +12,19 @@ import torch
 
 from embedding.picture import Pixels, Size
 
-# A picture of 65,500 x 1 resized to a shorter side of 224 would have 3 billion pixels. Where only the middle is kept
-# then, cutting the long side down to 8 x the short one first loses nothing.
+# A picture of 65,500 x 1 resized to a shorter side of 224 would have 3 billion pixels. If only the middle is kept
+# afterwards, cutting the long side to 8 x the short one first loses nothing.
 SHORTEST_ASPECT = 8
 # Resized by its longest side, such a picture would have a shorter side of 0 and fail.
 LONGEST_ASPECT = 16
 
-# A picture reduced to twice the size that it is resized to differs by a few grey levels, one reduced to the very size
-# by 50: the reduction is a coarser filter than the resize.
+# A picture reduced to twice the size of the resize differs by a few grey levels in the end, one reduced to exactly that
+# size by 50: the reduction is a coarser filter than the resize.
 _REDUCED_TO = 2
-_TOUCHED = 3  # rows of the result that the last row of the picture reaches; a cubic filter is 2 rows of the result wide
-_EIGHTHS = 8  # JPEGs are reduced to 1/8 ... 8/8; what a side of 8 pixels stands for is then a whole number of pixels
+_TOUCHED = 3  # rows of the result that the picture's last row affects; a cubic filter reaches 2 rows of the result
+_EIGHTHS = 8  # JPEGs are reduced to 1/8 ... 8/8: 8 pixels of the whole are then a whole number of pixels
 
-# All parts of transforms that are known, by the names of their classes: neither library is loaded for the other's.
+# All known parts of transforms, by the names of their classes, so that neither library is loaded for the other's.
 _RESIZE = "torchvision.transforms.transforms.Resize"
 _KEEP_RATIO = {"open_clip.transform.ResizeKeepRatio", "timm.data.transforms.ResizeKeepRatio"}
 _CROP = "torchvision.transforms.transforms.CenterCrop"
@@ -37,24 +37,24 @@ _TO_TENSOR = {
 }
 _NORMALIZE = "torchvision.transforms.transforms.Normalize"
 _FILTERS: dict[str, Callable[..., torch.Tensor]] = {
-    "bicubic": torch.ops.aten._upsample_bicubic2d_aa,  # noqa: SLF001 (interpolate() cannot be told a scale and a size)
+    "bicubic": torch.ops.aten._upsample_bicubic2d_aa,  # noqa: SLF001 (interpolate() does not accept both a scale and a size)
     "bilinear": torch.ops.aten._upsample_bilinear2d_aa,  # noqa: SLF001 (as above)
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """How a transform prepares a picture, but for the normalisation. Safe to call from several threads.
+    """How a transform prepares a picture, except for the normalisation. Safe to call from several threads.
 
     Attributes:
         mean: of each channel's values from 0 to 1, which the transform subtracts.
-        std: what it divides them by then.
-        least_side: pictures may come reduced, to a shorter side of this many pixels or more.
-        aspect: pictures that are longer than this times their shorter side are cut to it before; None: never.
+        std: what it divides them by afterwards.
+        least_side: pictures may be passed reduced, to a shorter side of this many pixels or more.
+        aspect: pictures longer than this times their shorter side are cut to that length first; None: never.
         resized: a picture's size → the size that it is resized to.
         filter: the resize.
-        crop: height and width of the part in the middle that is kept; None: all.
-        fill: colour of what a smaller picture lacks of it.
+        crop: height and width of the middle part that is kept; None: all.
+        fill: colour around a picture that is smaller than `crop`.
     """
 
     mean: tuple[float, float, float]
@@ -76,38 +76,38 @@ class Preparation:
         pixels, size, eighths = cut(pixels, size, self.aspect)
         picture = torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy()).permute(2, 0, 1)[None]
         height, width = self.resized(size)
-        # That a reduced picture's sides were rounded up must not stretch it.
+        # A reduced picture's sides were rounded up: that must not stretch the result.
         scales = [_EIGHTHS * to / (side * eighths) for to, side in zip((height, width), size, strict=True)]
-        seen: torch.Tensor = self.filter(picture, [height, width], False, *scales)
+        result: torch.Tensor = self.filter(picture, [height, width], False, *scales)
         for axis, side in enumerate(size):
             if excess := -side * eighths % _EIGHTHS:
-                self._lighten(
-                    seen.transpose(2, 2 + axis), picture.transpose(2, 2 + axis), excess, scales[:: 1 - 2 * axis]
+                self._correct_last_row(
+                    result.transpose(2, 2 + axis), picture.transpose(2, 2 + axis), excess, scales[:: 1 - 2 * axis]
                 )
-        return seen[0] if self.crop is None else _middle(seen[0], self.crop, self.fill)
+        return result[0] if self.crop is None else _middle(result[0], self.crop, self.fill)
 
-    def _lighten(self, seen: torch.Tensor, picture: torch.Tensor, excess: int, scales: list[float]) -> None:
-        """Take out of `seen`, in place, what its last row of pixels counts too much.
+    def _correct_last_row(self, result: torch.Tensor, picture: torch.Tensor, excess: int, scales: list[float]) -> None:
+        """Correct in `result`, in place, that the picture's last row of pixels was given too much weight.
 
-        A row of a reduced picture stands for 8 eighths of a row, the last one for `excess` eighths fewer.
+        A row of a reduced picture represents 8 eighths of a row, the last one `excess` eighths fewer.
         """
-        row = self.filter(picture[:, :, -1:], [1, seen.shape[3]], False, None, scales[1]).float()
-        alone = torch.zeros(1, 1, 1, picture.shape[2])  # lying: torch is wrong about floats in a single column
-        alone[..., -1] = excess / _EIGHTHS
-        share = self.filter(alone, [1, seen.shape[2]], False, None, scales[0])[..., -_TOUCHED:].transpose(2, 3)
-        last = seen[:, :, -_TOUCHED:]
+        row = self.filter(picture[:, :, -1:], [1, result.shape[3]], False, None, scales[1]).float()
+        weights = torch.zeros(1, 1, 1, picture.shape[2])  # as a row: torch resizes a single column of floats wrongly
+        weights[..., -1] = excess / _EIGHTHS
+        share = self.filter(weights, [1, result.shape[2]], False, None, scales[0])[..., -_TOUCHED:].transpose(2, 3)
+        last = result[:, :, -_TOUCHED:]
         last.copy_(((last - share * row) / (1 - share)).round_().clamp_(0, 255))
 
 
 def preparation(transform: Any) -> Preparation | None:
-    """What `transform` does to a picture, or None where a part of it is not known here.
+    """What `transform` does to a picture, or None if a part of it is not known here.
 
     Args:
         transform: a Compose of torchvision's, as OpenCLIP or timm make it for inference.
     """
     parts = [(f"{type(part).__module__}.{type(part).__qualname__}", part) for part in transform.transforms]
     parts = [(name, part) for name, part in parts if name not in _TO_RGB]
-    if len(parts) < 3 or parts[-2][0] not in _TO_TENSOR or parts[-1][0] != _NORMALIZE:  # noqa: PLR2004 (the least)
+    if len(parts) < 3 or parts[-2][0] not in _TO_TENSOR or parts[-1][0] != _NORMALIZE:  # noqa: PLR2004 (the minimum)
         return None
     resize = _resize(*parts[0])
     crop = _crop(*parts[1]) if len(parts) == 4 else {}  # noqa: PLR2004 (with a crop)
@@ -120,9 +120,9 @@ def preparation(transform: Any) -> Preparation | None:
 
 
 def cut(pixels: Pixels, size: Size, aspect: int | None) -> tuple[Pixels, Size, int]:
-    """The middle of a picture longer than `aspect` times its shorter side; its own size, and to how many eighths it is.
+    """The middle of a picture longer than `aspect` times its shorter side, its full size, and its reduction in eighths.
 
-    What goes from each end is a multiple of 8 pixels, so that whole pixels go from a reduced picture too.
+    A multiple of 8 pixels is cut from each end, so that it is a whole number of pixels in a reduced picture too.
     """
     eighths = _EIGHTHS * pixels.shape[0] // size[0] if pixels.shape[:2] != size else _EIGHTHS
     if aspect is None or max(size) <= aspect * min(size):
@@ -134,7 +134,7 @@ def cut(pixels: Pixels, size: Size, aspect: int | None) -> tuple[Pixels, Size, i
 
 
 def _resize(name: str, part: Any) -> dict[str, Any] | None:
-    """The fields of a Preparation that a resize gives; None: not known."""
+    """The fields of a Preparation that a resize determines; None: not known."""
     interpolation = getattr(getattr(part, "interpolation", None), "value", None)
     if interpolation not in _FILTERS:
         return None
@@ -157,21 +157,21 @@ def _resize(name: str, part: Any) -> dict[str, Any] | None:
 
 
 def _by_shorter(size: Size, shorter: int) -> Size:
-    """As torchvision's Resize has it."""
+    """The size that torchvision's Resize computes."""
     height, width = size
     longer = int(shorter * max(size) / min(size))
     return (longer, shorter) if width <= height else (shorter, longer)
 
 
 def _keeping_ratio(size: Size, target: Size, longest: float) -> Size:
-    """As ResizeKeepRatio of OpenCLIP and timm has it: 1 fits the longer side to the target, 0 the shorter one."""
+    """The size by OpenCLIP's and timm's ResizeKeepRatio: 1 for `longest` fits the longer side, 0 the shorter one."""
     ratios = size[0] / target[0], size[1] / target[1]
     ratio = max(ratios) * longest + min(ratios) * (1.0 - longest)
     return round(size[0] / ratio), round(size[1] / ratio)
 
 
 def _crop(name: str, part: Any) -> dict[str, Any] | None:
-    """The fields of a Preparation that a crop gives; None: not known."""
+    """The fields of a Preparation that a crop determines; None: not known."""
     if name != _CROP and (name not in _CROP_OR_PAD or getattr(part, "padding_mode", "constant") != "constant"):
         return None
     fill = getattr(part, "fill", 0)
@@ -179,13 +179,13 @@ def _crop(name: str, part: Any) -> dict[str, Any] | None:
     return {"crop": (int(part.size[0]), int(part.size[1])), "fill": (colour[0], colour[1], colour[2])}
 
 
-def _middle(seen: torch.Tensor, crop: Size, fill: tuple[int, int, int]) -> torch.Tensor:
-    """The part of `crop` pixels in the middle, and `fill` around what is smaller; rounded as torchvision does."""
-    short = [max(0, wanted - side) for wanted, side in zip(crop, seen.shape[1:], strict=True)]
+def _middle(picture: torch.Tensor, crop: Size, fill: tuple[int, int, int]) -> torch.Tensor:
+    """The part of `crop` pixels in the middle, with `fill` around a smaller picture; rounded as torchvision does."""
+    short = [max(0, wanted - side) for wanted, side in zip(crop, picture.shape[1:], strict=True)]
     if any(short):
-        height, width = seen.shape[1:]
+        height, width = picture.shape[1:]
         whole = torch.tensor(fill, dtype=torch.uint8)[:, None, None].repeat(1, height + short[0], width + short[1])
-        whole[:, short[0] // 2 : short[0] // 2 + height, short[1] // 2 : short[1] // 2 + width] = seen
-        seen = whole
-    top, left = (round((side - wanted) / 2) for side, wanted in zip(seen.shape[1:], crop, strict=True))
-    return seen[:, top : top + crop[0], left : left + crop[1]]
+        whole[:, short[0] // 2 : short[0] // 2 + height, short[1] // 2 : short[1] // 2 + width] = picture
+        picture = whole
+    top, left = (round((side - wanted) / 2) for side, wanted in zip(picture.shape[1:], crop, strict=True))
+    return picture[:, top : top + crop[0], left : left + crop[1]]

@@ -1,6 +1,6 @@
 """Any image model of timm with a local checkpoint: a CNN, DINO, … Nothing is downloaded, and no weight is ever random.
 
-The classifier is left away; the features are what the model itself pools. The weights must be all there.
+The classifier is omitted; the vector is what the model itself pools. The checkpoint must hold all weights.
 """
 
 import difflib
@@ -18,35 +18,35 @@ from timm.layers.patch_embed import PatchEmbed
 from timm.models import vision_transformer as timm_vit
 from torch import nn
 
-from embedding.allocator import give_back
+from embedding.allocator import release_free_memory
 from embedding.encoder import EncoderError
 from embedding.network.network import Network
 from embedding.network.preprocess import LONGEST_ASPECT, SHORTEST_ASPECT
 from embedding.network.vit import Affine, Block, Vit, affine, in_patches, with_scales
-from embedding.network.weights import backbone_weights, sha256
+from embedding.network.weights import sha256, timm_weights
 
 _ASPECTS = {"center": SHORTEST_ASPECT, "border": LONGEST_ASPECT}  # "squash" has a fixed size
-_VERSION = 1  # of what is done here between the file and the vector
+_VERSION = 1  # of this file's own steps between the checkpoint and the vector
 
 
-class Backbone(Network):
+class Timm(Network):
     """The encoder "timm". Safe to call from several threads.
 
     Args:
         model: timm's name of the model, e.g. "resnet50"; its tag ("vit_small_patch16_224.dino") says how pictures are
-            prepared, no tag stands for timm's first one; no hub and no folder.
+            prepared, without a tag timm's first one counts; not a hub address or a folder.
         checkpoint: .safetensors, .pt, .pth or .bin with timm's names of the weights.
         device: "auto" (a GPU if there is one), "cpu" or "cuda".
-        precision: "auto" (the fastest numeric type that is right on this machine) or one of PRECISIONS.
+        precision: "auto" (the fastest numeric type that is accurate on this machine) or one of PRECISIONS.
 
     Raises:
-        EncoderError: the vectors would not be right; the text is one sentence that names the mend.
+        EncoderError: the vectors would not be right; the text is one sentence that names the fix.
     """
 
     def __init__(self, model: str, checkpoint: Path, *, device: str = "auto", precision: str = "auto") -> None:
         _known(model)
         tower = timm.create_model(model, pretrained=False, num_classes=0)
-        tower.load_state_dict(backbone_weights(checkpoint, tower, model, _heads(tower)), strict=True)
+        tower.load_state_dict(timm_weights(checkpoint, tower, model, _heads(tower)), strict=True)
         preparation = resolve_model_data_config(tower)  # type: ignore[no-untyped-call]  # timm's
         super().__init__(
             "timm",
@@ -63,45 +63,45 @@ class Backbone(Network):
             device=device,
             precision=precision,
         )
-        del tower  # the way that was taken has what it needs of it
-        give_back()
+        del tower  # the chosen backend holds what it needs of it
+        release_free_memory()
 
 
 def _known(model: str) -> None:
-    """Refuses names that timm does not have, and those that do not say how pictures must be prepared."""
+    """Refuse names that timm does not have, and those that do not determine how pictures must be prepared."""
     models, tagged = timm.list_models(), timm.list_pretrained()
     if model not in models and model not in tagged:
         near = difflib.get_close_matches(model, [*models, *tagged], n=3)
-        mend = f"to {_written(near)}" if near else 'to "timm:" and one of timm.list_models()'
-        raise EncoderError(f"timm has no model {model!r} of its own: set encoder.name {mend}")
+        fix = f"to {_written(near)}" if near else 'to "timm:" and one of timm.list_models()'
+        raise EncoderError(f"timm has no model {model!r} of its own: set encoder.name {fix}")
     published = [name for name in tagged if name.startswith(f"{model}.")]
     colours = {(tuple(each.mean), tuple(each.std)) for each in map(timm.get_pretrained_cfg, published) if each}
     if len(colours) > 1:
         raise EncoderError(
-            f"the published weights of {model} want pictures prepared in different ways: set encoder.name to the one "
-            f"that yours were trained like, {_written(published)}"
+            f"the published weights of {model} need pictures prepared in different ways: set encoder.name to the one "
+            f"that matches the training of yours, {_written(published)}"
         )
 
 
 def _written(names: list[str]) -> str:
-    """As the settings have them."""
+    """As they are written in the settings."""
     return " or ".join(f'"timm:{name}"' for name in names)
 
 
 def _heads(tower: Any) -> set[str]:
-    """Modules whose weights a checkpoint may have and the tower has not: "head" for a classifier "head.fc"."""
+    """Modules whose weights a checkpoint may have but the tower does not: "head" for a classifier "head.fc"."""
     named = tower.pretrained_cfg.get("classifier") or ()
     return {name.partition(".")[0] for name in ([named] if isinstance(named, str) else named)}
 
 
 def _described(preparation: dict[str, Any]) -> str:
-    """All of it in one line; the library's version is left out, the probe picture watches over it."""
+    """All of it in one line, without the library's version: the probe picture detects if that changes vectors."""
     parts = sorted(preparation.items())
     return repr([(name, tuple(value) if isinstance(value, list) else value) for name, value in parts])
 
 
 def _vit(tower: Any) -> Vit | None:
-    """The tower's parts, if it is timm's plain vision transformer and has nothing that `Vit` has not."""
+    """The tower's parts, if it is timm's plain vision transformer and `Vit` can represent all of it."""
     known = (
         type(tower) is timm_vit.VisionTransformer
         and type(tower.patch_embed) is PatchEmbed

@@ -1,7 +1,7 @@
-"""A vision transformer's weights by the part that each plays, whichever library the network is from.
+"""A vision transformer's weights by their role, whichever library the network comes from.
 
-Only for networks that are understood to the last operation: `tower` and `backbone` look at every part of theirs, and
-give none where one is new to them.
+Only for networks in which every operation is known: `openclip_tower` and `timm` check every part of a tower, and give
+None if they find an unknown one.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
-_QUICK = 1.702  # OpenAI's first models have x · sigmoid(1.702 x) for GELU
+_QUICK = 1.702  # OpenAI's first models use x · sigmoid(1.702 x) as GELU
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Block:
     """x + out(attention(qkv(norm_1(x)))), then x + down(activation(up(norm_2(x)))).
 
     Attributes:
-        activation: as torch's own fused layers name it: "gelu", or "swish", x · sigmoid(x).
+        activation: its name in torch's fused layers: "gelu", or "swish", x · sigmoid(x).
         algorithm: of gelu: "none" for the exact one, or "tanh".
     """
 
@@ -46,17 +46,17 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Vit:
-    """A vision transformer that gives what its class token has come to.
+    """A vision transformer whose result is its class token.
 
     Attributes:
-        heads: of the attention in each block.
-        patch: of the patches: weight (width, 3, side, side), bias (width,) or None.
-        prefix: tokens before those of the patches (k, width), the class token first; with their positions.
-        positions: of the patches (patches, width).
-        norm_pre: before the first block, or None.
+        heads: number of attention heads in each block.
+        patch: embedding of the patches: weight (width, 3, side, side), bias (width,) or None.
+        prefix: tokens before those of the patches (k, width), the class token first, with their positions added.
+        positions: embeddings of the patches' positions (patches, width).
+        norm_pre: normalisation before the first block, or None.
         blocks: one or more.
-        norm_post: of the class token after them.
-        projection: of the class token then (width, dimension), or None.
+        norm_post: normalisation of the class token after the blocks.
+        projection: of the class token after that (width, dimension), or None.
     """
 
     heads: int
@@ -75,19 +75,19 @@ def affine(layer: nn.Linear) -> Affine:
 
 
 def with_scales(block: Block, out: Tensor | None, down: Tensor | None) -> Block:
-    """The block with what its two branches give multiplied (LayerScale); None: as it is."""
+    """The block with the results of its two branches multiplied (LayerScale); None: unchanged."""
     scaled_out = block.out if out is None else block.out.scaled(out)
     return replace(block, out=scaled_out, down=block.down if down is None else block.down.scaled(down))
 
 
 def quick_gelu(block: Block) -> Block:
-    """The block with OpenAI's x · sigmoid(1.702 x), out of x · sigmoid(x)."""
+    """The block with OpenAI's x · sigmoid(1.702 x), expressed by x · sigmoid(x)."""
     down = Affine(block.down.weight / _QUICK, block.down.bias)
     return replace(block, up=block.up.scaled(_QUICK), activation="swish", algorithm="none", down=down)
 
 
 def in_patches(layer: nn.Module) -> bool:
-    """Whether a layer looks at patches of RGB pictures that lie side by side."""
+    """Whether a layer embeds patches of RGB pictures that do not overlap."""
     return (
         type(layer) is nn.Conv2d
         and layer.in_channels == 3  # noqa: PLR2004 (RGB)

@@ -1,4 +1,4 @@
-"""The weights of a network, out of a checkpoint that may be anyone's."""
+"""Reads the weights of a network from a checkpoint, which is not trusted."""
 
 import argparse
 import hashlib
@@ -15,24 +15,24 @@ from embedding.encoder import EncoderError
 
 _ENDINGS = (".safetensors", ".pt", ".pth", ".bin")
 _PREFIX = "visual."  # of the image tower, in every one of OpenCLIP's models
-# Under which trainings save a network, the best one first: averaged weights, DINO's teacher, the network itself.
+# Keys under which training programs save a network, best first: averaged weights, DINO's teacher, the network itself.
 _TABLES = ("state_dict_ema", "model_ema", "teacher", "state_dict", "model")
-# What wrappers leave before the names: distributed and compiled training, Lightning, DINO (its head stands beside).
+# Prefixes that wrappers leave on names: distributed and compiled training, Lightning, DINO (whose head is outside).
 _WRAPPERS = ("module.", "_orig_mod.", "model.", "backbone.")
 _MASK = "mask_token"  # DINOv2's stand-in for hidden patches: for training only
 
 
 def sha256(checkpoint: Path) -> str:
-    """Of the file, in hexadecimal."""
+    """SHA-256 of the file, in hexadecimal."""
     with checkpoint.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def image_weights(checkpoint: Path, tower: torch.nn.Module, model: str) -> dict[str, torch.Tensor]:
-    """Exactly the weights that `tower` has, as float32.
+def openclip_weights(checkpoint: Path, tower: torch.nn.Module, model: str) -> dict[str, torch.Tensor]:
+    """Exactly the weights that OpenCLIP's image `tower` has, as float32.
 
     Raises:
-        EncoderError: the file cannot be read, or weights are missing, too many, or of another shape.
+        EncoderError: the file cannot be read, or weights are missing, unknown, or of another shape.
     """
     found = {
         name.removeprefix("module.").removeprefix(_PREFIX): value  # "module." is left by distributed training
@@ -44,23 +44,23 @@ def image_weights(checkpoint: Path, tower: torch.nn.Module, model: str) -> dict[
     return _fitting(checkpoint, found, tower.state_dict(), model)
 
 
-def backbone_weights(
+def timm_weights(
     checkpoint: Path, tower: torch.nn.Module, model: str, heads: Collection[str]
 ) -> dict[str, torch.Tensor]:
-    """Exactly the weights that timm's `tower` has, as float32, whatever wrapped it in training.
+    """Exactly the weights that timm's `tower` has, as float32, even if training wrapped it in something.
 
-    Left out are modules named in `heads` where the tower has none of it, what is computed and not learned, and all that
-    stands beside a wrapped network.
+    These are ignored: modules named in `heads` that the tower does not have, buffers that are computed and not learned,
+    and everything outside a wrapped network.
 
     Raises:
-        EncoderError: as `image_weights`.
+        EncoderError: see `openclip_weights`.
     """
     found, wanted = _read(checkpoint), tower.state_dict()
     for wrapper in _WRAPPERS:
         wrapped = {name.removeprefix(wrapper): value for name, value in found.items() if name.startswith(wrapper)}
         if wrapped and not any(name.startswith(wrapper) for name in wanted):
             found = wrapped
-    # Counts of batches are of no use after the training, and old checkpoints have none.
+    # Counts of batches are only used in training, and old checkpoints do not have them.
     counts = {name: value for name, value in wanted.items() if name.endswith(".num_batches_tracked")}
     computed = {name for name, _ in tower.named_buffers()} | {_MASK}
     kept = {
@@ -74,7 +74,7 @@ def backbone_weights(
 def _fitting(
     checkpoint: Path, found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor], model: str
 ) -> dict[str, torch.Tensor]:
-    """`found` as float32, if it has the names and shapes of `wanted`."""
+    """`found` as float32, if it has exactly the names and shapes of `wanted`."""
     shapes = {name: value.shape for name, value in wanted.items()}
     have = {name: value.shape for name, value in found.items()}
     if shapes != have:
@@ -86,22 +86,22 @@ def _fitting(
 
 def _difference(wanted: dict[str, torch.Size], have: dict[str, torch.Size]) -> str:
     missing = len(wanted.keys() - have.keys())
-    strange = len(have.keys() - wanted.keys())
+    unknown = len(have.keys() - wanted.keys())
     shaped = sum(wanted[name] != have[name] for name in wanted.keys() & have.keys())
-    return f"weights missing: {missing}, unknown: {strange}, of another shape: {shaped}"
+    return f"weights missing: {missing}, unknown: {unknown}, of another shape: {shaped}"
 
 
 def _read(checkpoint: Path) -> dict[str, torch.Tensor]:
-    """All tensors by name. `weights_only` keeps a pickle from running code."""
+    """All tensors by name. `weights_only` prevents a pickle from running code."""
     if not checkpoint.is_file():
         raise EncoderError(f"there is no checkpoint at {checkpoint}: set encoder.checkpoint to a file with the weights")
     if checkpoint.suffix not in _ENDINGS:
-        raise EncoderError(f"{checkpoint} must end in {', '.join(_ENDINGS)}: convert it, safetensors is best")
+        raise EncoderError(f"{checkpoint} must end in {', '.join(_ENDINGS)}: convert it, preferably to safetensors")
     try:
         if checkpoint.suffix == ".safetensors":
             held: Any = load_file(checkpoint)
         else:
-            with torch.serialization.safe_globals([argparse.Namespace]):  # options of the training: values, no code
+            with torch.serialization.safe_globals([argparse.Namespace]):  # the training's options: values, not code
                 held = torch.load(checkpoint, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise EncoderError(

@@ -1,13 +1,13 @@
-"""The encoder "words": visual words of local features, summed up in one vector. It needs no weights of anybody.
+"""The encoder "words": visual words of local features, summed up in one vector. It needs no weights but its own.
 
 keypoints   corners and their descriptors of 256 bits (embedding/local/keypoints.py)
-words       each descriptor → how much it is of each of 2,048 learned visual words
-sum         over the picture, square root (a wall of equal bricks is one observation, not a hundred), unit length
+words       each descriptor → how strongly it belongs to each of 2,048 learned visual words
+sum         over the picture, square root (a wall of equal bricks should not count a hundred times), unit length
 out         → 512 values, unit length
 
-The network (words.safetensors) was learned from procedural pictures and edits of them, without any photograph, so that
-a picture's edits come near to it and other pictures do not, be they in the same frame: `training/` has the recipe. Its
-vectors make a shortlist; what is a copy is told by the geometric check (matcher/check/weigh.py).
+The network (words.safetensors) was trained on procedural pictures and edits of them, without any photograph, so that
+a picture's edits get similar vectors and other pictures do not, even in the same frame: `training/` has the recipe. The
+vectors make a shortlist; the geometric check (matcher/check/weigh.py) decides what is a copy.
 """
 
 import hashlib
@@ -22,61 +22,61 @@ from torch import Tensor
 from torch.nn.functional import linear, normalize, pad
 
 from embedding.encoder import Encoded, fingerprint
-from embedding.local.keypoints import DESCRIPTOR_BYTES, MATCHABLE, MOST, Keypoints, detect
+from embedding.local.keypoints import DESCRIPTOR_BYTES, MAX_KEYPOINTS, MIN_KEYPOINTS, Keypoints, detect
 from embedding.picture import Pixels, Size
 
 WEIGHTS = "words.safetensors"
-ALGORITHM = 1  # of keypoints and sum: counts up when the same picture would get another vector
-ROOT_FLOOR = 1e-4  # below the square root, whose slope at 0 could not be learned
+ALGORITHM = 1  # version of keypoints and sum: raise it when the same picture would get another vector
+ROOT_FLOOR = 1e-4  # added under the square root, whose slope is infinite at 0
 
 Layer = Callable[[Tensor], Tensor]  # rows (n, in) to (n, out), none below 0
 
-_TOGETHER = 8  # pictures that go through the network at once: fewer read its weights more often, more need more memory
-# The network is given a multiple of so many rows: for each number of rows oneDNN makes a kernel, and it keeps 1,024 of
-# them, which took 100 MB.
+_BATCH_SIZE = 8  # pictures: fewer read the network's weights more often, more need more memory
+# The network always gets a multiple of this many rows: oneDNN makes a kernel for each number of rows and keeps 1,024
+# of them, which took 100 MB.
 _ROWS = 256
 
 
 class Words:
     """The encoder "words". Safe to call from several threads.
 
-    A picture with fewer than MATCHABLE keypoints is featureless: plain surfaces, skies, a word on white.
+    A picture with fewer than MIN_KEYPOINTS keypoints is featureless: plain surfaces, skies, a word on white.
     """
 
     name = "words"
-    least_side = None  # corners are as large as the pixels that they are seen in
-    together = _TOGETHER
-    least_together = 1  # 23 ms of a core for one picture and 44 for two, without AMX
+    least_side = None  # reducing a picture would change its corners
+    batch_size = _BATCH_SIZE
+    min_batch_size = 1  # 23 ms of a core for one picture and 44 for two, without AMX
 
     def __init__(self) -> None:
-        torch.set_num_threads(1)  # batches run side by side, so each gets one thread
+        torch.set_num_threads(1)  # batches run in parallel, so each gets one thread
         content = files("embedding.network").joinpath(WEIGHTS).read_bytes()
         weights = {name: value.float() for name, value in load(content).items()}
-        # The sum is long and its terms are positive, so rounding averages out: 1 - cos is 1e-5 (test_words.py).
+        # The sum has many terms, all positive, so rounding averages out: 1 - cos is 1e-5 (test_words.py).
         self._type = torch.bfloat16 if torch.cpu.get_capabilities().get("amx_bf16") else torch.float32
         layers = [_layer(weights, name, self._type) for name in ("hidden", "words")]
         prepacked = [_prepacked(*layer) for layer in layers]
         self._layers = [fast or _plain(*layer) for fast, layer in zip(prepacked, layers, strict=True)]
         self._out = _layer(weights, "out", torch.float32)
-        self.how = str(self._type).removeprefix("torch.") + (", prepacked" if all(prepacked) else "")
+        self.backend = str(self._type).removeprefix("torch.") + (", prepacked" if all(prepacked) else "")
         self.dimension = len(weights["out.bias"])
         digest = hashlib.sha256(content).hexdigest()
         self.fingerprint = fingerprint(
             "words", {"algorithm": ALGORITHM, "weights": digest, "dimension": self.dimension, "type": "float32"}
         )
 
-    def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:  # noqa: ARG002 (none is reduced)
+    def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:  # noqa: ARG002 (no picture is reduced)
         """Vectors and keypoints of n pictures, n ≥ 1, in their order; zeros where there are too few keypoints."""
         keypoints = [detect(pixels) for pixels in pictures]
-        featureless = np.array([len(found) < MATCHABLE for found in keypoints])
+        featureless = np.array([len(found) < MIN_KEYPOINTS for found in keypoints])
         vectors = self.vectors(keypoints)
         vectors[featureless] = 0
         return Encoded(vectors, featureless, keypoints)
 
     @torch.inference_mode()
     def vectors(self, keypoints: Sequence[Keypoints]) -> NDArray[np.float32]:
-        """Vectors (n, dimension) of unit length; without keypoints an arbitrary one."""
-        parts = (keypoints[start : start + _TOGETHER] for start in range(0, len(keypoints), _TOGETHER))
+        """Vectors (n, dimension) of unit length; arbitrary for a picture without keypoints."""
+        parts = (keypoints[start : start + _BATCH_SIZE] for start in range(0, len(keypoints), _BATCH_SIZE))
         sums = torch.cat([self._sums(part) for part in parts])
         roots = normalize(torch.sqrt(sums + ROOT_FLOOR), dim=1)
         return normalize(linear(roots, *self._out), dim=1).numpy()
@@ -91,7 +91,7 @@ class Words:
         rows = torch.from_numpy(bits).to(self._type)
         for layer in self._layers:
             rows = layer(rows)
-        # As a product: adding up bfloat16 row by row takes twice as long.
+        # Summed by a matrix product: adding up bfloat16 row by row takes twice as long.
         whose = torch.eye(len(keypoints), dtype=self._type).repeat_interleave(torch.tensor(counts), 1)
         whose = pad(whose, (0, len(empty)))
         return (whose @ rows).float()
@@ -106,12 +106,12 @@ def _plain(weight: Tensor, bias: Tensor) -> Layer:
 
 
 def _prepacked(weight: Tensor, bias: Tensor) -> Layer | None:
-    """The layer with its weights in the order in which oneDNN reads them: 1.4 times as fast in bfloat16.
+    """The layer with its weights in oneDNN's own layout: 1.4 times as fast in bfloat16.
 
-    These operators are PyTorch's own and may change: None where they are missing, or say something else.
+    These operators are private to PyTorch and may change: None if they are missing or give another result.
     """
     try:
-        ours = torch.ops.mkldnn._reorder_linear_weight(weight, _TOGETHER * MOST)  # noqa: SLF001 (checked below)
+        ours = torch.ops.mkldnn._reorder_linear_weight(weight, _BATCH_SIZE * MAX_KEYPOINTS)  # noqa: SLF001 (checked below)
         fused = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 (checked below)
 
         def layer(rows: Tensor) -> Tensor:

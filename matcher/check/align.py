@@ -1,9 +1,9 @@
-"""The affine map that lays a reference into a picture, if there is one. Pure, and nothing is drawn at random.
+"""The affine map from a reference to a picture, if there is one. Pure, without random numbers.
 
 match     nearest descriptors → pairs of points
-guess     a pair has a place, a turn and a scale, so each is a hypothesis by itself (Philbin et al., CVPR 2007)
-refine    the best by least squares over those that agree, with shrinking tolerance
-refuse    maps that no uploader makes: mirrored, on a line, stretched, tiny
+guess     a pair has a position, a rotation and a scale, so each one is a hypothesis (Philbin et al., CVPR 2007)
+refine    the best hypotheses by least squares over the pairs that agree, with shrinking tolerance
+refuse    implausible maps: mirrored, all points on a line, strongly stretched, tiny
 """
 
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from embedding.local.keypoints import DESCRIPTOR_BYTES, Keypoints
 Floats = NDArray[np.float32]
 Indices = NDArray[np.intp]
 
-_NEAR, _FAR, _RATIO = 40, 72, 0.85  # bits: a pair is near; or not far, and much nearer than the next best
-_LEAST_PAIRS = 4  # three always agree on an affine map
+_NEAR, _FAR, _RATIO = 40, 72, 0.85  # bits: a pair is near; or not far, and much nearer than the second best
+_LEAST_PAIRS = 4  # three pairs always agree on some affine map
 _HYPOTHESES = 64
 _REFINED = 3
-# Distances in units of the picture's longest side, first wide, since one corner's turn and scale are coarse.
+# Distances in units of the picture's longest side, wide at first, because one corner's rotation and scale are coarse.
 _TOLERANCES = (0.06, 0.03, 0.016, 0.016)
 _SMALLEST, _LARGEST = 0.12, 8.0  # scale from reference to picture
-_STRETCHED = 2.6  # larger to smaller scale of the map
+_STRETCHED = 2.6  # ratio of the map's larger scale to its smaller one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,16 +36,16 @@ class Map:
     pairs: Indices  # (m, 2): rows of picture and reference
 
     def forth(self, points: Floats) -> Floats:
-        """Points (n, 2) of the reference, as they lie in the picture."""
+        """Points (n, 2) of the reference, mapped to the picture."""
         return points @ self.linear + self.shift
 
     def back(self, points: Floats) -> Floats:
-        """Points (n, 2) of the picture, as they lie in the reference."""
+        """Points (n, 2) of the picture, mapped to the reference."""
         return ((points - self.shift) @ np.linalg.inv(self.linear)).astype(np.float32)
 
 
 def align(picture: Keypoints, reference: Keypoints) -> Map | None:
-    """The map that most pairs of corners agree on, at most 450 of them; None where there is none."""
+    """The map that most pairs of corners agree on, of at most 450 pairs; None if there is none."""
     pairs = _pairs(picture, reference)
     if len(pairs) < _LEAST_PAIRS:
         return None
@@ -65,13 +65,13 @@ def align(picture: Keypoints, reference: Keypoints) -> Map | None:
 
 
 def _pairs(picture: Keypoints, reference: Keypoints) -> Indices:
-    """(m, 2): rows of picture and reference whose descriptors belong together, nearest first."""
-    faiss.omp_set_num_threads(1)  # of the calling thread: FAISS's own would wait for each other on busy cores
+    """(m, 2): rows of picture and reference with matching descriptors, nearest first."""
+    faiss.omp_set_num_threads(1)  # only the calling thread: FAISS's own threads would wait for each other on busy cores
     known = faiss.IndexBinaryFlat(8 * DESCRIPTOR_BYTES)
     known.add(reference.descriptors)
     distance, row = known.search(picture.descriptors, 2)
     best, next_best = distance.T
-    # A reference of one corner has no second: FAISS says 2^31 - 1, which is far enough.
+    # A reference with one corner has no second best: FAISS returns 2^31 - 1, which is far enough.
     sure = (best < _NEAR) | ((best < _FAR) & (best < _RATIO * next_best))
     chosen = np.flatnonzero(sure)
     chosen = chosen[np.argsort(best[chosen], kind="stable")]
@@ -79,7 +79,7 @@ def _pairs(picture: Keypoints, reference: Keypoints) -> Indices:
 
 
 def _hypotheses(picture: Keypoints, reference: Keypoints, pairs: Indices) -> list[NDArray[np.bool_]]:
-    """Which pairs agree with the best single ones, best first."""
+    """Which pairs agree with the best hypotheses, best first."""
     there, here = picture.points[pairs[:, 0]], reference.points[pairs[:, 1]]
     tried = pairs[:_HYPOTHESES]
     turn = np.deg2rad(picture.angles[tried[:, 0]] - reference.angles[tried[:, 1]])
@@ -96,14 +96,14 @@ def _hypotheses(picture: Keypoints, reference: Keypoints, pairs: Indices) -> lis
 
 
 def _refined(there: Floats, here: Floats, agree: NDArray[np.bool_]) -> tuple[Floats, Floats, NDArray[np.bool_]] | None:
-    """Least squares, then who agrees with it, then again; None where it does not hold or is degenerate."""
+    """Repeated least squares over the pairs that agree; None if too few do or the map is degenerate."""
     for tolerance in _TOLERANCES:
         fitted = _fitted(there[agree], here[agree])
         if fitted is None:
             return None
         linear, shift, smallest = fitted
         off = here @ linear + shift - there
-        # In a strongly reduced reference everything is near: there the distance is held to its own size.
+        # In a strongly reduced reference everything is near, so the tolerance shrinks with it.
         allowed = tolerance * min(1.0, 2 * smallest)
         agree = (off * off).sum(1) < allowed * allowed
         if agree.sum() < _LEAST_PAIRS:
@@ -112,7 +112,7 @@ def _refined(there: Floats, here: Floats, agree: NDArray[np.bool_]) -> tuple[Flo
 
 
 def _fitted(there: Floats, here: Floats) -> tuple[Floats, Floats, float] | None:
-    """Affine least squares with its smaller scale; None for points on a line, and for maps that no uploader makes."""
+    """The affine map by least squares, with its smaller scale; None for points on a line and for implausible maps."""
     mean_there, mean_here = there.mean(0), here.mean(0)
     centred = here - mean_here
     spread = centred.T @ centred
@@ -121,7 +121,7 @@ def _fitted(there: Floats, here: Floats) -> tuple[Floats, Floats, float] | None:
         return None
     linear = np.linalg.solve(spread, centred.T @ (there - mean_there))
     area = linear[0, 0] * linear[1, 1] - linear[0, 1] * linear[1, 0]
-    if area <= 0:  # mirrored: references are stored or queried mirrored for that
+    if area <= 0:  # mirrored: mirror images are stored or queried separately
         return None
     # Singular values of a 2 x 2 matrix from its squared norm and determinant.
     norm = float((linear * linear).sum())
@@ -133,6 +133,6 @@ def _fitted(there: Floats, here: Floats) -> tuple[Floats, Floats, float] | None:
 
 
 def _distinct(points: Floats) -> int:
-    """Points that are not the same place on another level."""
+    """Number of different places: points at the same place on several levels count once."""
     places = np.floor(points * 80).astype(np.intp)
     return len(np.unique(places[:, 0] * 1000 + places[:, 1]))

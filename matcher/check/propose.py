@@ -1,7 +1,7 @@
-"""Which references may lie in a picture: cheap proposals for all of a shortlist at once. Pure.
+"""Which references may lie in a picture: a cheap test for a whole shortlist at once. Pure.
 
-Corners that look alike are found by hashing. Each pair has a turn and a scale; a true copy's pairs agree on them. Most
-references end here.
+Pairs of similar corners are found by hashing. Each pair has a rotation and a scale; a true copy's pairs agree on them.
+Most references are discarded here.
 """
 
 from collections.abc import Sequence
@@ -14,17 +14,17 @@ from embedding.local.keypoints import Keypoints
 
 Indices = NDArray[np.intp]
 
-MOST_ALIGNED = 8  # references per picture that come through
+MOST_ALIGNED = 8  # references per picture that are kept
 
-_ALIKE = 52  # of 256 bits: nearly all that is left of a corner by compression, blur or stretching
+_ALIKE = 52  # of 256 bits may differ: covers nearly all corners after compression, blur or stretching
 _TURNS, _SCALES = 12, 8  # bins of 30 degrees, and of a factor of 2 from 1/16 to 16
-# Pairs that must agree, and as a share of the corners where one of the two has few of them. On 150 photographs with 19
-# edits each, 99 % of the copies that can be aligned have 11, and 1 of 50 references near an unrelated picture.
+# Number of pairs that must agree; a share of the corners if one of the two has few. On 150 photographs with 19 edits
+# each, 99 % of the copies that can be aligned have 11, as does 1 of 50 references near an unrelated picture.
 _LEAST, _LEAST_SHARE, _FEWEST = 11, 0.25, 4
 
 
 def promising(picture: Keypoints, references: Sequence[Keypoints]) -> list[int]:
-    """The references that may lie in the picture, most proposals first."""
+    """Indices of the references that may lie in the picture, those with the most agreeing pairs first."""
     counts = np.array([len(reference) for reference in references])
     if not len(picture) or not counts.sum():
         return []
@@ -37,7 +37,7 @@ def promising(picture: Keypoints, references: Sequence[Keypoints]) -> list[int]:
     zooms = (np.log2(picture.scales[ours] / scales) + _SCALES / 2).clip(0, _SCALES - 1).astype(np.intp)
     flat = (owners[theirs] * _TURNS + turns) * _SCALES + zooms
     votes = np.bincount(flat, minlength=len(references) * _TURNS * _SCALES).reshape(-1, _TURNS, _SCALES)
-    votes = votes + np.roll(votes, -1, 1)  # neighbouring bins count together: a true turn may lie on their border
+    votes = votes + np.roll(votes, -1, 1)  # neighbouring bins count together: a rotation may lie on their border
     most = (votes[:, :, :-1] + votes[:, :, 1:]).reshape(len(references), -1).max(1)
     needed = (np.minimum(counts, len(picture)) * _LEAST_SHARE).clip(_FEWEST, _LEAST)
     order = np.argsort(-most, kind="stable")[:MOST_ALIGNED]
@@ -45,11 +45,11 @@ def promising(picture: Keypoints, references: Sequence[Keypoints]) -> list[int]:
 
 
 def alike(ours: NDArray[np.uint8], theirs: NDArray[np.uint8], owners: Indices) -> tuple[Indices, Indices]:
-    """Rows of corners that look alike: each corner of a reference once, and each of the picture once per reference.
+    """Rows of similar corners: each corner of a reference once, and each of the picture once per reference.
 
-    There is a hash table for each of 16 parts of the descriptor. Two that differ in 40 of 256 bits have an equal part
-    in 6 of 10 cases, two that differ in 20 nearly always. A slot holds one corner of the picture, so the number of
-    pairs is bounded.
+    There is a hash table for each of the descriptor's 16 parts. Two descriptors that differ in 40 of 256 bits have an
+    equal part in 6 of 10 cases, two that differ in 20 nearly always. A slot holds one corner of the picture, so the
+    number of pairs is bounded.
     """
     table = np.empty((1, 1 << 16), np.int16)
     ours_by_part, theirs_by_part = cv2.transpose(ours.view(np.uint16)), cv2.transpose(theirs.view(np.uint16))
@@ -65,7 +65,7 @@ def alike(ours: NDArray[np.uint8], theirs: NDArray[np.uint8], owners: Indices) -
     first, second = np.concatenate(rows).astype(np.intp), np.concatenate(hits)
     apart = ours.view(np.uint64).take(first, 0)
     apart ^= theirs.view(np.uint64).take(second, 0)
-    # The product adds up the four bytes in its highest one: at most 240 of 256 bits differ, for one part is equal.
+    # The product's highest byte sums the four bytes; it fits: at most 240 bits differ, because one part is equal.
     distance = np.bitwise_count(apart).view(np.uint32).ravel() * np.uint32(0x01010101) >> 24
     near = np.flatnonzero(distance <= _ALIKE)
     first, second, distance = first[near], second[near], distance[near].astype(np.intp)
@@ -75,7 +75,7 @@ def alike(ours: NDArray[np.uint8], theirs: NDArray[np.uint8], owners: Indices) -
 
 
 def _nearest_of(key: Indices, first: Indices, second: Indices, distance: Indices) -> tuple[Indices, Indices, Indices]:
-    """Of the pairs with the same key the nearest."""
+    """The nearest of the pairs with the same key."""
     order = np.argsort(key * 256 + distance, kind="stable")
     key = key[order]
     chosen = order[np.flatnonzero(np.diff(key, prepend=-1))]

@@ -1,16 +1,16 @@
-"""The geometric check: does a reference lie in a picture, where, and does anything speak against it? Pure.
+"""The geometric check: does a reference lie in a picture, where, and what contradicts it? Pure.
 
-propose   which references may lie there at all (propose.py)
+propose   which references may be in it at all (propose.py)
 align     where: the map from reference to picture (align.py)
-weigh     what speaks for the map, and what against it: places where both pictures have corners and none agree
-common    what the picture shares with several references that otherwise contradict it is a frame, and counts nothing
+weigh     the evidence for the map and against it: places where both pictures have corners but none agree
+common    corners shared with several references that contradict the picture elsewhere are a frame, and do not count
 
-Two memes with one caption, or two screenshots of one app, agree in dozens of corners. What tells them from copies is
-the rest of the overlap. So both pictures are cut into 8 x 8 cells, and of those cells of the overlap that have corners
-of both, the share that has agreeing ones is taken; the smaller share of the two sides counts.
+Two memes with the same caption, or two screenshots of the same app, agree in dozens of corners. They differ from copies
+in the rest of the overlap. So both pictures are divided into 8 x 8 cells. Of the cells in the overlap that have corners
+of both, the share with agreeing corners is computed; the smaller share of the two pictures counts.
 
-The work is bounded whatever the picture: a corner meets at most one corner of the picture for each of 16 parts of its
-descriptor, MOST_ALIGNED references are aligned, and each tries 64 maps on at most 450 pairs.
+The work is bounded for every picture: a reference's corner is compared with at most one corner of the picture for each
+of its descriptor's 16 parts, MOST_ALIGNED references are aligned, and each tries 64 maps on at most 450 pairs.
 """
 
 from collections.abc import Sequence
@@ -25,15 +25,15 @@ from matcher.check.align import Floats, Indices, Map, align
 from matcher.check.propose import promising
 from matcher.evidence import Corners
 
-# An alignment with this score ends the check: the references that are left have fewer proposals.
+# An alignment with this score ends the check: the remaining references have fewer agreeing pairs.
 CONCLUSIVE = 0.8
 
 _CELLS = 8  # per side
-_HALF = 6.0  # evidence that has the score 0.5
+_HALF = 6.0  # evidence with the score 0.5
 _CONTRADICTED = 0.4  # an alignment with a smaller share is a frame at best
-# Of the reference's cells in the overlap, the share that must agree for more than a review. A caption on a plain ground
-# has 0.17 to 0.37 of a meme's, nothing else being there to contradict; copies have 0.4 and more, but for strong blur,
-# stretching and combinations. What has less stays at 7 / (7 + 6) = 0.54.
+# The share of the reference's cells in the overlap that must agree for more than a review. A caption on a plain ground
+# has 0.17 to 0.37 of a meme's cells, because nothing else is there to contradict; copies have 0.4 or more, except for
+# strong blur, stretching and combinations. With a smaller share the score is at most 7 / (7 + 6) = 0.54.
 _ANSWERED, _UNANSWERED_EVIDENCE = 0.4, 7.0
 _COMMON_RADIUS = 0.02  # of the picture's longest side
 
@@ -43,12 +43,12 @@ class Alignment:
     """How a reference lies in a picture. Positions are fractions of width and height, from the upper left corner.
 
     Attributes:
-        score: 0 to 1: c / (c + 6), c the number of agreeing cells times the share that they are, times `distinctive`.
-        inliers: pairs of corners that agree on the map.
-        share: of the cells of the overlap with corners of both, those with agreeing ones; the smaller of both sides.
-        distinctive: share of the inliers that are not common to references which contradict the picture elsewhere.
+        score: 0 to 1: c / (c + 6), where c is the number of agreeing cells times their share times `distinctive`.
+        inliers: number of pairs of corners that agree on the map.
+        share: share of agreeing cells among those in the overlap with corners of both; the smaller of the two sides.
+        distinctive: share of the inliers that are not common to references that contradict the picture elsewhere.
         coverage: share of the reference's area that the picture shows.
-        region: the reference's corners in the picture, upper left first, clockwise; may lie outside.
+        region: the reference's corners in the picture, upper left first, clockwise; they may lie outside.
         back: the picture's corners in the reference.
         pairs: float32 (inliers, 4): x and y in the picture, x and y in the reference.
     """
@@ -64,7 +64,7 @@ class Alignment:
 
 
 def check(picture: Keypoints, references: Sequence[Keypoints]) -> list[Alignment | None]:
-    """How each reference lies in the picture, None where it does not. In the order of the references."""
+    """How each reference lies in the picture, in the order of the references; None if it does not."""
     found: list[Alignment | None] = [None] * len(references)
     maps: dict[int, Map] = {}
     for index in promising(picture, references):
@@ -80,17 +80,17 @@ def check(picture: Keypoints, references: Sequence[Keypoints]) -> list[Alignment
 
 
 def score_of(evidence: float) -> float:
-    """Evidence c, 0 to 64 (agreeing cells times the share that they are), as a score, 0 to less than 1."""
+    """The score, 0 to less than 1, of evidence c, 0 to 64 (agreeing cells times their share)."""
     return evidence / (evidence + _HALF)
 
 
 def evidence_of(score: float) -> float:
-    """The evidence behind a score of 0 to less than 1."""
+    """The evidence that gives this score, 0 to less than 1."""
     return _HALF * score / (1 - score)
 
 
 def _weighed(picture: Keypoints, reference: Keypoints, found: Map) -> Alignment:
-    """The alignment with all that speaks for and against it."""
+    """The alignment, scored by the evidence for and against it."""
     in_picture = _cells(
         picture, reference, found.back(picture.points), found.forth(reference.points), found.pairs[:, 0]
     )
@@ -125,14 +125,14 @@ def _weighed(picture: Keypoints, reference: Keypoints, found: Map) -> Alignment:
 def _cells(
     own: Keypoints, other: Keypoints, in_other: Floats, of_other: Floats, agreeing: Indices
 ) -> tuple[int, int, int]:
-    """Of our cells in the overlap: those with agreeing corners, with corners of both pictures, and with any of ours.
+    """Number of own cells in the overlap with agreeing corners, with corners of both pictures, and with own corners.
 
     Args:
-        own: whose cells.
+        own: the picture whose cells are counted.
         other: the other picture.
-        in_other: our corners where they would lie in it.
-        of_other: its corners where they would lie with us.
-        agreeing: rows of our corners.
+        in_other: own corners, mapped to the other picture.
+        of_other: the other's corners, mapped to the own picture.
+        agreeing: rows of own corners that agree.
     """
     ours = _occupied(own, own.points[_inside(in_other, other)])
     theirs = _occupied(own, of_other[_inside(of_other, own)])
@@ -151,14 +151,14 @@ def _inside(points: Floats, frame: Keypoints) -> NDArray[np.bool_]:
 
 
 def _frame(of: Keypoints) -> Floats:
-    """Its corners, upper left first, clockwise."""
+    """The picture's four corners, upper left first, clockwise."""
     return np.array([(0, 0), (of.width, 0), (of.width, of.height), (0, of.height)], np.float32)
 
 
 def _coverage(corners: Floats, frame: Floats) -> float:
     area = float(cv2.contourArea(corners))
-    seen, _ = cv2.intersectConvexConvex(corners, frame)
-    return min(1.0, float(seen) / area) if area > 0 else 0.0
+    visible, _ = cv2.intersectConvexConvex(corners, frame)
+    return min(1.0, float(visible) / area) if area > 0 else 0.0
 
 
 def _fractions(points: Floats, of: Keypoints) -> Corners:
@@ -167,7 +167,7 @@ def _fractions(points: Floats, of: Keypoints) -> Corners:
 
 
 def _without_common(picture: Keypoints, found: list[Alignment | None], maps: dict[int, Map]) -> list[Alignment | None]:
-    """The alignments, with what contradicted ones share counted as common."""
+    """The alignments, without the inliers that contradicted references have in common with them."""
     contradicted = {index for index in maps if (one := found[index]) is not None and one.share < _CONTRADICTED}
     for index, aligned in maps.items():
         others = [maps[other].pairs[:, 0] for other in contradicted if other != index]

@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner, Result
 from pydantic import SecretStr
 
-from config.load import DEFAULTS, FILE_VARIABLE, PREFIX, SettingsError, keys, load, load_with_places, variable
+from config.load import DEFAULTS, FILE_VARIABLE, PREFIX, SettingsError, keys, load, load_with_sources, variable
 from vigilens.cli import main
 
 ROOT = Path(__file__).parents[2]
-SECRET = "geheim-4711"  # noqa: S105 (stands for one)
+SECRET = "geheim-4711"  # noqa: S105 (not a real one)
 IN_DEFAULTS = tomllib.loads(DEFAULTS.read_text())
 
 
@@ -41,14 +41,14 @@ def vigilens(*words: str) -> Result:
     return CliRunner().invoke(main, words)
 
 
-# --- the one place of defaults ---
+# --- defaults ---
 
 
 def test_default_toml_and_the_models_have_the_same_keys():
     assert {f"{section}.{key}" for section, table in IN_DEFAULTS.items() for key in table} == set(keys())
 
 
-def test_default_toml_alone_is_in_order():
+def test_default_toml_alone_is_valid():
     assert load().kafka.group == IN_DEFAULTS["kafka"]["group"]
 
 
@@ -58,7 +58,7 @@ def test_every_key_of_default_toml_has_a_comment_above_it():
     assert bare == []
 
 
-def test_the_docs_print_default_toml_as_it_is():
+def test_the_docs_contain_default_toml_unchanged():
     assert f"```toml\n{DEFAULTS.read_text()}```\n" in (ROOT / "docs/configuration.md").read_text()
 
 
@@ -68,26 +68,26 @@ def test_the_docs_name_every_secret_and_every_key():
     assert [key for key in keys() if not re.search(rf"^{key.split('.')[1]} = ", below, re.MULTILINE)] == []
 
 
-# --- the three places ---
+# --- the three sources ---
 
 
-def test_the_file_goes_over_the_defaults_and_the_environment_over_the_file(monkeypatch):
+def test_the_file_overrides_the_defaults_and_the_environment_overrides_the_file(monkeypatch):
     file = written('[kafka]\ngroup = "from-file"\nstart = "latest"\n')
     monkeypatch.setenv("VIGILENS_KAFKA__GROUP", "from-environment")
     kafka = load(file).kafka
     assert (kafka.group, kafka.start, kafka.images_topic) == ("from-environment", "latest", "vigilens.images")
 
 
-def test_each_value_knows_its_place(monkeypatch):
+def test_the_source_of_each_value_is_known(monkeypatch):
     file = written("[batch]\nimages = 8\n")
     monkeypatch.setenv("VIGILENS_BATCH__DEPTH", "3")
-    places = load_with_places(file).places
-    assert places["batch.images"] == str(file)
-    assert places["batch.depth"] == "VIGILENS_BATCH__DEPTH"
-    assert places["batch.bytes"] == "default.toml"
+    sources = load_with_sources(file).sources
+    assert sources["batch.images"] == str(file)
+    assert sources["batch.depth"] == "VIGILENS_BATCH__DEPTH"
+    assert sources["batch.bytes"] == "default.toml"
 
 
-def test_vigilens_toml_of_this_folder_is_found_and_the_variable_goes_before_it(monkeypatch):
+def test_vigilens_toml_in_the_current_folder_is_found_and_the_variable_takes_precedence(monkeypatch):
     Path("vigilens.toml").write_text("[batch]\nimages = 8\n")
     assert load().batch.images == 8
     monkeypatch.setenv(FILE_VARIABLE, str(written("[batch]\nimages = 9\n")))
@@ -95,7 +95,7 @@ def test_vigilens_toml_of_this_folder_is_found_and_the_variable_goes_before_it(m
 
 
 @pytest.mark.parametrize("text", ["/a,/b", " /a , /b,", '["/a", "/b"]'])
-def test_a_list_in_the_environment_is_json_or_has_commas(monkeypatch, text):
+def test_a_list_in_the_environment_is_json_or_separated_by_commas(monkeypatch, text):
     monkeypatch.setenv("VIGILENS_IMAGES__ROOTS", text)
     assert load().images.roots == (Path("/a"), Path("/b"))
 
@@ -113,18 +113,18 @@ def test_settings_cannot_be_changed():
 # --- mistakes ---
 
 
-def test_a_file_that_is_not_there_is_one_sentence(monkeypatch):
+def test_a_missing_file_gives_one_sentence(monkeypatch):
     assert mistakes(Path("nowhere.toml")) == ["nowhere.toml: no such file (named by --config)"]
     monkeypatch.setenv(FILE_VARIABLE, "elsewhere.toml")
     assert mistakes() == ["elsewhere.toml: no such file (named by VIGILENS_CONFIG)"]
 
 
-def test_broken_toml_says_line_and_column():
+def test_for_broken_toml_line_and_column_are_named():
     file = written('[kafka]\ngroup = "x"\ninstance = oops\n')
     assert mistakes(file) == [f"{file}: Invalid value (at line 3, column 12)"]
 
 
-def test_a_file_that_is_no_text_is_one_sentence():
+def test_a_file_that_is_not_text_gives_one_sentence():
     file = Path("mine.toml").absolute()
     file.write_bytes(b"\xff\xfe\x00")
     assert len(mistakes(file)) == 1
@@ -134,9 +134,9 @@ def test_unknown_keys_are_refused_with_the_nearest_known_one():
     file = written('stray = 1\n[kafka]\ngruop = "x"\n[weird]\nx = 1\n[nothing]\n')
     lines = mistakes(file)
     assert f"kafka.gruop (in {file}): no such key; did you mean kafka.group?" in lines
-    assert f"stray (in {file}): no such key; `vigilens config` lists all there are" in lines
-    assert f"weird (in {file}): no such key; `vigilens config` lists all there are" in lines
-    assert f"nothing (in {file}): no such key; `vigilens config` lists all there are" in lines
+    assert f"stray (in {file}): no such key; `vigilens config` lists all of them" in lines
+    assert f"weird (in {file}): no such key; `vigilens config` lists all of them" in lines
+    assert f"nothing (in {file}): no such key; `vigilens config` lists all of them" in lines
 
 
 @pytest.mark.parametrize("name", ["VIGILENS_KAFKA_GROUP", "VIGILENS_KAFKA__GRUOP"])
@@ -145,11 +145,11 @@ def test_unknown_variables_are_refused_with_the_nearest_known_one(monkeypatch, n
     assert mistakes() == [f"{name} (in the environment): no such setting; did you mean VIGILENS_KAFKA__GROUP?"]
 
 
-def test_a_section_that_is_no_table_is_refused():
+def test_a_section_that_is_not_a_table_is_refused():
     assert len(mistakes(written("kafka = 5\n"))) == 1
 
 
-def test_the_variables_that_kubernetes_makes_are_left_alone(monkeypatch):
+def test_the_variables_that_kubernetes_sets_are_ignored(monkeypatch):
     monkeypatch.setenv("VIGILENS_PORT", "tcp://10.0.0.1:9464")
     monkeypatch.setenv("VIGILENS_PORT_9464_TCP_ADDR", "10.0.0.1")
     monkeypatch.setenv("VIGILENS_SERVICE_HOST", "10.0.0.1")
@@ -172,7 +172,7 @@ def test_an_address_does_not_hide_a_misspelt_variable(monkeypatch):
     assert line.startswith("VIGILENS_MILVUS_URI (in the environment): no such setting")
 
 
-def test_all_mistakes_are_reported_at_once_with_their_places(monkeypatch):
+def test_all_mistakes_are_reported_at_once_with_their_sources(monkeypatch):
     file = written('[kafka]\ngruop = "x"\n[batch]\nimages = 0\n[images]\nroots = "/a"\n')
     monkeypatch.setenv("VIGILENS_HTTP__PORT", "abc")
     monkeypatch.setenv("VIGILENS_WAITING__GIVE_UP_S", "400")
@@ -208,7 +208,7 @@ def test_a_wrong_value_is_not_reported_a_second_time_as_a_contradiction():
         ("[milvus]\ntimeout_s = 120.5\n", "milvus.timeout_s must not be more than waiting.give_up_s"),
     ],
 )
-def test_impossible_combinations_are_refused_and_say_where_their_keys_were_set(text, sentence):
+def test_impossible_combinations_are_refused_and_the_sources_of_their_keys_named(text, sentence):
     file = written(text)
     (line,) = mistakes(file)
     assert line.startswith(sentence)
@@ -216,7 +216,7 @@ def test_impossible_combinations_are_refused_and_say_where_their_keys_were_set(t
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-1.0"])
-def test_times_are_numbers_that_end(value):
+def test_times_must_be_finite_and_positive(value):
     assert mistakes(written(f"[milvus]\ntimeout_s = {value}\n"))
 
 
@@ -246,13 +246,13 @@ def test_config_hides_secrets_in_toml_and_in_json(monkeypatch):
 # --- vigilens config ---
 
 
-def test_config_prints_toml_that_reads_back_to_the_same_settings():
+def test_the_toml_that_config_prints_gives_the_same_settings_when_it_is_loaded():
     file = written('[kafka]\ngroup = "a \\"quoted\\" \\u007f \\\\ name ✓"\n[images]\nroots = ["/a", "/b"]\n')
     Path("again.toml").write_text(vigilens("--config", str(file), "config").output)
     assert load(Path("again.toml")) == load(file)
 
 
-def test_config_says_where_each_value_comes_from(monkeypatch):
+def test_config_prints_where_each_value_comes_from(monkeypatch):
     file = written("[batch]\nimages = 8\n")
     monkeypatch.setenv("VIGILENS_HTTP__PORT", "1")
     output = vigilens("--config", str(file), "config").output
@@ -261,7 +261,7 @@ def test_config_says_where_each_value_comes_from(monkeypatch):
     assert "depth = 2  # default.toml" in output
 
 
-def test_config_as_json_has_value_and_place():
+def test_config_as_json_has_value_and_source():
     shown = json.loads(vigilens("config", "--json").output)
     assert shown["batch"]["images"] == {"value": 64, "from": "default.toml"}
     assert {f"{section}.{key}" for section, table in shown.items() for key in table} == set(keys())

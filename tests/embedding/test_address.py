@@ -73,7 +73,7 @@ def test_spellings_of_configured_hosts_are_permitted(url, host, port):
         "",
     ],
 )
-def test_everything_else_is_refused_in_a_sentence_that_does_not_repeat_it(url):
+def test_everything_else_is_refused_with_a_sentence_that_does_not_repeat_the_address(url):
     with pytest.raises(Refused) as refusal:
         Permitted(PERMITTED, allow_http=True).address(url)
     assert not url or url not in str(refusal.value)
@@ -86,6 +86,6 @@ def test_http_must_be_allowed():
 
 
 @pytest.mark.parametrize("host", ["", "https://pictures.example", "a/b", "user@host", "host:port", "a b"])
-def test_a_configured_host_that_is_none_is_refused_at_the_start(host):
+def test_a_configured_host_that_is_not_a_host_is_refused_at_the_start(host):
     with pytest.raises(ValueError, match=r"images\.hosts"):
         fetcher(hosts=[host])

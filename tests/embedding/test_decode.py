@@ -1,4 +1,4 @@
-"""What a viewer would show, mode by mode. Files are made here; the sample has no photograph in it."""
+"""Each colour mode is decoded as a viewer would show it. The files are made here, without photographs."""
 
 import io
 import struct
@@ -17,7 +17,7 @@ MAX = 1_000_000
 WHITE, BLACK = [255, 255, 255], [0, 0, 0]
 
 
-def seen(data, max_pixels=MAX):
+def pixels_of(data, max_pixels=MAX):
     result = decode(data, max_pixels)
     assert isinstance(result, Picture), result
     return result.pixels
@@ -46,7 +46,7 @@ def near(left, right, levels):
         ({"format": "GIF"}, "GIF", 25),
     ],
 )
-def test_each_format_gives_the_pixels_back(options, name, levels):
+def test_each_format_is_decoded_to_the_pixels_that_were_saved(options, name, levels):
     result = decode(saved(picture(), **options), MAX)
     assert (result.format, result.frames) == (name, 1)
     assert near(result.pixels, sample(), levels)
@@ -56,12 +56,12 @@ def test_each_format_gives_the_pixels_back(options, name, levels):
 def test_16_bit_greyscale_is_scaled_and_not_clipped(form):
     ramp = np.linspace(0, 65_535, 256).round().astype(np.uint16)[None].repeat(4, axis=0)
     expected = np.arange(256, dtype=np.uint8)[None, :, None].repeat(4, axis=0).repeat(3, axis=2)
-    assert np.array_equal(seen(saved(Image.fromarray(ramp), format=form)), expected)
+    assert np.array_equal(pixels_of(saved(Image.fromarray(ramp), format=form)), expected)
 
 
-def test_big_endian_16_bit_tiff_is_read_in_its_order():
+def test_big_endian_16_bit_tiff_is_read_in_its_byte_order():
     data = saved(Image.fromarray(np.array([[0, 257 * 100, 65_535]], dtype=">u2")), format="TIFF")
-    assert seen(data)[0, :, 0].tolist() == [0, 100, 255]
+    assert pixels_of(data)[0, :, 0].tolist() == [0, 100, 255]
 
 
 @pytest.mark.parametrize(
@@ -76,20 +76,20 @@ def test_big_endian_16_bit_tiff_is_read_in_its_order():
     ],
 )
 def test_floating_point_values_are_scaled(values, expected):
-    assert seen(saved(Image.fromarray(np.float32([values])), format="TIFF"))[0, :, 0].tolist() == expected
+    assert pixels_of(saved(Image.fromarray(np.float32([values])), format="TIFF"))[0, :, 0].tolist() == expected
 
 
 def test_one_bit_is_black_and_white():
     data = saved(Image.fromarray(np.array([[False, True]])), format="PNG")
-    assert seen(data)[0].tolist() == [BLACK, WHITE]
+    assert pixels_of(data)[0].tolist() == [BLACK, WHITE]
 
 
-def test_transparency_shows_white_whatever_colour_lies_below():
+def test_transparent_pixels_show_white_whatever_their_own_colour_is():
     clear = Image.new("RGBA", (2, 1), (255, 0, 0, 0))
     clear.putpixel((1, 0), (0, 0, 0, 128))
-    assert seen(saved(clear, format="PNG"))[0].tolist() == [WHITE, [127, 127, 127]]
+    assert pixels_of(saved(clear, format="PNG"))[0].tolist() == [WHITE, [127, 127, 127]]
     grey = Image.new("LA", (1, 1), (0, 0))
-    assert seen(saved(grey, format="PNG"))[0, 0].tolist() == WHITE
+    assert pixels_of(saved(grey, format="PNG"))[0, 0].tolist() == WHITE
 
 
 @pytest.mark.parametrize("form", ["PNG", "GIF"])
@@ -97,33 +97,33 @@ def test_a_transparent_palette_colour_shows_white(form):
     image = Image.fromarray(np.array([[0, 1]], dtype=np.uint8)).convert("P")
     image.putpalette([200, 0, 0, 0, 0, 200])
     data = saved(image, format=form, transparency=0)
-    assert seen(data)[0].tolist() == [WHITE, [0, 0, 200]]
+    assert pixels_of(data)[0].tolist() == [WHITE, [0, 0, 200]]
 
 
 def test_a_palette_with_alphas_is_blended():
     image = Image.fromarray(np.array([[0, 1]], dtype=np.uint8)).convert("P")
     image.putpalette([0, 0, 0, 0, 0, 200])
-    assert seen(saved(image, format="PNG", transparency=b"\x80\xff"))[0].tolist() == [[127, 127, 127], [0, 0, 200]]
+    assert pixels_of(saved(image, format="PNG", transparency=b"\x80\xff"))[0].tolist() == [[127, 127, 127], [0, 0, 200]]
 
 
 def test_a_transparent_colour_of_an_rgb_png_shows_white():
     rows = zlib.compress(b"\0" + bytes([1, 2, 3]) + bytes([9, 9, 9]))
     data = png(2, 1, chunk(b"tRNS", struct.pack(">HHH", 1, 2, 3)), chunk(b"IDAT", rows))
-    assert seen(data)[0].tolist() == [WHITE, [9, 9, 9]]
+    assert pixels_of(data)[0].tolist() == [WHITE, [9, 9, 9]]
 
 
-def test_cmyk_has_its_colours_and_not_their_negative():
+def test_cmyk_has_the_right_colours_and_not_their_negative():
     colours = np.zeros((16, 32, 3), dtype=np.uint8)
     colours[:, :16] = (230, 20, 20)
     colours[:, 16:] = WHITE
     for form in ("JPEG", "TIFF"):
-        pixels = seen(saved(Image.fromarray(colours).convert("CMYK"), format=form))
+        pixels = pixels_of(saved(Image.fromarray(colours).convert("CMYK"), format=form))
         assert near(pixels[4:12, 4:12], colours[4:12, 4:12], 8)
         assert near(pixels[4:12, 20:28], colours[4:12, 20:28], 8)
 
 
 def test_lab_is_converted():
-    assert near(seen(saved(picture("LAB"), format="TIFF")), sample(), 3)
+    assert near(pixels_of(saved(picture("LAB"), format="TIFF")), sample(), 3)
 
 
 def profile(**change):
@@ -138,28 +138,28 @@ def profile(**change):
 
 def test_an_embedded_profile_is_converted_to_srgb():
     image = Image.new("RGB", (8, 8), (250, 10, 10))
-    pixels = seen(saved(image, format="PNG", icc_profile=profile(exchanged=True)))
+    pixels = pixels_of(saved(image, format="PNG", icc_profile=profile(exchanged=True)))
     assert pixels[0, 0, 2] > 240
     assert pixels[0, 0, 0] < 40
 
 
-def test_the_profile_holds_below_transparency_too():
+def test_the_profile_is_applied_to_pictures_with_transparency_too():
     image = Image.new("RGBA", (1, 2), (250, 10, 10, 255))
     image.putpixel((0, 1), (250, 10, 10, 0))
-    pixels = seen(saved(image, format="PNG", icc_profile=profile(exchanged=True)))
+    pixels = pixels_of(saved(image, format="PNG", icc_profile=profile(exchanged=True)))
     assert pixels[0, 0, 2] > 240
     assert pixels[1, 0].tolist() == WHITE
 
 
 @pytest.mark.parametrize("data", [b"nonsense", profile()[:200], profile()])
 def test_srgb_and_broken_profiles_change_nothing(data):
-    assert np.array_equal(seen(saved(picture(), format="PNG", icc_profile=data)), sample())
+    assert np.array_equal(pixels_of(saved(picture(), format="PNG", icc_profile=data)), sample())
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_exif_orientation_is_applied(orientation, form):
-    """The stored picture is the upright one under the inverse turn, as a camera stores it."""
+    """The stored picture is the upright one turned the other way, as a camera stores it."""
     turn = Image.Transpose
     stored_as = {
         2: turn.FLIP_LEFT_RIGHT,
@@ -175,14 +175,14 @@ def test_exif_orientation_is_applied(orientation, form):
     tags = Image.Exif()
     tags[0x0112] = orientation
     exact = {"lossless": True} if form == "WEBP" else {"quality": 95} if form == "JPEG" else {}
-    pixels = seen(saved(stored, format=form, exif=tags, **exact))
+    pixels = pixels_of(saved(stored, format=form, exif=tags, **exact))
     assert pixels.shape == sample().shape
     assert near(pixels, sample(), 6 if form == "JPEG" else 0)
     assert pixels.flags.c_contiguous
 
 
-def test_an_orientation_that_exif_does_not_know_is_none():
-    assert np.array_equal(seen(jpeg_with(exif_segment(9))), seen(jpeg_with()))
+def test_an_orientation_that_exif_does_not_define_is_ignored():
+    assert np.array_equal(pixels_of(jpeg_with(exif_segment(9))), pixels_of(jpeg_with()))
 
 
 def exif_segment(value):
@@ -192,18 +192,18 @@ def exif_segment(value):
 
 def test_a_picture_of_many_strips_has_no_seams():
     tall = np.arange(3_000 * 1_000, dtype=np.uint32).view(np.uint8).reshape(3_000, 1_000, 4)[..., :3]
-    assert np.array_equal(seen(saved(Image.fromarray(tall.copy()), format="BMP"), 10_000_000), tall)
+    assert np.array_equal(pixels_of(saved(Image.fromarray(tall.copy()), format="BMP"), 10_000_000), tall)
 
 
 def test_the_cap_on_pixels_is_inclusive_and_read_before_decoding():
     data = saved(picture(), format="PNG")
-    assert seen(data, 96 * 64).shape == (64, 96, 3)
+    assert pixels_of(data, 96 * 64).shape == (64, 96, 3)
     assert reason(data, 96 * 64 - 1) is Reason.TOO_MANY_PIXELS
-    assert reason(data[: len(data) // 2], 96 * 64 - 1) is Reason.TOO_MANY_PIXELS  # its rows were not looked at
+    assert reason(data[: len(data) // 2], 96 * 64 - 1) is Reason.TOO_MANY_PIXELS  # its rows were not read
     assert reason(data[: len(data) // 2]) is Reason.CORRUPT
 
 
-def test_the_animation_is_judged_and_not_the_picture_that_only_old_viewers_show():
+def test_the_animation_is_decoded_and_not_the_picture_that_only_old_viewers_show():
     old, first, second = (Image.new("RGB", (8, 8), (level,) * 3) for level in (10, 100, 200))
     data = saved(old, format="PNG", save_all=True, append_images=[first, second], default_image=True)
     result = decode(data, MAX)
@@ -211,26 +211,26 @@ def test_the_animation_is_judged_and_not_the_picture_that_only_old_viewers_show(
 
 
 @pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG", "TIFF", "AVIF"])
-def test_the_first_frame_is_judged_and_frames_are_counted(form):
+def test_the_first_frame_is_decoded_and_frames_are_counted(form):
     frames = [Image.new("RGB", (16, 16), (level,) * 3) for level in (200, 100, 50, 10)]
     result = decode(saved(frames[0], format=form, save_all=True, append_images=frames[1:]), MAX)
     assert result.frames == 4
     assert near(result.pixels, np.full((16, 16, 3), 200), 3)
 
 
-def test_a_jpeg_with_more_scans_than_work_is_worth_is_refused():
+def test_a_jpeg_with_too_many_scans_is_refused():
     assert isinstance(decode(scans(20), MAX), Picture)
     assert reason(scans(1_100)) is Reason.TOO_MANY_PIXELS
 
 
-def test_the_format_is_told_by_the_first_bytes_alone():
+def test_the_format_is_determined_by_the_first_bytes_only():
     assert reason(b"\n" + saved(picture(), format="PNG")) is Reason.UNKNOWN_FORMAT
     assert reason(saved(picture(), format="PPM")) is Reason.UNKNOWN_FORMAT
     assert reason(saved(picture(), format="ICO")) is Reason.UNKNOWN_FORMAT
     assert reason(b"BM of a text") is Reason.CORRUPT
 
 
-def test_a_camera_s_second_picture_is_no_frame():
+def test_a_second_picture_appended_by_a_camera_is_not_a_frame():
     file = io.BytesIO()
     picture().save(file, format="MPO", save_all=True, append_images=[picture()])
     result = decode(file.getvalue(), MAX)

@@ -10,7 +10,7 @@ from fetch_fixtures import CAP, fetcher, reason
 from embedding.image import File, Inline, Reason
 
 
-def test_inline_bytes_are_capped_and_must_be_some():
+def test_inline_bytes_are_capped_and_must_not_be_empty():
     fetch = fetcher().fetch
     assert fetch(Inline(b"x" * CAP)) == b"x" * CAP
     assert reason(fetch(Inline(b"x" * (CAP + 1)))) is Reason.TOO_MANY_BYTES
@@ -33,7 +33,7 @@ def test_a_file_below_a_root_is_read(root):
     assert fetcher(["/nowhere", root]).fetch(File(f"{root}/../{root.name}/./a.jpg")) == b"picture"
 
 
-def test_links_are_resolved_on_both_sides(root, tmp_path):
+def test_links_are_resolved_in_roots_and_in_paths(root, tmp_path):
     (root / "inside").symlink_to(root / "a.jpg")
     (root / "outside").symlink_to(tmp_path / "secret")
     (root / "up").symlink_to("..")
@@ -49,7 +49,7 @@ def test_links_are_resolved_on_both_sides(root, tmp_path):
     "path",
     ["{root}/../secret", "{root}-like/b.jpg", "a.jpg", "", "/etc/passwd", "/proc/self/environ", "{root}/../gone"],
 )
-def test_paths_elsewhere_are_not_allowed_whether_there_is_a_file_or_not(root, path):
+def test_paths_outside_the_roots_are_not_allowed_whether_the_file_exists_or_not(root, path):
     assert reason(fetcher([root]).fetch(File(path.format(root=root)))) is Reason.SOURCE_NOT_ALLOWED
 
 

@@ -1,4 +1,4 @@
-"""Whatever comes in, a Picture or an Unreadable comes out, within limits."""
+"""Any bytes are decoded to a Picture or an Unreadable, within limits of time and memory."""
 
 import os
 import subprocess
@@ -19,11 +19,11 @@ from embedding.pdq import Pdq
 from embedding.picture import Picture
 
 MAX_PIXELS = 100_000_000
-MOST_SECONDS = 5.0  # the slowest takes 0.6 s on two busy cores
+MOST_SECONDS = 5.0  # the slowest file takes 0.6 s on two busy cores
 INPUTS = hostile_inputs()
 ROOT = Path(__file__).parents[2]
 
-# What must become of some of them: a reason, or a number of frames.
+# The expected result for some of them: a reason, or a number of frames.
 EXPECTED = {
     "empty": Reason.UNKNOWN_FORMAT,
     "text_svg": Reason.UNKNOWN_FORMAT,
@@ -69,7 +69,7 @@ EXPECTED = {
 }
 
 
-def test_there_are_many_and_all_differ():
+def test_the_hostile_files_are_many_and_nearly_all_differ():
     assert len(INPUTS) >= 150
     assert len(set(INPUTS.values())) > 0.9 * len(INPUTS)
     again = hostile_inputs()
@@ -79,7 +79,7 @@ def test_there_are_many_and_all_differ():
 
 
 @pytest.mark.parametrize("name", INPUTS)
-def test_each_becomes_a_picture_or_a_reason(name):
+def test_each_file_gives_a_picture_or_a_reason(name):
     started = time.perf_counter()
     result = decode(INPUTS[name], MAX_PIXELS)
     assert time.perf_counter() - started < MOST_SECONDS
@@ -101,13 +101,13 @@ def test_each_becomes_a_picture_or_a_reason(name):
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_what_must_become_of_some(name):
+def test_some_files_give_exactly_the_expected_result(name):
     result = decode(INPUTS[name], MAX_PIXELS)
-    seen = result.reason if isinstance(result, Unreadable) else result.frames
-    assert seen == EXPECTED[name], result
+    outcome = result.reason if isinstance(result, Unreadable) else result.frames
+    assert outcome == EXPECTED[name], result
 
 
-def test_threads_decode_side_by_side_and_warnings_come_back_afterwards():
+def test_threads_decode_in_parallel_and_the_warning_filters_are_restored_afterwards():
     before = list(warnings.filters)
     names = sorted(INPUTS)
     alone = {name: type(decode(INPUTS[name], 1_000_000)) for name in names}
@@ -128,7 +128,7 @@ def test_threads_decode_side_by_side_and_warnings_come_back_afterwards():
     assert warnings.filters == before
 
 
-def test_refusing_bombs_takes_no_memory():
+def test_refusing_bombs_takes_little_memory():
     code = (
         "import resource\n"
         "from embedding.decode.decoder import decode\n"
@@ -143,11 +143,11 @@ def test_refusing_bombs_takes_no_memory():
     assert int(answer.stdout) < 200_000, "kilobytes"
 
 
-def test_detail_of_a_bad_file_does_not_quote_it():
+def test_the_detail_for_a_bad_file_does_not_quote_it():
     result = decode(b"\x89PNG\r\n\x1a\n" + b"\0\0\0\x0dSECRSECRET" * 9, MAX_PIXELS)
     assert isinstance(result, Unreadable)
     assert "SECR" not in result.detail
 
 
-def test_a_picture_is_what_a_good_file_becomes():
+def test_every_good_file_is_decoded_to_a_picture():
     assert all(isinstance(decode(data, MAX_PIXELS), Picture) for name, data in INPUTS.items() if name[:5] == "good_")

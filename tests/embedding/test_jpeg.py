@@ -1,4 +1,4 @@
-"""The quick way of JPEGs gives what Pillow gives, and leaves to it what is odd or damaged."""
+"""The fast JPEG decoder gives the same as Pillow, and leaves unusual or damaged files to it."""
 
 import io
 import warnings
@@ -12,9 +12,9 @@ from hostile_made import exif, jpeg_sized, jpeg_with, picture, sample, saved, se
 from PIL import Image
 from profiles import gamma_profile
 
-from embedding.decode.colour import as_seen
+from embedding.decode.colour import upright_srgb
 from embedding.decode.decoder import decode
-from embedding.decode.jpeg import usual_pixels
+from embedding.decode.jpeg import decode_jpeg
 from embedding.picture import Picture
 
 MAX = 20_000_000
@@ -23,28 +23,28 @@ SUBSAMPLINGS = ("444", "422", "420", "440", "411", "Gray")
 
 
 def by_pillow(data):
-    """Pixels as Pillow decodes them; None where it cannot."""
+    """Pixels as Pillow decodes them; None if it cannot."""
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
             image.load()
-            return as_seen(image)
-    except Exception:  # noqa: BLE001 (whatever it is: not readable)
+            return upright_srgb(image)
+    except Exception:  # noqa: BLE001 (any error means that the file is not readable)
         return None
 
 
-def quick(data, least_side=None):
+def fast(data, least_side=None):
     with Image.open(io.BytesIO(data)) as image:
-        return usual_pixels(image, data, least_side)
+        return decode_jpeg(image, data, least_side)
 
 
 def same(data):
-    assert quick(data) is not None, "not by the quick way"
+    assert fast(data) is not None, "the fast decoder did not take it"
     return np.array_equal(decode(data, MAX).pixels, by_pillow(data))
 
 
 @pytest.mark.parametrize("size", [(480, 360), (333, 217), (17, 33), (9, 7), (1, 1)])
 @pytest.mark.parametrize("subsampling", SUBSAMPLINGS)
-def test_pixels_are_those_of_pillow(subsampling, size):
+def test_pixels_are_the_same_as_pillows(subsampling, size):
     pixels = np.asarray(Image.fromarray(detailed(1)).resize(size))
     for quality in (30, 85, 100):
         assert same(simplejpeg.encode_jpeg(pixels, quality=quality, colorsubsampling=subsampling))
@@ -52,7 +52,7 @@ def test_pixels_are_those_of_pillow(subsampling, size):
 
 @pytest.mark.parametrize("options", [{"progressive": True}, {"restart_marker_blocks": 3}, {"optimize": True}])
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_progressive_files_and_restart_markers_are_no_exception(mode, options):
+def test_progressive_files_and_restart_markers_give_the_same_as_pillow_too(mode, options):
     image = Image.fromarray(detailed(2)).convert(mode)
     assert all(same(saved(image, format="JPEG", subsampling=each, **options)) for each in (0, 1, 2))
 
@@ -60,7 +60,7 @@ def test_progressive_files_and_restart_markers_are_no_exception(mode, options):
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 @pytest.mark.parametrize("profile", [False, True])
-def test_orientation_and_profile_are_applied_as_to_pillow_s_pixels(mode, profile, orientation):
+def test_orientation_and_profile_are_applied_as_to_pixels_from_pillow(mode, profile, orientation):
     tags = Image.Exif()
     tags[0x0112] = orientation
     extra = {"icc_profile": gamma_profile(mode)} if profile else {}
@@ -70,7 +70,7 @@ def test_orientation_and_profile_are_applied_as_to_pillow_s_pixels(mode, profile
     plain = decode(saved(image, format="JPEG", exif=tags, subsampling=0), MAX)
     assert np.array_equal(decode(data, MAX).pixels, plain.pixels) == (not profile)
     half = decode(data, MAX, 100)
-    assert all(side % 2 == 0 for side in plain.size), "else it is not reduced in all orientations"
+    assert all(side % 2 == 0 for side in plain.size), "otherwise it is not reduced in all orientations"
     assert half.size == plain.size == plain.pixels.shape[:2]
     assert half.pixels.shape == (*(-(-side // 2) for side in plain.size), 3)
     assert half.pixels.flags.c_contiguous
@@ -81,7 +81,7 @@ def test_orientation_and_profile_are_applied_as_to_pillow_s_pixels(mode, profile
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_what_pillow_reads_stays_readable_and_what_it_refuses_stays_refused(name):
+def test_files_that_pillow_reads_are_read_and_files_that_it_refuses_are_refused(name):
     expected = by_pillow(HOSTILE[name])
     for least_side in (None, 16):
         result = decode(HOSTILE[name], MAX, least_side)
@@ -92,16 +92,16 @@ def test_what_pillow_reads_stays_readable_and_what_it_refuses_stays_refused(name
             assert least_side or np.array_equal(result.pixels, expected)
 
 
-def test_odd_and_damaged_files_are_left_to_pillow():
+def test_unusual_and_damaged_files_are_left_to_pillow():
     good = saved(picture(), format="JPEG")
-    assert quick(good) is not None
-    assert quick(good[:-200]) is None
-    assert quick(saved(picture("CMYK"), format="JPEG")) is None
-    assert quick(saved(picture(), format="JPEG", keep_rgb=True)) is None
-    assert quick(jpeg_sized(4_000, 4_000)) is None
+    assert fast(good) is not None
+    assert fast(good[:-200]) is None
+    assert fast(saved(picture("CMYK"), format="JPEG")) is None
+    assert fast(saved(picture(), format="JPEG", keep_rgb=True)) is None
+    assert fast(jpeg_sized(4_000, 4_000)) is None
     broken = bytearray(good)
     broken[-900:-890] = b"\xff\x01" * 5
-    assert quick(bytes(broken)) is None
+    assert fast(bytes(broken)) is None
     assert np.array_equal(decode(bytes(broken), MAX).pixels, by_pillow(bytes(broken)))
 
 
@@ -120,7 +120,9 @@ def test_odd_and_damaged_files_are_left_to_pillow():
         ((700, 9), 1, (2, 88)),
     ],
 )
-def test_it_is_reduced_to_the_least_of_an_eighth_a_quarter_and_a_half_that_is_enough(size, least_side, expected):
+def test_a_picture_is_reduced_to_the_smallest_of_an_eighth_a_quarter_and_a_half_that_is_enough(
+    size, least_side, expected
+):
     result = decode(saved(Image.new("RGB", size), format="JPEG", subsampling=0), MAX, least_side)
     assert result.pixels.shape[:2] == expected
     assert result.size == (size[1], size[0])
@@ -131,7 +133,7 @@ def test_it_is_reduced_to_the_least_of_an_eighth_a_quarter_and_a_half_that_is_en
     [("Gray", 240, 240), ("444", 240, 240), ("420", 240, 480), ("420", 160, 240), ("420", 120, 120)]
     + [(each, least, 480) for each in ("422", "440", "411") for least in (240, 8)],
 )
-def test_colours_stored_in_a_lower_resolution_are_not_reduced_below_it(subsampling, least_side, expected):
+def test_a_picture_is_not_reduced_below_the_resolution_of_its_colours(subsampling, least_side, expected):
     data = simplejpeg.encode_jpeg(np.zeros((480, 640, 3), np.uint8), colorsubsampling=subsampling)
     assert decode(data, MAX, least_side).pixels.shape[0] == expected
 
@@ -141,11 +143,11 @@ def test_other_formats_are_not_reduced():
         assert decode(saved(picture(), format=form), MAX, 16).pixels.shape == sample().shape
 
 
-def test_the_cap_holds_for_what_a_picture_is_and_not_for_what_it_is_reduced_to():
+def test_the_cap_on_pixels_applies_to_the_full_size_and_not_to_the_reduced_one():
     assert not isinstance(decode(saved(picture(), format="JPEG"), 96 * 64 - 1, 8), Picture)
 
 
-def test_a_thumbnail_in_the_exif_is_not_the_picture():
+def test_a_thumbnail_in_the_exif_is_not_taken_for_the_picture():
     data = jpeg_with(segment(0xE1, exif(1) + saved(picture(width=16, height=16), format="JPEG")))
     assert decode(data, MAX).size == (64, 96)
     assert same(data)

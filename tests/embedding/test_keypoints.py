@@ -1,11 +1,11 @@
-"""Local features: spread, bounded, repeatable, and small when they are stored."""
+"""Local features: spread over the picture, bounded in number, repeatable, and small when stored."""
 
 import numpy as np
 import pytest
 from detailed import chequered, detailed
 
 from embedding.local.features import FeaturesError, pack, unpack
-from embedding.local.keypoints import MATCHABLE, MOST, detect
+from embedding.local.keypoints import MAX_KEYPOINTS, MIN_KEYPOINTS, detect
 
 
 def test_the_same_pixels_give_the_same_keypoints():
@@ -14,7 +14,7 @@ def test_the_same_pixels_give_the_same_keypoints():
 
 def test_positions_are_in_the_picture_in_units_of_its_longest_side():
     found = detect(detailed(2)[:240])
-    assert len(found) > MATCHABLE
+    assert len(found) > MIN_KEYPOINTS
     assert (found.points >= 0).all()
     assert (found.points < (found.width, found.height)).all()
     assert max(found.width, found.height) == 1
@@ -31,7 +31,7 @@ def test_a_busy_corner_does_not_take_the_keypoints_of_the_rest():
     assert inside < 0.4 * len(found)
 
 
-def test_twice_the_size_is_the_same_to_the_keypoints():
+def test_a_picture_at_twice_the_size_has_the_same_keypoints():
     small = detailed(4)
     large = np.repeat(np.repeat(small, 2, 0), 2, 1)
     first, second = detect(small), detect(large)
@@ -47,17 +47,17 @@ def test_twice_the_size_is_the_same_to_the_keypoints():
         np.zeros((3, 9000, 3), np.uint8),
         np.random.default_rng(0).normal(100, 2, (300, 400, 1)).clip(0, 255).astype(np.uint8).repeat(3, 2),
     ],
-    ids=["one colour", "one pixel", "a line", "the noise of a sensor"],
+    ids=["one colour", "one pixel", "a line", "sensor noise"],
 )
 def test_a_picture_without_corners_has_no_keypoints(pixels):
-    assert len(detect(pixels)) < MATCHABLE
+    assert len(detect(pixels)) < MIN_KEYPOINTS
 
 
-def test_thousands_of_repeated_corners_are_held_to_the_usual_number():
-    assert MATCHABLE < len(detect(chequered())) <= MOST
+def test_thousands_of_repeated_corners_give_no_more_than_the_usual_number_of_keypoints():
+    assert MIN_KEYPOINTS < len(detect(chequered())) <= MAX_KEYPOINTS
 
 
-def test_features_come_back_as_they_were_but_for_the_rounding_that_is_promised():
+def test_unpacked_features_equal_the_packed_ones_within_the_documented_rounding():
     found = detect(detailed(6))
     back = unpack(pack(found))
     assert len(pack(found)) <= 20_000

@@ -1,4 +1,4 @@
-"""What `openclip` and `timm` share, on networks of one layer."""
+"""What `openclip` and `timm` share, tested on networks of one layer."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ SEED = 20_29
 
 
 class Rounded(nn.Module):
-    """Overflows float16, and has a buffer that no state_dict holds, as position embeddings often are."""
+    """Overflows float16, and has a buffer that is not in its state_dict, like many position embeddings."""
 
     def __init__(self):
         super().__init__()
@@ -42,7 +42,7 @@ USUAL = Compose(
 
 
 class Moments(nn.Module):
-    """Mean and spread of each channel, over the four quarters of the picture."""
+    """Mean and deviation of each channel in the four quarters of the picture."""
 
     def forward(self, pictures):
         quarters = pictures.unflatten(3, (2, -1)).unflatten(2, (2, -1))
@@ -54,8 +54,8 @@ def network(tower, precision, transform=None):
     return Network("tiny", tower, transform, vit=None, aspect=None, depends_on={}, device="cpu", precision=precision)
 
 
-def test_back_from_a_type_that_is_not_right_every_number_is_as_before(monkeypatch):
-    monkeypatch.setattr("embedding.network.network.promising", lambda _device: [torch.float16])
+def test_after_an_inaccurate_type_was_tried_float32_gives_exactly_the_same_numbers(monkeypatch):
+    monkeypatch.setattr("embedding.network.network.types_to_try", lambda _device: [torch.float16])
     fallen, right = network(Rounded(), "auto"), network(Rounded(), "float32")
     assert fallen.fingerprint == right.fingerprint
     assert np.array_equal(probe_vector(fallen), probe_vector(right))
@@ -66,17 +66,17 @@ def test_a_network_that_does_not_pool_is_refused():
         network(nn.Identity(), "float32")
 
 
-def test_a_transform_that_is_not_known_is_left_to_pillow_and_said(caplog):
+def test_an_unknown_transform_is_left_to_pillow_and_reported(caplog):
     by_pillow, ours = network(Moments(), "float32"), network(Moments(), "float32", USUAL)
-    assert by_pillow.how == "float32 on the CPU, plain model, pictures resized by Pillow"
+    assert by_pillow.backend == "float32 on the CPU, plain model, pictures resized by Pillow"
     assert "Pillow" in caplog.text
-    assert ours.how == "float32 on the CPU, plain model"
+    assert ours.backend == "float32 on the CPU, plain model"
     assert (by_pillow.least_side, ours.least_side) == (None, 2 * 16)
 
 
 @pytest.mark.parametrize(("precision", "least"), [("float32", 1), ("bfloat16", 2)])
-def test_only_where_a_second_picture_costs_little_two_are_kept_on_one_worker(precision, least):
-    assert network(Moments(), precision).least_together == least
+def test_two_pictures_stay_on_one_worker_only_where_the_second_costs_little(precision, least):
+    assert network(Moments(), precision).min_batch_size == least
 
 
 def test_vectors_are_those_of_the_transform_and_the_tower():
@@ -87,21 +87,21 @@ def test_vectors_are_those_of_the_transform_and_the_tower():
     assert float(theirs @ ours) / np.linalg.norm(theirs) > 1 - 2e-6
 
 
-def test_a_reduced_picture_is_seen_in_the_shape_that_it_had():
+def test_a_reduced_picture_is_resized_by_its_full_size():
     encoder, picture = network(Moments(), "float32", USUAL), probe_picture().repeat(4, axis=0).repeat(4, axis=1)
     whole = encoder.encode([picture]).vectors[0]
     size = (picture.shape[0] - 4, picture.shape[1])  # 1/8 of it is rounded up
-    told, untold = (
+    with_size, without_size = (
         encoder.encode([picture[::8, ::8]], [size]).vectors[0],
         encoder.encode([picture[::8, ::8]]).vectors[0],
     )
-    assert not np.array_equal(told, untold)
-    assert float(whole @ told) > 1 - 1e-2
+    assert not np.array_equal(with_size, without_size)
+    assert float(whole @ with_size) > 1 - 1e-2
 
 
-def test_any_number_of_pictures_is_taken():
+def test_any_number_of_pictures_is_accepted():
     encoder = network(Moments(), "float32", USUAL)
-    pictures = [probe_picture()[at:] for at in range(2 * encoder.together + 3)]
+    pictures = [probe_picture()[at:] for at in range(2 * encoder.batch_size + 3)]
     alone = np.concatenate([encoder.encode([each]).vectors for each in pictures])
     sizes = [each.shape[:2] for each in pictures]
     for together in (encoder.encode(pictures), encoder.encode(pictures, sizes)):
@@ -109,7 +109,7 @@ def test_any_number_of_pictures_is_taken():
 
 
 @pytest.mark.parametrize("shape", [(50, 70), (16, 16), (9, 40), (300, 301)])
-def test_the_resize_of_a_gpu_is_within_one_grey_level(shape):
+def test_the_resize_for_gpus_is_within_one_grey_level(shape):
     pixels = np.random.default_rng(SEED).integers(0, 256, (*shape, 3), dtype=np.uint8)
     known = preparation(USUAL)
     here, there = (each(pixels, shape).int() for each in (known, gpu.resizing_on("cpu", known)))
@@ -117,7 +117,7 @@ def test_the_resize_of_a_gpu_is_within_one_grey_level(shape):
     assert (here - there).abs().max() <= 1
 
 
-def test_the_resize_of_a_gpu_knows_reduced_pictures():
+def test_the_resize_for_gpus_handles_reduced_pictures():
     pixels = np.random.default_rng(SEED).integers(0, 256, (38, 45, 3), dtype=np.uint8)
     known = preparation(USUAL)
     here, there = (each(pixels, (297, 353)).int() for each in (known, gpu.resizing_on("cpu", known)))
@@ -125,7 +125,7 @@ def test_the_resize_of_a_gpu_knows_reduced_pictures():
 
 
 @pytest.mark.parametrize(("count", "wanted"), [(1, 1), (2, 2), (3, 4), (5, 8), (33, 48), (48, 48)])
-def test_a_gpu_sees_few_shapes(count, wanted):
+def test_a_gpu_gets_batches_of_few_sizes(count, wanted):
     batch = torch.arange(count)[:, None, None, None].expand(count, 3, 2, 2)
     filled = gpu.filled_up(batch, 48)
     assert len(filled) == wanted
@@ -133,6 +133,6 @@ def test_a_gpu_sees_few_shapes(count, wanted):
     assert bool((filled[count:] == count - 1).all())
 
 
-def test_the_processor_has_no_streams():
+def test_the_cpu_has_no_streams():
     with gpu.Streams("cpu")():
         assert torch.equal(gpu.uploaded(torch.ones(2), "cpu"), torch.ones(2))

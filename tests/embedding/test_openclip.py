@@ -1,4 +1,4 @@
-"""The checkpoints are made here, in OpenCLIP's own format, from a fixed seed: they test the way, not the eyes."""
+"""The checkpoints are random, in OpenCLIP's format, from a fixed seed: they test the code, not what a network knows."""
 
 import itertools
 import json
@@ -15,7 +15,7 @@ from embedding.choose import choose
 from embedding.encoder import EncoderError
 from embedding.network import backends
 from embedding.network.openclip import OpenClip
-from embedding.network.precision import LEAST_COSINE, promising
+from embedding.network.precision import LEAST_COSINE, types_to_try
 from embedding.probe import agrees, probe_picture, probe_vector
 
 SEED = 20_26
@@ -54,7 +54,7 @@ def pictures():
     return [random.integers(0, 256, (*shape, 3), dtype=np.uint8) for shape in shapes] + [probe_picture()] * 5
 
 
-def test_vectors_have_unit_length_and_do_not_depend_on_the_company(checkpoint, pictures):
+def test_vectors_have_unit_length_and_do_not_depend_on_the_rest_of_the_batch(checkpoint, pictures):
     encoder = OpenClip(MODEL, checkpoint, precision="float32")
     encoded = encoder.encode(pictures)
     assert encoded.vectors.dtype == np.float32
@@ -76,22 +76,22 @@ def test_vectors_are_those_of_openclip_itself(weights, checkpoint):
 
 def test_a_vision_transformer_is_packed_and_a_resnet_is_not(checkpoint, tmp_path):
     encoder = OpenClip(MODEL, checkpoint, device="cpu", precision="float32")
-    assert encoder.how == "float32 on the CPU, packed ViT"
-    assert (encoder.least_side, encoder.together) == (2 * 64, 8)
+    assert encoder.backend == "float32 on the CPU, packed ViT"
+    assert (encoder.least_side, encoder.batch_size) == (2 * 64, 8)
     path = tmp_path / "resnet.safetensors"
     save_file(open_clip.create_model(RESNET, load_weights=False).state_dict(), path)
     resnet = OpenClip(RESNET, path, device="cpu", precision="bfloat16")
-    assert resnet.how == "bfloat16 on the CPU, plain model"
+    assert resnet.backend == "bfloat16 on the CPU, plain model"
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_the_fingerprint_is_that_of_sets_made_with_the_plain_model(precision, checkpoint, monkeypatch):
+def test_packed_layers_have_the_same_fingerprint_as_the_plain_model(precision, checkpoint, monkeypatch):
     packed = OpenClip(MODEL, checkpoint, device="cpu", precision=precision)
     monkeypatch.setattr("embedding.network.openclip.vit", lambda _: None)
     plain = OpenClip(MODEL, checkpoint, device="cpu", precision=precision)
-    assert plain.how == f"{precision} on the CPU, plain model"
+    assert plain.backend == f"{precision} on the CPU, plain model"
     if precision == "float32":  # bfloat16 is not packed on every processor
-        assert packed.how == "float32 on the CPU, packed ViT"
+        assert packed.backend == "float32 on the CPU, packed ViT"
     assert packed.fingerprint == plain.fingerprint
     assert agrees(packed, probe_vector(plain).tolist())
 
@@ -108,24 +108,24 @@ def test_pt_bin_and_safetensors_give_the_same_vectors(weights, checkpoint, tmp_p
     assert np.array_equal(vectors[0], vectors[2])
 
 
-def test_the_fingerprint_names_weights_type_and_model(weights, checkpoint, tmp_path):
-    seen = {OpenClip(MODEL, checkpoint, precision=each).fingerprint for each in ("float32", "bfloat16")}
-    seen.add(OpenClip(f"{MODEL}-quickgelu", checkpoint, precision="float32").fingerprint)
+def test_the_fingerprint_depends_on_weights_type_and_model(weights, checkpoint, tmp_path):
+    found = {OpenClip(MODEL, checkpoint, precision=each).fingerprint for each in ("float32", "bfloat16")}
+    found.add(OpenClip(f"{MODEL}-quickgelu", checkpoint, precision="float32").fingerprint)
     other = tmp_path / "other.safetensors"
     save_file({name: value + 0.01 if value.is_floating_point() else value for name, value in weights.items()}, other)
-    seen.add(OpenClip(MODEL, other, precision="float32").fingerprint)
-    assert len(seen) == 4
-    assert OpenClip(MODEL, checkpoint, precision="float32").fingerprint in seen
+    found.add(OpenClip(MODEL, other, precision="float32").fingerprint)
+    assert len(found) == 4
+    assert OpenClip(MODEL, checkpoint, precision="float32").fingerprint in found
 
 
-def test_the_fingerprint_names_the_preprocessing(checkpoint):
+def test_the_fingerprint_depends_on_the_preprocessing(checkpoint):
     before = OpenClip(MODEL, checkpoint, precision="float32").fingerprint
     beside = {"model_cfg": CONFIG, "preprocess_cfg": {"mean": [0.5] * 3, "std": [0.5] * 3, "resize_mode": "squash"}}
     (checkpoint.parent / "open_clip_config.json").write_text(json.dumps(beside))
     assert OpenClip(MODEL, checkpoint, precision="float32").fingerprint != before
 
 
-def test_the_same_preprocessing_has_the_same_fingerprint_however_it_is_written(checkpoint):
+def test_the_same_preprocessing_written_in_another_way_has_the_same_fingerprint(checkpoint):
     before = OpenClip(MODEL, checkpoint, precision="float32").fingerprint
     mean = list(open_clip.OPENAI_DATASET_MEAN)
     beside = {"model_cfg": CONFIG, "preprocess_cfg": {"mean": mean, "resize_mode": "shortest"}}
@@ -134,36 +134,36 @@ def test_the_same_preprocessing_has_the_same_fingerprint_however_it_is_written(c
 
 
 @pytest.mark.parametrize("mode", ["shortest", "longest", "squash"])
-def test_every_way_of_resizing_takes_every_shape(checkpoint, pictures, mode):
+def test_every_resize_mode_accepts_every_shape(checkpoint, pictures, mode):
     beside = {"model_cfg": CONFIG, "preprocess_cfg": {"resize_mode": mode}}
     (checkpoint.parent / "open_clip_config.json").write_text(json.dumps(beside))
     assert np.isfinite(OpenClip(MODEL, checkpoint, precision="float32").encode(pictures).vectors).all()
 
 
-def test_auto_is_the_type_that_this_machine_is_fast_in_and_agrees_with_float32(checkpoint, pictures, monkeypatch):
+def test_auto_picks_the_fastest_type_of_this_machine_and_agrees_with_float32(checkpoint, pictures, monkeypatch):
     monkeypatch.setitem(backends.CLOCKS, "cpu", itertools.count().__next__)  # this model is too small to be timed
     auto = OpenClip(MODEL, checkpoint, device="cpu")
-    fixed = OpenClip(MODEL, checkpoint, device="cpu", precision=str(promising("cpu")[0]).removeprefix("torch."))
+    fixed = OpenClip(MODEL, checkpoint, device="cpu", precision=str(types_to_try("cpu")[0]).removeprefix("torch."))
     assert auto.fingerprint == fixed.fingerprint
     full = OpenClip(MODEL, checkpoint, device="cpu", precision="float32")
     assert (auto.encode(pictures).vectors * full.encode(pictures).vectors).sum(axis=1).min() >= LEAST_COSINE
 
 
-def test_a_type_that_is_not_right_gives_way_to_float32_or_is_refused(weights, tmp_path, monkeypatch, caplog):
+def test_an_inaccurate_type_is_replaced_by_float32_or_refused(weights, tmp_path, monkeypatch, caplog):
     huge = dict(weights)
     huge["visual.conv1.weight"] = huge["visual.conv1.weight"] * 1e6  # overflows float16
     save_file(huge, tmp_path / "huge.safetensors")
-    monkeypatch.setattr("embedding.network.network.promising", lambda _device: [torch.float16])
+    monkeypatch.setattr("embedding.network.network.types_to_try", lambda _device: [torch.float16])
     encoder = OpenClip(MODEL, tmp_path / "huge.safetensors", device="cpu")
-    assert "is not right in float16" in caplog.text
-    assert encoder.how.startswith("float32 on the CPU, ")
+    assert "is not accurate in float16" in caplog.text
+    assert encoder.backend.startswith("float32 on the CPU, ")
     assert encoder.fingerprint == OpenClip(MODEL, tmp_path / "huge.safetensors", precision="float32").fingerprint
     assert np.isfinite(probe_vector(encoder)).all()
-    with pytest.raises(EncoderError, match="not right in float16"):
+    with pytest.raises(EncoderError, match="not accurate in float16"):
         OpenClip(MODEL, tmp_path / "huge.safetensors", device="cpu", precision="float16")
 
 
-def test_the_probe_tells_another_network_from_another_numeric_type(checkpoint, tmp_path):
+def test_the_probe_accepts_another_numeric_type_and_refuses_another_network(checkpoint, tmp_path):
     recorded = probe_vector(OpenClip(MODEL, checkpoint, precision="float32")).tolist()
     assert agrees(OpenClip(MODEL, checkpoint, precision="bfloat16"), recorded)
     torch.manual_seed(SEED + 1)
@@ -199,7 +199,7 @@ UNFIT = {
         lambda all_: {name: value for name, value in all_.items() if not name.startswith("visual.")},
         "no image tower",
     ),
-    "numbers that are none": (
+    "not a number": (
         lambda all_: {**all_, "visual.conv1.weight": torch.full_like(all_["visual.conv1.weight"], torch.nan)},
         "not finite",
     ),
@@ -216,7 +216,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused(weights, tmp_path, why):
 
 
 class Code:
-    """A pickle that would write a file when it is read."""
+    """A pickle that would create a file when it is read."""
 
     def __init__(self, mark):
         self.mark = mark
@@ -236,7 +236,7 @@ def test_a_pickle_with_code_is_refused_and_not_run(weights, tmp_path):
 @pytest.mark.usefixtures("weights")
 @pytest.mark.parametrize("ending", ["safetensors", "pt", "bin"])
 @pytest.mark.parametrize("data", [b"", b"no weights at all", b"PK\x03\x04 a broken archive", b"\x80\x02N."])
-def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, ending, data):
+def test_a_file_that_is_not_a_checkpoint_is_refused(tmp_path, ending, data):
     path = tmp_path / f"broken.{ending}"
     path.write_bytes(data)
     with pytest.raises(EncoderError):
@@ -244,7 +244,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, ending, data):
 
 
 @pytest.mark.usefixtures("weights")
-def test_a_missing_checkpoint_is_one_sentence(tmp_path):
+def test_a_missing_checkpoint_gives_one_sentence_that_names_the_setting(tmp_path):
     with pytest.raises(EncoderError, match=r"there is no checkpoint at .*set encoder\.checkpoint"):
         choose("openclip", model=MODEL, checkpoint=str(tmp_path / "none.safetensors"))
     with pytest.raises(EncoderError, match="nothing is downloaded"):
@@ -257,7 +257,7 @@ def test_a_model_that_openclip_does_not_have_is_refused_without_a_download(check
         OpenClip(name, checkpoint)
 
 
-def test_another_activation_beside_the_checkpoint_is_refused(checkpoint):
+def test_a_config_beside_the_checkpoint_with_another_activation_is_refused(checkpoint):
     beside = {"model_cfg": {**CONFIG, "quick_gelu": True}, "preprocess_cfg": {}}
     (checkpoint.parent / "open_clip_config.json").write_text(json.dumps(beside))
     with pytest.raises(EncoderError, match="quick_gelu"):
@@ -273,11 +273,11 @@ def test_published_weights_that_disagree_on_preparation_need_a_config(tmp_path):
 def test_openclip_without_a_gpu_refuses_cuda(checkpoint):
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
-    with pytest.raises(EncoderError, match="torch sees no GPU"):
+    with pytest.raises(EncoderError, match="torch finds no GPU"):
         OpenClip(MODEL, checkpoint, device="cuda")
 
 
-def test_openclip_on_a_gpu_agrees_with_the_processor(checkpoint, pictures):
+def test_openclip_on_a_gpu_agrees_with_the_cpu(checkpoint, pictures):
     if not torch.cuda.is_available():
         pytest.skip("there is no GPU")
     here = OpenClip(MODEL, checkpoint, device="cuda").encode(pictures).vectors

@@ -1,4 +1,4 @@
-"""Vision transformers in fewer steps: the same vectors as the library's own, or not packed at all."""
+"""Packed vision transformers give the same vectors as the library's own; unknown ones are not packed."""
 
 import itertools
 import threading
@@ -12,7 +12,7 @@ from torch import nn
 
 from embedding.network import backends, openclip_tower
 from embedding.network import timm as timm_encoder
-from embedding.network.backends import Plain, quickest, vectors
+from embedding.network.backends import Plain, fastest_backend, vectors
 from embedding.network.packed_vit import Packed
 from embedding.network.precision import LEAST_COSINE
 
@@ -23,7 +23,7 @@ SAME = 2e-6  # of 1 - cosine, in float32
 
 
 def has_packed_bfloat16():
-    """Whether torch has packed layers of bfloat16 for this processor; on x86 that takes AVX-512."""
+    """Whether torch has packed bfloat16 layers for this processor; on x86 they need AVX-512."""
     try:
         torch.ops.mkldnn._reorder_linear_weight(torch.ones(16, 16, dtype=torch.bfloat16), 8)
     except RuntimeError:
@@ -45,7 +45,7 @@ def of_timm(**changes):
 
 
 def trained(network):
-    """What training changes is not left at 0 or 1, so that every weight counts."""
+    """The network with random changes, so that no weight is 0 or 1 and each affects the result."""
     torch.manual_seed(SEED)
     print(f"seed {SEED}")  # noqa: T201 (a failed test shows it)
     with torch.no_grad():
@@ -59,7 +59,7 @@ def parts(network):
 
 
 def pictures(count=9, height=SIDE, width=SIDE):
-    """Noise, dark and bright, in the order of memory that the preparation leaves."""
+    """Dark and bright noise, in the memory order that the preparation gives."""
     random = np.random.default_rng(SEED)
     noise = random.integers(0, 256, (count, height, width, 3)) * random.random((count, 1, 1, 3))
     return torch.from_numpy(noise.astype(np.uint8)).permute(0, 3, 1, 2)
@@ -73,7 +73,7 @@ def furthest(some, others):
     return 1 - float((some.astype(np.float64) * others).sum(axis=1).min())
 
 
-UNDERSTOOD = {
+KNOWN = {
     "OpenCLIP's": openclip,
     "with OpenAI's activation": lambda: openclip(quick_gelu=True),
     "with the other GELU": lambda: openclip(act_kwargs={"approximate": "tanh"}),
@@ -90,17 +90,17 @@ UNDERSTOOD = {
 }
 
 
-@pytest.mark.parametrize("network", UNDERSTOOD)
-def test_a_vision_transformer_gives_the_same_vectors_packed(network):
-    whole = UNDERSTOOD[network]()
+@pytest.mark.parametrize("network", KNOWN)
+def test_a_packed_vision_transformer_gives_the_same_vectors(network):
+    whole = KNOWN[network]()
     batch = pictures(height=96, width=48) if network == "of high pictures" else pictures()
-    right, ours = (vectors(see, batch) for see in (Plain(whole, COLOURS, torch.float32), packed(whole)))
+    right, ours = (vectors(forward, batch) for forward in (Plain(whole, COLOURS, torch.float32), packed(whole)))
     assert furthest(right, ours) <= SAME
-    assert furthest(right, right[::-1]) > 100 * SAME  # else any pictures would do
+    assert furthest(right, right[::-1]) > 100 * SAME  # otherwise the comparison would prove nothing
     assert furthest(right, vectors(packed(whole, HALF), batch)) <= 1 - LEAST_COSINE
 
 
-STRANGE = {
+UNKNOWN = {
     "attention pools": lambda: openclip(attentional_pool=True),
     "patches are dropped": lambda: openclip(patch_dropout=0.5),
     "the mean is taken": lambda: openclip(pool_type="avg"),
@@ -118,23 +118,23 @@ STRANGE = {
 }
 
 
-@pytest.mark.parametrize("why", STRANGE)
-def test_what_is_not_understood_is_not_packed(why):
-    assert parts(STRANGE[why]()) is None
+@pytest.mark.parametrize("why", UNKNOWN)
+def test_a_network_with_an_unknown_part_is_not_packed(why):
+    assert parts(UNKNOWN[why]()) is None
 
 
-def test_a_vector_does_not_depend_on_the_company():
-    see, batch = packed(openclip()), pictures(9)
-    together = vectors(see, batch)
+def test_a_vector_does_not_depend_on_the_rest_of_the_batch():
+    forward, batch = packed(openclip()), pictures(9)
+    together = vectors(forward, batch)
     for count in range(1, 9):
-        assert furthest(together[:count], vectors(see, batch[:count])) <= SAME
-    assert np.array_equal(vectors(see, batch.contiguous()), together)  # in the other order of memory
+        assert furthest(together[:count], vectors(forward, batch[:count])) <= SAME
+    assert np.array_equal(vectors(forward, batch.contiguous()), together)  # in the other memory order
 
 
 def test_threads_share_packed_layers():
-    see, batch, found = packed(openclip(), HALF), pictures(), []
-    right = vectors(see, batch)
-    threads = [threading.Thread(target=lambda: found.append(vectors(see, batch))) for _ in range(4)]
+    forward, batch, found = packed(openclip(), HALF), pictures(), []
+    right = vectors(forward, batch)
+    threads = [threading.Thread(target=lambda: found.append(vectors(forward, batch))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -143,34 +143,34 @@ def test_threads_share_packed_layers():
     assert all(furthest(each, right) <= SAME for each in found)
 
 
-# --- which way is taken, with a clock that says what each took ---
+# --- which backend is chosen, with a clock that returns given times ---
 
 
 @pytest.fixture(autouse=True)
-def packed_in_what_there_is(monkeypatch):
-    """Which way is taken does not depend on the processor: where it has no packed bfloat16, that is float32 inside."""
+def packed_in_an_available_type(monkeypatch):
+    """These tests must not depend on the processor: without packed bfloat16, packed layers use float32 inside."""
     monkeypatch.setattr(
         backends,
         "Packed",
-        lambda vit, mean, std, type_, together: Packed(
-            vit, mean, std, HALF if type_ is torch.bfloat16 else type_, together
+        lambda vit, mean, std, type_, batch_size: Packed(
+            vit, mean, std, HALF if type_ is torch.bfloat16 else type_, batch_size
         ),
     )
 
 
-def taken(*seconds, types=(torch.bfloat16, torch.float32), timed=True):
-    """The way, where float32, then each half type that is tried, then packed layers take these seconds."""
+def chosen(*seconds, types=(torch.bfloat16, torch.float32), timed=True):
+    """The backend, when float32, then each half type that is tried, then packed layers take these seconds."""
     readings = itertools.chain.from_iterable((0.0, each) for each in seconds)
     network = openclip()
     clock = lambda: next(readings)  # noqa: E731 (a clock in one line)
-    return quickest(network, parts(network), COLOURS, pictures(4), types, timed=timed, together=8, clock=clock)
+    return fastest_backend(network, parts(network), COLOURS, pictures(4), types, timed=timed, batch_size=8, clock=clock)
 
 
-FIRST = 9.0  # of two times: it does not count where there is a second one
+FIRST = 9.0  # time of a first run, which does not count if there is a second one
 
 
 @pytest.mark.parametrize(
-    ("seconds", "type_", "how"),
+    ("seconds", "type_", "name"),
     [
         ((1.0, FIRST, 0.3, FIRST, 0.2), torch.bfloat16, "packed ViT"),
         ((1.0, FIRST, 0.3, FIRST, 0.4), torch.bfloat16, "plain model (it is not faster with packed layers)"),
@@ -178,15 +178,15 @@ FIRST = 9.0  # of two times: it does not count where there is a second one
         ((1.0, FIRST, 1.1, FIRST, 1.2), torch.float32, "plain model (it is not faster with packed layers)"),
     ],
 )
-def test_what_is_not_faster_is_not_taken(seconds, type_, how, caplog):
-    way = taken(*seconds)
-    assert (way.type, way.how) == (type_, how)
-    assert ("is not faster" in caplog.text) == (type_ is torch.float32 or "plain" in how)
+def test_a_backend_that_is_not_faster_is_not_chosen(seconds, type_, name, caplog):
+    backend = chosen(*seconds)
+    assert (backend.type, backend.name) == (type_, name)
+    assert ("is not faster" in caplog.text) == (type_ is torch.float32 or "plain" in name)
 
 
-def test_a_type_that_is_asked_for_is_taken_however_long_it_takes():
-    way = taken(1.0, FIRST, FIRST, types=[torch.bfloat16], timed=False)
-    assert (way.type, way.how) == (torch.bfloat16, "packed ViT")
+def test_a_requested_type_is_chosen_even_if_it_is_slow():
+    backend = chosen(1.0, FIRST, FIRST, types=[torch.bfloat16], timed=False)
+    assert (backend.type, backend.name) == (torch.bfloat16, "packed ViT")
 
 
 def other_numbers(monkeypatch):
@@ -197,16 +197,16 @@ def another_signature(monkeypatch):
     monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", torch.ops.aten.relu)
 
 
-@pytest.mark.parametrize(("change", "words"), [(other_numbers, "is not right"), (another_signature, "raises")])
-def test_packed_layers_that_fail_give_way_to_the_plain_model(monkeypatch, caplog, change, words):
+@pytest.mark.parametrize(("change", "words"), [(other_numbers, "is not accurate"), (another_signature, "raises")])
+def test_packed_layers_that_fail_are_replaced_by_the_plain_model(monkeypatch, caplog, change, words):
     change(monkeypatch)
-    way = taken(1.0, FIRST, FIRST, types=[torch.bfloat16], timed=False)
-    assert isinstance(way.see, Plain)
-    assert words in way.how
+    backend = chosen(1.0, FIRST, FIRST, types=[torch.bfloat16], timed=False)
+    assert isinstance(backend.forward, Plain)
+    assert words in backend.name
     assert words in caplog.text
 
 
-def test_a_torch_without_the_operators_has_the_plain_model(monkeypatch):
+def test_without_torchs_packed_operators_the_plain_model_is_used(monkeypatch):
     monkeypatch.setattr(torch.ops, "mkldnn", object())
-    way = taken(1.0, types=[torch.float32])
-    assert way.how == "plain model (it raises AttributeError with packed layers)"
+    backend = chosen(1.0, types=[torch.float32])
+    assert backend.name == "plain model (it raises AttributeError with packed layers)"

@@ -7,12 +7,12 @@ import pytest
 from PIL import Image
 
 from embedding.choose import choose
+from embedding.draw_probe import draw
 from embedding.encoder import EncoderError
 from embedding.pdq import DIMENSION, Pdq, _reduced
 from embedding.probe import agrees, probe_picture, probe_vector
-from embedding.probe_drawn import drawn
 
-# Never change it: sets in the field have recorded it.
+# Never change it: existing sets have stored it.
 PROBE_HASH = "d6189a0bd178e20635291b4b7c5906acff000da987c1dae2d736fef99ee5045e"
 
 
@@ -24,7 +24,7 @@ def resized(pixels, width, height):
     return np.asarray(Image.fromarray(pixels).resize((width, height)))
 
 
-def test_cosine_and_hamming_distance_say_the_same():
+def test_cosine_and_hamming_distance_are_equivalent():
     picture = probe_picture()
     others = [picture, 255 - picture, picture[::-1].copy(), resized(picture, 100, 90), np.roll(picture, 9, axis=1)]
     vectors = Pdq().encode(others).vectors
@@ -50,7 +50,7 @@ def test_a_resized_copy_is_near_and_another_picture_is_not():
     assert float(large @ other) < 0.5
 
 
-def test_a_large_picture_is_reduced_in_strips_without_a_trace_of_the_strips():
+def test_reducing_a_large_picture_in_strips_gives_the_same_as_reducing_it_at_once():
     large = np.random.default_rng(1).integers(0, 256, (2403, 2809, 3), dtype=np.uint8)
     at_once = np.asarray(Image.fromarray(large).reduce((5, 4)))
     assert np.array_equal(_reduced(large), at_once)
@@ -81,7 +81,7 @@ def test_choosing_pdq_does_not_load_torch():
     assert answer.stdout.strip() == "False"
 
 
-def test_an_unknown_encoder_is_one_sentence():
+def test_an_unknown_encoder_gives_one_sentence_that_names_the_setting():
     with pytest.raises(EncoderError, match=r"set encoder\.name"):
         choose("phash")
 
@@ -93,7 +93,7 @@ def test_the_fingerprint_and_dimension_are_as_documented():
     assert encoder.fingerprint.startswith("pdq:")
 
 
-def test_the_probe_vector_is_the_one_that_sets_have_recorded():
+def test_the_probe_vector_is_the_one_that_existing_sets_have_stored():
     packed = np.packbits(probe_vector(Pdq()) > 0).tobytes().hex()
     bits = np.unpackbits(np.frombuffer(bytes.fromhex(PROBE_HASH), np.uint8))
     assert agrees(Pdq(), ((bits * 2.0 - 1) / 16).tolist()), packed
@@ -109,4 +109,4 @@ def test_the_probe_refuses_another_picture_another_length_and_nothing():
 
 
 def test_the_packaged_probe_is_the_picture_that_the_script_draws():
-    assert np.abs(drawn().astype(int) - probe_picture()).max() <= 1
+    assert np.abs(draw().astype(int) - probe_picture()).max() <= 1

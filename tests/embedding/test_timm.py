@@ -1,4 +1,4 @@
-"""The checkpoints are made here by timm itself, from a fixed seed: they test the way, not the eyes."""
+"""The checkpoints are random, made by timm from a fixed seed: they test the code, not what a network knows."""
 
 import argparse
 import itertools
@@ -15,8 +15,8 @@ from config.load import load
 from embedding.choose import choose
 from embedding.encoder import EncoderError
 from embedding.network import backends
-from embedding.network.precision import LEAST_COSINE, promising
-from embedding.network.timm import Backbone
+from embedding.network.precision import LEAST_COSINE, types_to_try
+from embedding.network.timm import Timm
 from embedding.probe import probe_picture, probe_vector
 from vigilens import wiring
 
@@ -24,7 +24,7 @@ SEED = 20_27
 CONFIGURED = "embedding.network.timm.resolve_model_data_config"
 CNN, DINO_LIKE = "test_resnet", "test_vit"  # timm's own small models for tests
 ROUNDING = 1e-5
-LEVEL = 1e-6  # of 1 - cosine: pictures are resized to bytes, so that a pixel may have the next grey level
+LEVEL = 1e-6  # of 1 - cosine: pictures are resized to bytes, so a pixel may be one grey level off
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def no_network(monkeypatch):
 
 
 def made(model, seed=SEED):
-    """timm's model with its classifier; what training changes is not left at 0 or 1."""
+    """timm's model with its classifier, with random changes, so that no weight is 0 or 1."""
     torch.manual_seed(seed)
     print(f"seed {seed}")  # noqa: T201 (a failed test shows it)
     network = timm.create_model(model, pretrained=False)
@@ -82,19 +82,19 @@ def test_vectors_are_those_of_timm_itself(tmp_path, model):
     network, probe = made(model), probe_picture()
     path = saved(network.state_dict(), tmp_path / "weights.safetensors")
     prepare = timm.data.create_transform(**timm.data.resolve_model_data_config(network), is_training=False)
-    seen = [probe, np.ascontiguousarray(probe[::-1]), 255 - probe]
+    given = [probe, np.ascontiguousarray(probe[::-1]), 255 - probe]
     with torch.inference_mode():
-        features = network.forward_features(torch.stack([prepare(Image.fromarray(each)) for each in seen]))
+        features = network.forward_features(torch.stack([prepare(Image.fromarray(each)) for each in given]))
         pooled = network.forward_head(features, pre_logits=True)
     theirs = torch.nn.functional.normalize(pooled, dim=-1).numpy()
-    ours = Backbone(model, path, precision="float32").encode(seen).vectors
+    ours = Timm(model, path, precision="float32").encode(given).vectors
     assert ours.shape == theirs.shape == (3, network.num_features)
     assert furthest(ours, theirs) < LEVEL
-    assert furthest(theirs[:1], theirs[1:2]) > 10 * LEVEL  # else any pictures would do
+    assert furthest(theirs[:1], theirs[1:2]) > 10 * LEVEL  # otherwise the comparison would prove nothing
 
 
-def test_vectors_have_unit_length_and_do_not_depend_on_the_company(checkpoint, pictures):
-    encoder = Backbone(CNN, checkpoint, precision="float32")
+def test_vectors_have_unit_length_and_do_not_depend_on_the_rest_of_the_batch(checkpoint, pictures):
+    encoder = Timm(CNN, checkpoint, precision="float32")
     encoded = encoder.encode(pictures)
     assert encoded.vectors.dtype == np.float32
     assert encoded.vectors.shape == (len(pictures), encoder.dimension)
@@ -106,23 +106,23 @@ def test_vectors_have_unit_length_and_do_not_depend_on_the_company(checkpoint, p
 
 def test_timms_vision_transformers_are_packed(tmp_path):
     path = saved(made(DINO_LIKE).state_dict(), tmp_path / "vit.safetensors")
-    assert Backbone(DINO_LIKE, path, device="cpu", precision="float32").how == "float32 on the CPU, packed ViT"
+    assert Timm(DINO_LIKE, path, device="cpu", precision="float32").backend == "float32 on the CPU, packed ViT"
 
 
 @pytest.mark.parametrize("mode", ["center", "border", "squash"])
-def test_every_way_of_cropping_takes_every_shape(checkpoint, pictures, monkeypatch, mode):
+def test_every_crop_mode_accepts_every_shape(checkpoint, pictures, monkeypatch, mode):
     plain = timm.data.resolve_model_data_config
     monkeypatch.setattr(CONFIGURED, lambda tower: plain(tower, {"crop_mode": mode}))
     longest = np.zeros((1, 65_500, 3), dtype=np.uint8)
-    assert not Backbone(CNN, checkpoint, precision="float32").encode([*pictures, longest]).featureless.any()
+    assert not Timm(CNN, checkpoint, precision="float32").encode([*pictures, longest]).featureless.any()
 
 
 def test_a_half_type_agrees_with_float32(checkpoint, pictures, monkeypatch):
     monkeypatch.setitem(backends.CLOCKS, "cpu", itertools.count().__next__)  # this model is too small to be timed
-    auto = Backbone(CNN, checkpoint, device="cpu")
-    fixed = Backbone(CNN, checkpoint, device="cpu", precision=str(promising("cpu")[0]).removeprefix("torch."))
+    auto = Timm(CNN, checkpoint, device="cpu")
+    fixed = Timm(CNN, checkpoint, device="cpu", precision=str(types_to_try("cpu")[0]).removeprefix("torch."))
     assert auto.fingerprint == fixed.fingerprint
-    full, half = (Backbone(CNN, checkpoint, device="cpu", precision=each) for each in ("float32", "bfloat16"))
+    full, half = (Timm(CNN, checkpoint, device="cpu", precision=each) for each in ("float32", "bfloat16"))
     assert (half.encode(pictures).vectors * full.encode(pictures).vectors).sum(axis=1).min() >= LEAST_COSINE
 
 
@@ -154,7 +154,7 @@ FORMS = {
         "arch": CNN,
     },
     "DINO's teacher": dino,
-    "DINOv2's leftover": lambda weights: {**weights, "mask_token": torch.zeros(1, 8)},
+    "DINOv2 with its mask token": lambda weights: {**weights, "mask_token": torch.zeros(1, 8)},
     "Lightning": lambda weights: {"state_dict": {**renamed(weights, "model."), "loss.weight": torch.zeros(1)}},
     "compiled": lambda weights: {"model": renamed(weights, "_orig_mod.")},
     "from before batches were counted": lambda weights: without(weights, "num_batches_tracked"),
@@ -162,33 +162,33 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_checkpoint_may_come_out_of_any_training(weights, checkpoint, tmp_path, form):
+def test_a_checkpoint_is_accepted_as_any_training_program_saves_it(weights, checkpoint, tmp_path, form):
     path = saved(FORMS[form](weights), tmp_path / "trained.pth")
-    given, right = (Backbone(CNN, each, precision="float32") for each in (path, checkpoint))
+    given, right = (Timm(CNN, each, precision="float32") for each in (path, checkpoint))
     assert np.array_equal(probe_vector(given), probe_vector(right))
 
 
 @pytest.mark.parametrize("ending", ["pt", "bin"])
 def test_every_ending_gives_the_same_vectors(weights, checkpoint, tmp_path, ending):
     other = saved(weights, tmp_path / f"weights.{ending}")
-    given, right = (Backbone(CNN, each, precision="float32") for each in (other, checkpoint))
+    given, right = (Timm(CNN, each, precision="float32") for each in (other, checkpoint))
     assert np.array_equal(probe_vector(given), probe_vector(right))
 
 
-def test_the_fingerprint_names_weights_type_model_and_preparation(weights, checkpoint, tmp_path, monkeypatch):
-    first = Backbone(CNN, checkpoint, precision="float32").fingerprint
+def test_the_fingerprint_depends_on_weights_type_model_and_preparation(weights, checkpoint, tmp_path, monkeypatch):
+    first = Timm(CNN, checkpoint, precision="float32").fingerprint
     assert first.startswith("timm:")
-    assert Backbone(CNN, checkpoint, precision="float32").fingerprint == first
-    seen = {first, Backbone(CNN, checkpoint, precision="bfloat16").fingerprint}
-    seen.add(Backbone(f"{CNN}.r160_in1k", checkpoint, precision="float32").fingerprint)
+    assert Timm(CNN, checkpoint, precision="float32").fingerprint == first
+    found = {first, Timm(CNN, checkpoint, precision="bfloat16").fingerprint}
+    found.add(Timm(f"{CNN}.r160_in1k", checkpoint, precision="float32").fingerprint)
     changed = {name: value + 0.01 if value.is_floating_point() else value for name, value in weights.items()}
     other = saved(changed, tmp_path / "other.safetensors")
-    seen.add(Backbone(CNN, other, precision="float32").fingerprint)
+    found.add(Timm(CNN, other, precision="float32").fingerprint)
     plain = timm.data.resolve_model_data_config
     for change in ({"mean": (0.1, 0.2, 0.3)}, {"crop_pct": 1.0}, {"interpolation": "bicubic"}, {"img_size": 96}):
         monkeypatch.setattr(CONFIGURED, lambda t, change=change: plain(t, change))
-        seen.add(Backbone(CNN, checkpoint, precision="float32").fingerprint)
-    assert len(seen) == 8
+        found.add(Timm(CNN, checkpoint, precision="float32").fingerprint)
+    assert len(found) == 8
 
 
 UNFIT = {
@@ -200,7 +200,7 @@ UNFIT = {
     ),
     "another model": (lambda _weights: made(DINO_LIKE).state_dict(), "use a checkpoint of exactly this model"),
     "nothing": (lambda _weights: {"state_dict": {}}, "missing: "),
-    "numbers that are none": (
+    "not a number": (
         lambda weights: {**weights, "layer1.0.conv1.weight": weights["layer1.0.conv1.weight"] * torch.nan},
         "not finite",
     ),
@@ -211,10 +211,10 @@ UNFIT = {
 def test_a_checkpoint_that_does_not_fit_is_refused(weights, tmp_path, why):
     change, words = UNFIT[why]
     with pytest.raises(EncoderError, match=words):
-        Backbone(CNN, saved(change(weights), tmp_path / "unfit.pt"))
+        Timm(CNN, saved(change(weights), tmp_path / "unfit.pt"))
 
 
-def test_a_missing_checkpoint_is_one_sentence(tmp_path):
+def test_a_missing_checkpoint_gives_one_sentence_that_names_the_setting(tmp_path):
     with pytest.raises(EncoderError, match=r"there is no checkpoint at .*set encoder\.checkpoint"):
         choose(f"timm:{CNN}", checkpoint=str(tmp_path / "none.safetensors"))
     with pytest.raises(EncoderError, match="nothing is downloaded"):
@@ -222,7 +222,7 @@ def test_a_missing_checkpoint_is_one_sentence(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "mend"),
+    ("name", "fix"),
     [
         ("resnet5O", '"timm:resnet50"'),
         ("vit_small_patch16_224.dinosaur", r'"timm:vit_small_patch16_224\.dino"'),
@@ -231,16 +231,16 @@ def test_a_missing_checkpoint_is_one_sentence(tmp_path):
         ("", r"one of timm\.list_models\(\)"),
     ],
 )
-def test_a_model_that_timm_does_not_have_is_refused_with_the_nearest_that_it_has(checkpoint, name, mend):
-    with pytest.raises(EncoderError, match=f"timm has no model .*{mend}"):
+def test_a_model_that_timm_does_not_have_is_refused_with_the_nearest_that_it_has(checkpoint, name, fix):
+    with pytest.raises(EncoderError, match=f"timm has no model .*{fix}"):
         choose(f"timm:{name}", checkpoint=str(checkpoint))
 
 
 def test_published_weights_that_disagree_on_preparation_need_a_tag(checkpoint):
     with pytest.raises(EncoderError, match=r'prepared in different ways.*"timm:vit_small_patch16_224\.dino"'):
-        Backbone("vit_small_patch16_224", checkpoint)
+        Timm("vit_small_patch16_224", checkpoint)
     with pytest.raises(EncoderError, match="use a checkpoint of exactly this model"):
-        Backbone("vit_small_patch16_224.dino", checkpoint)
+        Timm("vit_small_patch16_224.dino", checkpoint)
 
 
 def test_the_settings_name_model_and_checkpoint(checkpoint, tmp_path):
@@ -248,12 +248,12 @@ def test_the_settings_name_model_and_checkpoint(checkpoint, tmp_path):
     file.write_text(f'[encoder]\nname = "timm:{CNN}"\ncheckpoint = "{checkpoint}"\nprecision = "float32"\n')
     encoder = wiring.encoder(load(file))
     assert encoder.name == "timm"
-    assert encoder.fingerprint == Backbone(CNN, checkpoint, precision="float32").fingerprint
+    assert encoder.fingerprint == Timm(CNN, checkpoint, precision="float32").fingerprint
 
 
-def test_timm_on_a_gpu_agrees_with_the_processor(checkpoint, pictures):
+def test_timm_on_a_gpu_agrees_with_the_cpu(checkpoint, pictures):
     if not torch.cuda.is_available():
         pytest.skip("there is no GPU")
-    here = Backbone(CNN, checkpoint, device="cuda").encode(pictures).vectors
-    there = Backbone(CNN, checkpoint, device="cpu", precision="float32").encode(pictures).vectors
+    here = Timm(CNN, checkpoint, device="cuda").encode(pictures).vectors
+    there = Timm(CNN, checkpoint, device="cpu", precision="float32").encode(pictures).vectors
     assert (here * there).sum(axis=1).min() >= LEAST_COSINE

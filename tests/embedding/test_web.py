@@ -1,4 +1,4 @@
-"""Addresses of configured hosts, and a deadline that holds."""
+"""Only configured hosts are fetched from, and the deadline is kept."""
 
 import socket
 import ssl
@@ -24,7 +24,7 @@ from fetch_fixtures import (
 from embedding.image import Reason, Url
 
 
-def test_a_body_is_had():
+def test_a_body_is_returned():
     assert get(whole(b"picture")) == b"picture"
     assert get(answer(body=b"until the end", Connection="close")) == b"until the end"
     chunked = answer(body=b"3\r\npic\r\n4\r\nture\r\n0\r\n\r\n", Transfer_Encoding="chunked")
@@ -32,7 +32,7 @@ def test_a_body_is_had():
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("response", "expected"),
     [
         (answer("404 Not Found", Content_Length=0), Reason.NOT_FOUND),
         (answer("410 Gone", Content_Length=0), Reason.NOT_FOUND),
@@ -55,11 +55,11 @@ def test_a_body_is_had():
         (b"HTTP/1.1 200 OK\r\na: " + b"b" * 100_000 + b"\r\n\r\n", Reason.FETCH_FAILED),
     ],
 )
-def test_answers_become_reasons(said, expected):
-    assert reason(get(said)) is expected
+def test_bad_responses_give_reasons(response, expected):
+    assert reason(get(response)) is expected
 
 
-def test_identity_is_asked_for_and_nothing_of_ours_is_told():
+def test_the_request_asks_for_uncompressed_bytes_and_reveals_nothing():
     with serving({"/a?b=%20c": whole(b"x")}) as (server, fetching):
         assert fetching.fetch(Url(f"http://{server.host}/a?b=%20c#fragment")) == b"x"
     (request,) = server.requests
@@ -69,7 +69,7 @@ def test_identity_is_asked_for_and_nothing_of_ours_is_told():
     assert b"fragment" not in request
 
 
-def test_a_proxy_of_the_environment_is_not_used(monkeypatch):
+def test_a_proxy_from_the_environment_is_not_used(monkeypatch):
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     assert get(whole(b"picture")) == b"picture"
@@ -101,7 +101,7 @@ def test_a_redirect_to_a_host_that_is_not_configured_is_not_followed():
     assert inner.requests == []
 
 
-def test_a_host_that_refuses_or_does_not_exist_is_a_reason():
+def test_a_host_that_refuses_the_connection_gives_a_reason():
     with socket.create_server(("127.0.0.1", 0)) as free:
         host = f"localhost:{free.getsockname()[1]}"
     assert reason(fetcher(hosts=[host]).fetch(Url(f"http://{host}/"))) is Reason.FETCH_FAILED
@@ -119,33 +119,33 @@ def timed(say):
         return result
 
 
-def test_a_body_that_drips_is_cut():
+def test_a_body_that_is_sent_byte_by_byte_is_cut():
     head = answer(Content_Length=900)
     assert reason(timed(lambda server, to: (to.sendall(head), server.drip(to, b"x" * 900)))) is Reason.FETCH_TIMED_OUT
 
 
-def test_a_dripping_body_without_a_length_is_not_taken_for_whole():
+def test_a_slow_body_without_a_length_is_not_taken_for_complete():
     assert (
         reason(timed(lambda server, to: (to.sendall(answer()), server.drip(to, b"x" * 900)))) is Reason.FETCH_TIMED_OUT
     )
 
 
-def test_headers_that_drip_are_cut():
+def test_headers_that_are_sent_byte_by_byte_are_cut():
     assert reason(timed(lambda server, to: server.drip(to, answer(X="y" * 900)))) is Reason.FETCH_TIMED_OUT
 
 
-def test_endless_interim_answers_are_cut():
+def test_endless_interim_responses_are_cut():
     interim = b"HTTP/1.1 100 Continue\r\n\r\n"
     assert reason(timed(lambda server, to: [server.drip(to, interim) for _ in range(900)])) is Reason.FETCH_TIMED_OUT
 
 
-def test_silence_is_cut():
+def test_a_host_that_sends_nothing_is_cut():
     assert reason(timed(lambda server, _to: server.done.wait(PATIENCE_S))) is Reason.FETCH_TIMED_OUT
 
 
-def test_a_host_that_does_not_take_the_connection_is_cut():
+def test_a_host_that_does_not_accept_the_connection_is_cut():
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.socket() as first, socket.socket() as second:
-        for waiting in (first, second):  # the queue is full now
+        for waiting in (first, second):  # these fill the queue
             waiting.setblocking(False)
             waiting.connect_ex(full.getsockname())
         host = f"127.0.0.1:{full.getsockname()[1]}"
@@ -168,7 +168,7 @@ def test_redirects_share_the_deadline():
     assert reason(result) is Reason.FETCH_TIMED_OUT
 
 
-def test_nothing_is_left_behind_by_many_fetches():
+def test_many_fetches_leave_no_timers_behind():
     with serving({"/a": whole(b"picture")}) as (server, fetching):
         fetching.fetch(Url(f"http://{server.host}/a"))
         before = {thread.name for thread in threading.enumerate()}
@@ -193,14 +193,14 @@ def tls(tmp_path):
     return context
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(tls):
+def test_a_certificate_without_a_trusted_authority_is_refused(tls):
     with Server({"/a": whole(b"picture")}, tls) as server:
         result = fetcher(hosts=[server.host]).fetch(Url(f"https://{server.host}/a"))
     assert reason(result) is Reason.FETCH_FAILED
     assert server.requests == []
 
 
-def test_a_certificate_that_the_system_trusts_is_taken_for_its_own_name_only(tls, tmp_path, monkeypatch):
+def test_a_certificate_that_the_system_trusts_is_accepted_for_its_own_name_only(tls, tmp_path, monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
     with Server({"/a": whole(b"picture")}, tls) as server:
         port = server.host.split(":")[1]

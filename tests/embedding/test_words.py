@@ -1,4 +1,4 @@
-"""The encoder of local features: its vectors bring edits near, and say the same on every machine."""
+"""The encoder "words": edits have vectors near the original's, and vectors are the same on every machine."""
 
 import threading
 from importlib.resources import files
@@ -10,7 +10,7 @@ from detailed import cropped, detailed, turned
 from safetensors.torch import load
 
 from embedding.choose import choose
-from embedding.local.keypoints import MATCHABLE
+from embedding.local.keypoints import MIN_KEYPOINTS
 from embedding.network.words import WEIGHTS, Words
 from training.learn import DIMENSION, EXPORTED, Aggregation
 
@@ -25,7 +25,7 @@ def test_vectors_are_of_unit_length_and_come_with_their_keypoints(words):
     assert encoded.vectors.dtype == np.float32
     assert encoded.vectors.shape == (2, words.dimension)
     np.testing.assert_allclose(np.linalg.norm(encoded.vectors, axis=1), 1, atol=1e-6)
-    assert [len(found) > MATCHABLE for found in encoded.keypoints] == [True, True]
+    assert [len(found) > MIN_KEYPOINTS for found in encoded.keypoints] == [True, True]
 
 
 @pytest.fixture(scope="module")
@@ -44,25 +44,25 @@ def known(words):
     ],
     ids=["crop", "quarter turn", "turn", "half the size", "padding"],
 )
-def test_an_edit_is_nearer_to_its_original_than_forty_other_pictures_are(words, known, edit):
+def test_an_edit_is_nearer_to_its_original_than_to_forty_other_pictures(words, known, edit):
     for seed in (3, 7):
         query = words.encode([np.ascontiguousarray(edit(detailed(seed)))]).vectors[0]
         assert int((known @ query).argmax()) == seed
 
 
-def test_pictures_without_detail_are_featureless_and_their_vectors_zero(words):
+def test_pictures_without_detail_are_featureless_and_have_zero_vectors(words):
     encoded = words.encode([np.full((200, 300, 3), 200, np.uint8), detailed(4)])
     assert encoded.featureless.tolist() == [True, False]
     assert not encoded.vectors[0].any()
 
 
-def test_a_vector_does_not_depend_on_its_company(words):
+def test_a_vector_does_not_depend_on_the_rest_of_the_batch(words):
     together = words.encode([detailed(seed) for seed in range(5, 9)]).vectors
     alone = np.concatenate([words.encode([detailed(seed)]).vectors for seed in range(5, 9)])
     np.testing.assert_allclose((together * alone).sum(1), 1, atol=1e-6)
 
 
-def test_a_machine_without_fast_half_precision_gives_the_same_vectors_but_for_rounding(words, monkeypatch):
+def test_a_machine_without_fast_half_precision_gives_the_same_vectors_except_for_rounding(words, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
     plain = Words()
     assert plain.fingerprint == words.fingerprint
@@ -87,7 +87,7 @@ def test_several_threads_may_use_one_encoder(words):
     assert all((one == expected).all() for one in got)
 
 
-def test_the_packaged_weights_are_of_the_network_that_training_trains(words):
+def test_the_packaged_weights_fit_the_network_in_training(words):
     shapes = {name: tuple(value.shape) for name, value in Aggregation().state_dict().items()}
     packaged = load(files("embedding.network").joinpath(WEIGHTS).read_bytes())
     assert {name: tuple(packaged[name].shape) for name in shapes} == shapes | {
@@ -102,15 +102,15 @@ def refused(*_):
 
 
 @pytest.mark.parametrize("other", [refused, lambda rows, *_: rows[:, :1].repeat(1, 2048)], ids=["missing", "wrong"])
-def test_where_the_prepacked_layers_are_missing_or_wrong_the_usual_ones_say_the_same(words, monkeypatch, other):
+def test_if_prepacked_layers_are_missing_or_wrong_the_usual_ones_give_the_same_vectors(words, monkeypatch, other):
     monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", other)
     usual = Words()
-    assert "prepacked" not in usual.how
+    assert "prepacked" not in usual.backend
     pictures = [detailed(seed) for seed in range(10, 14)]
     np.testing.assert_allclose((usual.encode(pictures).vectors * words.encode(pictures).vectors).sum(1), 1, atol=1e-4)
 
 
-def test_pictures_without_any_corner_are_welcome_alone_and_in_any_number(words):
+def test_pictures_without_corners_are_accepted_alone_and_among_others(words):
     blank = np.full((200, 300, 3), 200, np.uint8)
     assert words.encode([blank]).featureless.all()
     together = words.encode([blank, detailed(4), *[blank] * 8, detailed(5)])
@@ -119,7 +119,7 @@ def test_pictures_without_any_corner_are_welcome_alone_and_in_any_number(words):
     np.testing.assert_allclose((together.vectors[[1, 10]] * alone).sum(1), 1, atol=1e-6)
 
 
-def test_the_network_is_given_few_numbers_of_rows_for_a_kernel_is_kept_for_each():
+def test_the_network_gets_few_different_numbers_of_rows_because_a_kernel_is_kept_for_each():
     words, given = Words(), []
     first = words._layers[0]
     words._layers[0] = lambda rows: (given.append(len(rows)), first(rows))[1]

@@ -12,7 +12,7 @@ from reference_sets.store import Store
 
 @pytest.fixture(scope="module")
 def judged_sets(tmp_path_factory):
-    """One set where PDQ decides alone, and one where the check may raise its level and images are mirrored too."""
+    """One set in which only PDQ decides, and one in which the check may raise the level and images are mirrored."""
     with Store(str(tmp_path_factory.mktemp("judge") / "sets.db")) as opened:
         for known in (
             described("alone"),

@@ -72,7 +72,7 @@ def test_a_level_is_reached_at_its_threshold_and_not_below(score, level):
     assert (reached.level if reached else None) == level
 
 
-def test_two_equal_vectors_match_at_threshold_one_although_float32_says_a_little_less():
+def test_two_equal_vectors_match_at_threshold_one_although_float32_gives_a_little_less():
     exact = ReferenceSet("bad", Kind.HARMFUL, "c", 1, Thresholds(1.0, 1.0), "e", 2, 1, (1.0, 0.0))
     assert match(exact, near(0.9999999)).level == "block"
     assert match(exact, near(0.9999999)).margin == 0.0
@@ -87,7 +87,7 @@ def test_a_set_with_a_single_reference_matches_and_names_no_others():
     assert (only.level, only.reached, only.others) == ("block", "block", ())
 
 
-def test_the_most_similar_reference_decides_and_further_ones_that_reached_a_level_are_named_up_to_a_number():
+def test_the_most_similar_reference_decides_and_a_few_others_that_reached_a_level_are_named():
     both = match(known(), near(0.8, 0.79, 0.1))
     assert (both.candidate.neighbour.id, [one.neighbour.id for one in both.others]) == ("id0", ["id1"])
     assert (both.decided_on, both.score, both.threshold) == ("similarity", 0.8, REVIEW)
@@ -118,14 +118,14 @@ H, A, R = Kind.HARMFUL, Kind.ALLOW, Kind.REFERENCE
         ([("h", H, 0.80), ("a", A, 0.85)], "allow", None, {"h": "a"}),
         # … and never a block
         ([("h", H, 0.90), ("a", A, 0.89)], "block", "h", {}),
-        # a farther look-alike waves nothing through
+        # an allowed look-alike that is farther away vetoes nothing
         ([("h", H, 0.99), ("a", A, 0.92)], "block", "h", {}),
         ([("h", H, 0.85), ("a", A, 0.80)], "review", "h", {}),
-        # the veto takes away one match and leaves the other
+        # the veto cancels one match and not the other
         ([("h", H, 0.99), ("g", H, 0.91), ("a", A, 0.95)], "block", "h", {"g": "a"}),
     ],
 )
-def test_what_the_matches_of_all_sets_mean_together(matches, decision, decided_by, vetoed):
+def test_the_decision_from_the_matches_of_all_sets(matches, decision, decided_by, vetoed):
     outcome = decide([found(*each) for each in matches])
     assert outcome.decision == decision
     assert outcome.decided_by == decided_by
@@ -133,7 +133,7 @@ def test_what_the_matches_of_all_sets_mean_together(matches, decision, decided_b
     assert len(outcome.matches) == len(matches)
 
 
-def test_the_worst_match_comes_first_and_vetoed_ones_after_the_effective():
+def test_the_worst_match_comes_first_and_matches_without_effect_come_last():
     outcome = decide(
         [
             found("reference", R, 0.99),
@@ -169,7 +169,7 @@ def test_impossible_thresholds_are_refused(review, block):
         (Verify.REQUIRED, 0.1, 1.0, None),
     ],
 )
-def test_similarity_and_check_give_the_level_together_as_the_set_says(verify, similarity, score, level):
+def test_similarity_and_check_give_the_level_by_the_rules_of_the_set(verify, similarity, score, level):
     reached = match(known(verify=verify), [checked(similarity, score)])
     assert (reached.level if reached else None) == level
 
@@ -188,19 +188,19 @@ def test_similarity_and_check_give_the_level_together_as_the_set_says(verify, si
         (Verify.SUPPORTS, 0.8, 0.4, ("check", 0.4, CHECK_REVIEW)),
     ],
 )
-def test_score_threshold_and_margin_are_of_the_measure_that_gave_the_level(verify, similarity, check, decided):
+def test_score_threshold_and_margin_belong_to_the_measure_that_gave_the_level(verify, similarity, check, decided):
     reached = match(known(verify=verify), [checked(similarity, check)])
     assert (reached.decided_on, reached.score, reached.threshold) == decided
     assert reached.margin == pytest.approx(decided[1] - decided[2])
 
 
-def test_what_could_not_be_checked_never_matches_where_the_check_is_required():
+def test_a_candidate_that_could_not_be_checked_never_matches_if_the_check_is_required():
     assert match(known(verify=Verify.REQUIRED), near(1.0)) is None
     by_similarity = match(known(verify=Verify.SUPPORTS), near(0.95))
     assert (by_similarity.level, by_similarity.decided_on) == ("block", "similarity")
 
 
-def test_the_best_checked_candidate_matches_though_another_is_nearer():
+def test_the_candidate_with_the_best_check_matches_even_if_another_is_more_similar():
     reached = match(known(verify=Verify.REQUIRED), [checked(0.8, 0.9, "edited"), checked(0.99, 0.0, "look-alike")])
     assert (reached.candidate.neighbour.id, reached.others, reached.verified) == ("edited", (), True)
 
@@ -212,13 +212,13 @@ SUPPORTING = known("good", Kind.ALLOW, verify=Verify.SUPPORTS)
 @pytest.mark.parametrize(
     ("harmful", "allow_set", "allowed", "decision"),
     [
-        # by the check's scores where both were verified, whatever similarity says
+        # by the check's scores if both were verified, whatever the similarity is
         (checked(0.99, 0.7), A_SET, checked(0.95, 0.8), "allow"),
         (checked(0.99, 0.7), A_SET, checked(0.999, 0.65), "block"),
         (checked(0.95, 0.7), A_SET, checked(0.95, 0.7), "allow"),
-        # an allow match of a lower level vetoes nothing, be it nearer or not
+        # an allow match of a lower level vetoes nothing, even if it is nearer
         (checked(0.95, 0.7), A_SET, checked(0.8, 0.9), "block"),
-        # by similarity where only one of the two was verified: at the threshold of review it is, just below it is not
+        # by similarity if only one was verified: a match is verified at the review threshold, and not just below it
         (checked(0.95, 0.7), SUPPORTING, checked(0.96, 0.0), "allow"),
         (checked(0.95, 0.7), SUPPORTING, checked(0.94, 0.0), "block"),
         (checked(0.95, 0.7), SUPPORTING, checked(0.96, CHECK_REVIEW), "block"),
@@ -226,7 +226,7 @@ SUPPORTING = known("good", Kind.ALLOW, verify=Verify.SUPPORTS)
         (checked(0.95, CHECK_REVIEW), SUPPORTING, checked(0.9, CHECK_REVIEW), "allow"),
     ],
 )
-def test_an_allowed_picture_vetoes_only_where_it_is_as_near_by_a_measure_of_both(harmful, allow_set, allowed, decision):
+def test_an_allowed_picture_vetoes_only_if_it_is_as_near_by_a_measure_of_both(harmful, allow_set, allowed, decision):
     assert decided((H_SET, [harmful]), (allow_set, [allowed])).decision == decision
 
 
@@ -242,15 +242,15 @@ def test_the_best_allow_match_is_named_as_the_one_that_vetoes():
 
 
 @pytest.mark.parametrize(("kind", "decision"), [(H, "unscannable"), (A, "allow"), (R, "allow")])
-def test_nothing_is_allowed_while_a_harmful_set_could_not_be_compared(kind, decision):
+def test_nothing_is_allowed_if_a_harmful_set_could_not_be_compared(kind, decision):
     outcome = decided((known("clean"), near(0.1)), (known("blind", kind), [], Reason.FEATURELESS))
     assert outcome.decision == decision
     assert (outcome.problem and outcome.problem.reason) == (Reason.FEATURELESS if kind is H else None)
-    found_all_the_same = decided((known("bad"), near(0.95)), (known("blind", kind), [], Reason.FEATURELESS))
-    assert (found_all_the_same.decision, found_all_the_same.problem) == ("block", None)
+    still_found = decided((known("bad"), near(0.95)), (known("blind", kind), [], Reason.FEATURELESS))
+    assert (still_found.decision, still_found.problem) == ("block", None)
 
 
-def test_an_image_that_could_not_be_looked_at_is_unscannable_whatever_else():
+def test_an_image_that_could_not_be_embedded_is_always_unscannable():
     why = Unreadable(Reason.CORRUPT, "the file ends too early")
     outcome = decided((known("bad"), [], Reason.CORRUPT), problem=why)
     assert (outcome.decision, outcome.problem, outcome.decided_by) == ("unscannable", why, None)

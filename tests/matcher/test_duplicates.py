@@ -1,4 +1,4 @@
-"""Recent embeddings: kept within a bound, made once, and never waited for in vain."""
+"""Recent embeddings are kept within a bound, made once, and nobody waits for one that will not be made."""
 
 from dataclasses import fields
 from itertools import pairwise
@@ -27,7 +27,7 @@ def same(these, those):
 
 
 def values(view):
-    """All that a view holds, and that there is one."""
+    """All values of a view, and whether there is one."""
     found = view and view.keypoints
     keypoints = [getattr(found, each.name) for each in fields(found)] if found else []
     return [True, view.vector, *keypoints] if view else [False]
@@ -45,7 +45,7 @@ def make(recent, number, made=None):
     return future.result(0), ours
 
 
-def test_what_was_made_is_had_again_and_not_made_again():
+def test_a_kept_result_is_returned_and_not_made_again():
     recent = Duplicates(1 << 20)
     made, ours = make(recent, 1)
     assert ours
@@ -54,7 +54,7 @@ def test_what_was_made_is_had_again_and_not_made_again():
     assert same(again, made)
 
 
-def test_what_is_being_made_is_made_by_one_alone_and_all_have_it():
+def test_a_result_is_made_by_one_caller_and_all_others_wait_for_it():
     recent = Duplicates(1 << 20)
     first, ours = recent.claim(key(1))
     second, also_ours = recent.claim(key(1))
@@ -64,14 +64,14 @@ def test_what_is_being_made_is_made_by_one_alone_and_all_have_it():
     assert first.result(0) is second.result(0) is made
 
 
-def test_what_was_made_for_fewer_needs_is_not_enough_for_more():
+def test_a_result_that_was_made_for_fewer_needs_is_not_used_for_more():
     recent = Duplicates(1 << 20)
     make(recent, 1)
     _, ours = recent.claim(key(1, Needs(keypoints=True, mirror=False)))
     assert ours
 
 
-def test_with_keypoints_and_mirror_image_too_and_writing_to_it_changes_nothing_that_is_kept():
+def test_keypoints_and_mirror_images_are_kept_and_changing_a_result_does_not_change_the_kept_one():
     recent, keypoints = Duplicates(1 << 20), detect(detailed(1))
     made, _ = make(recent, 1, Embedded(FACTS, None, Look(View(np.ones(4, np.float32), keypoints), View(np.zeros(4)))))
     again, _ = make(recent, 1)
@@ -80,14 +80,14 @@ def test_with_keypoints_and_mirror_image_too_and_writing_to_it_changes_nothing_t
     assert same(make(recent, 1)[0], made)
 
 
-def test_a_picture_without_features_is_had_again_as_such():
+def test_the_result_for_a_featureless_picture_is_kept_too():
     recent, why = Duplicates(1 << 20), Unreadable(Reason.FEATURELESS, "plain")
     make(recent, 1, Embedded(FACTS, why))
     again, ours = make(recent, 1)
     assert (again.facts, again.problem, again.look, ours) == (FACTS, why, None, False)
 
 
-def test_the_memory_is_bounded_and_the_newest_are_kept_whatever_their_sizes(seed):
+def test_the_memory_is_bounded_and_the_newest_results_are_kept_whatever_their_sizes(seed):
     rng = np.random.default_rng(seed)
     sizes = rng.integers(1, 2_000, 400)
     recent, together = Duplicates(20_000), 0
@@ -105,27 +105,27 @@ def test_the_memory_is_bounded_and_the_newest_are_kept_whatever_their_sizes(seed
 
 
 @pytest.mark.parametrize("bound", [0, 100])
-def test_what_is_larger_than_the_bound_is_handed_out_and_not_kept(bound):
+def test_a_result_that_is_larger_than_the_bound_is_returned_but_not_kept(bound):
     recent = Duplicates(bound)
     assert make(recent, 1)[1]
     assert make(recent, 1)[1]
 
 
-def test_what_is_not_to_be_kept_is_made_again():
+def test_a_result_that_must_not_be_kept_is_made_again():
     recent = Duplicates(1 << 20)
     damaged = Embedded(None, Unreadable(Reason.CORRUPT, "memory was short"))
     assert make(recent, 1, damaged) == (damaged, True)
     assert make(recent, 1)[1]
 
 
-def test_who_waits_for_what_will_not_be_made_is_told_why():
+def test_a_caller_that_waits_for_an_abandoned_result_gets_the_error():
     recent = Duplicates(1 << 20)
     recent.claim(key(1))
     recent.claim(key(2))
     waiting, _ = recent.claim(key(1))
     settled, _ = recent.claim(key(2))
     recent.settle(key(2), embedded(), keep=True)
-    recent.forsake([key(1), key(2)], ValueError("a bug"))
+    recent.abandon([key(1), key(2)], ValueError("a bug"))
     with pytest.raises(ValueError, match="a bug"):
         waiting.result(0)
     assert settled.result(0).facts == FACTS

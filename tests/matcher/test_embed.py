@@ -1,4 +1,4 @@
-"""How a batch is embedded: in which parts, duplicates once, JPEGs reduced where they may be."""
+"""How a batch is embedded: in which parts, duplicates once, JPEGs reduced where allowed."""
 
 import dataclasses
 from concurrent.futures import ThreadPoolExecutor
@@ -22,18 +22,20 @@ def _store(judged_sets):
 
 
 @pytest.mark.parametrize(("least", "two"), [(1, [1, 1]), (2, [2])])
-def test_a_batch_is_embedded_in_equal_parts_as_the_encoder_wants_them_and_as_many_for_each_worker(store, least, two):
+def test_a_batch_is_embedded_in_equal_parts_of_sizes_that_suit_the_encoder_the_same_number_per_worker(
+    store, least, two
+):
     sets, encoder = in_force(store, "alone"), Counting(least)
-    seen = {}
+    given = {}
     for number in (1, 2, 3, 9, 16, 17):
         encoder.given.clear()
         judged = judge(store, sets, encoder).judge([image(detailed(400 + each)) for each in range(number)])
         assert len(judged.verdicts) == number
-        seen[number] = sorted(encoder.given)
-    assert seen == {1: [1], 2: two, 3: [1, 2], 9: [4, 5], 16: [8, 8], 17: [2, 5, 5, 5]}
+        given[number] = sorted(encoder.given)
+    assert given == {1: [1], 2: two, 3: [1, 2], 9: [4, 5], 16: [8, 8], 17: [2, 5, 5, 5]}
 
 
-def test_an_exact_duplicate_is_embedded_once_and_has_a_verdict_of_its_own(store):
+def test_an_exact_duplicate_is_embedded_once_and_gets_its_own_verdict(store):
     sets, encoder = in_force(store, "supported"), Counting()
     copy, other = image(cropped(detailed(301), 0.0, 0.1, 0.7, 0.9)), image(detailed(999))
     judging = judge(store, sets, encoder)
@@ -52,7 +54,7 @@ def test_an_exact_duplicate_is_embedded_once_and_has_a_verdict_of_its_own(store)
     assert without_time(again) == [without_time(first)[1], without_time(first)[0]]
 
 
-def test_two_files_that_differ_in_their_last_byte_alone_are_no_duplicates(store):
+def test_two_files_that_differ_only_in_their_last_byte_are_not_duplicates(store):
     sets, encoder = in_force(store, "alone"), Counting()
     data = encoded(Pictures.fromarray(detailed(301)), quality=80)
     files = [Image("event", "image", Inline(data + bytes([end]))) for end in (0, 1)]
@@ -61,7 +63,7 @@ def test_two_files_that_differ_in_their_last_byte_alone_are_no_duplicates(store)
     assert len({verdict.image.sha256 for verdict in judged.verdicts}) == 2
 
 
-def test_a_duplicate_is_judged_by_the_sets_of_now(store):
+def test_a_duplicate_is_judged_by_the_current_sets(store):
     sets, encoder = Changing(store, snapshot(store, "alone")), Counting()
     judging, copy = judge(store, sets, encoder), image(detailed(301))
     assert matches(judging.judge([copy])) == [("block", ["alone"])]
@@ -72,14 +74,14 @@ def test_a_duplicate_is_judged_by_the_sets_of_now(store):
     assert (matches(judged), judged.duplicates) == ([("allow", [])], 1)
 
 
-def test_without_memory_for_it_a_duplicate_of_an_earlier_batch_is_embedded_again(store):
+def test_without_memory_for_duplicates_one_from_an_earlier_batch_is_embedded_again(store):
     sets, encoder = in_force(store, "alone"), Counting()
     judging = judge(store, sets, encoder, recent_bytes=0)
     assert [judging.judge([image(detailed(301))]).duplicates for _ in range(2)] == [0, 0]
     assert encoder.given == [1, 1]
 
 
-def test_what_the_encoder_raises_ends_the_batch_and_is_not_remembered_of_the_picture(store):
+def test_an_error_of_the_encoder_ends_the_batch_and_is_not_kept_for_the_picture(store):
     class Failing(Counting):
         def encode(self, pictures, sizes=None):
             if not self.given:
@@ -94,7 +96,7 @@ def test_what_the_encoder_raises_ends_the_batch_and_is_not_remembered_of_the_pic
 
 
 class Reducible(Counting):
-    """PDQ that says it could do with a shorter side of 64, and keeps what it is given."""
+    """PDQ that claims to need only a shorter side of 64, and records the sizes that it is given."""
 
     least_side = 64
 
@@ -106,7 +108,7 @@ class Reducible(Counting):
 @pytest.mark.parametrize(
     ("sets", "reduce", "eighths"), [(["alone"], True, 2), (["alone"], False, 8), (["supported"], True, 8)]
 )
-def test_jpegs_are_reduced_for_the_encoder_alone_and_where_that_is_wished(store, sets, reduce, eighths):
+def test_jpegs_are_reduced_only_if_no_set_checks_and_the_setting_is_on(store, sets, reduce, eighths):
     encoder, pixels = Reducible(), np.ascontiguousarray(detailed(401)[:320, :320])
     judging = judge(store, in_force(store, *sets), encoder, reduce=reduce)
     (verdict,) = judging.judge([image(pixels)]).verdicts
@@ -114,7 +116,7 @@ def test_jpegs_are_reduced_for_the_encoder_alone_and_where_that_is_wished(store,
     assert (verdict.image.width, verdict.image.height) == (320, 320)
 
 
-def test_a_fetch_that_fails_for_a_bug_leaves_nobody_waiting_for_what_was_claimed(store):
+def test_a_bug_in_a_fetch_leaves_no_caller_waiting_for_claimed_results(store):
     class Failing(Fetcher):
         def fetch(self, source):
             if source.data == b"bug":
@@ -128,7 +130,7 @@ def test_a_fetch_that_fails_for_a_bug_leaves_nobody_waiting_for_what_was_claimed
         assert matches(again.submit(judging.judge, [image(detailed(301))]).result(60)) == [("block", ["alone"])]
 
 
-def test_a_small_batch_should_be_begun_when_no_worker_has_anything_to_do(store):
+def test_the_judge_is_idle_when_no_worker_has_anything_to_do(store):
     class Asking(Counting):
         def encode(self, pictures, sizes=None):
             self.given.append(judging.idle())
@@ -142,12 +144,12 @@ def test_a_small_batch_should_be_begun_when_no_worker_has_anything_to_do(store):
     assert judging.idle()
 
 
-def test_memory_of_pictures_goes_back_to_the_system_every_so_many_images(store, monkeypatch):
-    given_back = []
-    monkeypatch.setattr("matcher.embed.GIVE_BACK_AFTER", 6)
-    monkeypatch.setattr("matcher.embed.give_back", lambda: given_back.append(sum(encoder.given)))
+def test_free_memory_is_returned_to_the_system_every_few_images(store, monkeypatch):
+    released = []
+    monkeypatch.setattr("matcher.embed.RELEASE_AFTER", 6)
+    monkeypatch.setattr("matcher.embed.release_free_memory", lambda: released.append(sum(encoder.given)))
     encoder = Counting()
     judging = judge(store, in_force(store, "alone"), encoder)
     for number in range(7):  # a part of two each
         judging.judge([image(detailed(310 + number)), image(detailed(330 + number))])
-    assert given_back == [6, 12]
+    assert released == [6, 12]

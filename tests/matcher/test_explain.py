@@ -49,7 +49,7 @@ EDITS = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """References, pictures to scan, and a database with sets of the former that differ in what they wish."""
+    """References, pictures to scan, and a database with sets of the references that differ in their rules."""
     place = tmp_path_factory.mktemp("explain")
     for each in ("known", "inbox"):
         (place / each).mkdir()
@@ -57,17 +57,17 @@ def folder(tmp_path_factory):
         Image.fromarray(detailed(seed)).save(place / "known" / f"case {seed}.png")
     for name, edit in EDITS.items():
         Image.fromarray(edit(detailed(203))).save(place / "inbox" / f"{name}.png")
-    Image.fromarray(detailed(999)).save(place / "inbox" / "stranger.png")
+    Image.fromarray(detailed(999)).save(place / "inbox" / "unrelated.png")
     (place / "inbox" / "broken.jpg").write_bytes(b"no picture")
     encoder = choose("words")
-    wishes = {
+    rules = {
         STORED: (Verify.REQUIRED, Mirrored.STORED),
         QUERIED: (Verify.SUPPORTS, Mirrored.QUERIED),
         SIMILAR: (Verify.OFF, Mirrored.OFF),
         EMPTY: (Verify.REQUIRED, Mirrored.OFF),
     }
     with Store(str(place / "vigilens.db")) as store:
-        for name, (verify, mirrored) in wishes.items():
+        for name, (verify, mirrored) in rules.items():
             limits = Thresholds(0.0, 0.0) if verify is Verify.REQUIRED else Thresholds(0.98, 0.99)
             probe = tuple(probe_vector(encoder).tolist())
             given = (name, Kind.HARMFUL, "test", 50, limits, encoder.fingerprint, encoder.dimension, 1, probe)
@@ -89,7 +89,7 @@ def parts(folder):
 
 
 @functools.cache
-def looked_at(parts, file):
+def explained(parts, file):
     """Pixels, verdict, and the explanation of each set by its name."""
     pixels = scan.pixels_of(parts.settings, File(str(file)))
     (verdict,) = parts.judge.judge([ToJudge("event", "image", File(str(file)))]).verdicts
@@ -98,7 +98,7 @@ def looked_at(parts, file):
     return pixels, verdict, {one.result.set: one for one in sets}
 
 
-def laid(corners, fractions):
+def mapped(corners, fractions):
     """Where a quadrilateral's corners (upper left first, clockwise) put positions within it."""
     upper_left, upper_right, _, lower_left = np.array(corners)
     return upper_left + fractions[:, :1] * (upper_right - upper_left) + fractions[:, 1:] * (lower_left - upper_left)
@@ -106,8 +106,8 @@ def laid(corners, fractions):
 
 @pytest.mark.parametrize("name", [STORED, QUERIED])
 @pytest.mark.parametrize("edit", EDITS)
-def test_the_joined_corners_are_those_of_the_verdict_and_lie_where_its_region_says(folder, parts, edit, name):
-    _, verdict, sets = looked_at(parts, folder / "inbox" / f"{edit}.png")
+def test_the_joined_corners_are_those_of_the_verdict_and_agree_with_its_region(folder, parts, edit, name):
+    _, verdict, sets = explained(parts, folder / "inbox" / f"{edit}.png")
     evidence = next(match.check for match in verdict.matches if match.set == name)
     overlay = sets[name].overlay
     assert len(overlay.pairs) == evidence.inliers == sets[name].candidate.evidence.inliers
@@ -115,34 +115,36 @@ def test_the_joined_corners_are_those_of_the_verdict_and_lie_where_its_region_sa
     assert evidence.mirrored == ("mirrored" in edit)
     assert overlay.region == pytest.approx(np.array(evidence.region), abs=1e-4)
     here, there = overlay.pairs[:, :2], overlay.pairs[:, 2:]
-    assert np.abs(laid(overlay.region, there) - here).max() < 0.05
-    assert np.abs(laid(overlay.back, here) - there).max() < 0.05
+    assert np.abs(mapped(overlay.region, there) - here).max() < 0.05
+    assert np.abs(mapped(overlay.back, here) - there).max() < 0.05
 
 
 def test_matches_come_first_and_each_set_is_explained(folder, parts):
-    _, verdict, sets = looked_at(parts, folder / "inbox" / "cropped.png")
+    _, verdict, sets = explained(parts, folder / "inbox" / "cropped.png")
     assert list(sets)[: len(verdict.matches)] == [match.set for match in verdict.matches]
     assert set(sets) == {STORED, QUERIED, SIMILAR, EMPTY}
     assert all((one.match is not None) == (name in {STORED, QUERIED}) for name, one in sets.items())
-    assert sets[SIMILAR].known is None  # a set that does not check keeps no corners
-    assert len(sets[STORED].known.keypoints) > 100
+    assert sets[SIMILAR].stored is None  # a set that does not check stores no corners
+    assert len(sets[STORED].stored.keypoints) > 100
 
 
-def test_the_sentence_says_what_decided(folder, parts):
-    _, verdict, sets = looked_at(parts, folder / "inbox" / "mirrored.png")
+def test_the_sentence_names_the_measures_that_decided(folder, parts):
+    _, verdict, sets = explained(parts, folder / "inbox" / "mirrored.png")
     evidence = next(match.check for match in verdict.matches if match.set == STORED)
-    said = {name: why(one) for name, one in sets.items()}
-    assert said[STORED].startswith(f"block: {evidence.inliers} of the picture's {sets[STORED].corners} corners agree")
-    assert "mirror image" in said[STORED]
-    assert f"the check's score {evidence.score:.3f} reaches block's {CHECK.block:.3f}" in said[STORED]
-    assert "similarity" not in said[STORED]  # its threshold is 0: it only makes candidates
-    assert re.search(r"the similarity \d\.\d+ (reaches|is below) block's 0\.990$", said[QUERIED])
-    assert re.fullmatch(r"no match: the similarity -?\d\.\d+ is below review's 0\.980", said[SIMILAR])
-    assert said[EMPTY] == "no match: the set is empty"
+    sentences = {name: why(one) for name, one in sets.items()}
+    assert sentences[STORED].startswith(
+        f"block: {evidence.inliers} of the picture's {sets[STORED].corners} corners agree"
+    )
+    assert "mirror image" in sentences[STORED]
+    assert f"the check's score {evidence.score:.3f} reaches block's {CHECK.block:.3f}" in sentences[STORED]
+    assert "similarity" not in sentences[STORED]  # its threshold is 0: similarity only selects candidates
+    assert re.search(r"the similarity \d\.\d+ (reaches|is below) block's 0\.990$", sentences[QUERIED])
+    assert re.fullmatch(r"no match: the similarity -?\d\.\d+ is below review's 0\.980", sentences[SIMILAR])
+    assert sentences[EMPTY] == "no match: the set is empty"
 
 
 def test_a_set_that_did_not_match_says_why_not(folder, parts):
-    _, _, sets = looked_at(parts, folder / "inbox" / "stranger.png")
+    _, _, sets = explained(parts, folder / "inbox" / "unrelated.png")
     assert {one.match for one in sets.values()} == {None}
     one = sets[STORED]
     assert why(one).startswith("no match: ")
@@ -152,13 +154,13 @@ def test_a_set_that_did_not_match_says_why_not(folder, parts):
     assert "the set has changed" in why(replace(one, candidate=None))
 
 
-def test_a_frame_and_a_veto_are_told(folder, parts):
-    _, _, sets = looked_at(parts, folder / "inbox" / "cropped.png")
+def test_the_sentence_names_a_shared_frame_and_a_veto(folder, parts):
+    _, _, sets = explained(parts, folder / "inbox" / "cropped.png")
     one = sets[STORED]
     framed = one.candidate._replace(evidence=replace(one.candidate.evidence, distinctive=0.25))
     assert "75% of them are a frame that other references have too" in why(replace(one, candidate=framed))
     vetoed = one.match.model_copy(update={"vetoed_by": "cleared"})
-    assert why(replace(one, match=vetoed)).startswith("block, taken back by cleared: ")
+    assert why(replace(one, match=vetoed)).startswith("block, vetoed by cleared: ")
 
 
 # --- the drawing and the page ---
@@ -179,7 +181,7 @@ def test_each_pair_is_a_line_and_the_region_one_polygon_within_the_picture():
 
 
 def shown(parts, file, references=()):
-    pixels, verdict, sets = looked_at(parts, file)
+    pixels, verdict, sets = explained(parts, file)
     return verdict, sets, page(verdict, pixels, tuple(sets.values()), dict(references))
 
 
@@ -191,14 +193,14 @@ def test_the_page_draws_one_region_per_verified_match_and_as_many_lines_as_inlie
     assert len(verified) == 2
     assert len(drawn.of("polygon", "region")) == len(verified)
     assert [len(joins(path)) for path in drawn.of("path", "pairs")] == [each.check.inliers for each in verified]
-    # No picture of the reference is at hand: its corners are drawn in its frame.
+    # No picture of the reference is available: its corners are drawn in its frame.
     dots = [path["d"].count("M") for path in drawn.of("path", "dots")]
-    assert dots == [len(sets[name].known.keypoints) for name in (STORED, QUERIED)]
+    assert dots == [len(sets[name].stored.keypoints) for name in (STORED, QUERIED)]
     assert len(drawn.of("section")) == len(sets) == 4
 
 
-def test_the_page_fetches_nothing_runs_nothing_and_obeys_no_stranger(folder, parts):
-    pixels, verdict, sets = looked_at(parts, folder / "inbox" / "cropped.png")
+def test_the_page_fetches_nothing_runs_no_script_and_escapes_untrusted_text(folder, parts):
+    pixels, verdict, sets = explained(parts, folder / "inbox" / "cropped.png")
     hostile = verdict.model_copy(update={"image_id": NASTY, "decided_by": NASTY})
     near = sets[STORED].near._replace(label=NASTY)
     text = page(hostile, pixels, [replace(sets[STORED], near=near), sets[EMPTY]], {})
@@ -212,7 +214,7 @@ def test_the_page_fetches_nothing_runs_nothing_and_obeys_no_stranger(folder, par
     assert "url(" not in text
 
 
-def test_references_are_found_by_their_content_whatever_their_names(folder, tmp_path):
+def test_files_of_references_are_found_by_their_content_whatever_their_names(folder, tmp_path):
     os.mkfifo(tmp_path / "a pipe")
     below = tmp_path / "below"
     below.mkdir()
@@ -242,7 +244,7 @@ def scanned(folder, tmp_path, monkeypatch):
     return run
 
 
-def test_scan_explains_one_picture_with_the_references_own_pictures(scanned):
+def test_scan_explains_one_picture_with_the_pictures_of_the_references(scanned):
     result, text = scanned("--references", "known", "--json", "inbox/cropped.png")
     assert result.exception is None, result.output
     assert '"decision":"block"' in result.stdout
@@ -253,8 +255,8 @@ def test_scan_explains_one_picture_with_the_references_own_pictures(scanned):
     assert "block, by" in "".join(drawn.words)
 
 
-def test_scan_explains_a_picture_that_matches_nothing_and_one_that_is_none(scanned):
-    _, text = scanned("inbox/stranger.png")
+def test_scan_explains_a_picture_that_matches_nothing_and_a_file_that_is_not_a_picture(scanned):
+    _, text = scanned("inbox/unrelated.png")
     assert "best candidate, no match" in text
     assert Page(text).of("polygon", "region") == [] or "is below review" in text
     result, text = scanned("inbox/broken.jpg")
@@ -263,32 +265,35 @@ def test_scan_explains_a_picture_that_matches_nothing_and_one_that_is_none(scann
 
 
 @pytest.mark.parametrize(
-    ("words", "to", "said"),
+    ("words", "to", "message"),
     [
         (["inbox"], "why.html", "for one picture, and 8 are named"),
         (["inbox/plain.png"], "copy.jpg", "name it something.html"),
         (["inbox/plain.png"], "nowhere/why.html", "there is no folder"),
     ],
 )
-def test_what_cannot_be_explained_is_wrong_usage(scanned, tmp_path, words, to, said):
+def test_a_request_that_cannot_be_explained_is_a_usage_error(scanned, tmp_path, words, to, message):
     result, text = scanned(*words, to=tmp_path / to)
     assert (result.exit_code, text) == (2, "")
-    assert said in result.output
+    assert message in result.output
 
 
-def test_references_without_a_page_are_wrong_usage(folder, monkeypatch):
+def test_references_without_explain_are_a_usage_error(folder, monkeypatch):
     monkeypatch.chdir(folder)
     assert CliRunner().invoke(main, ["scan", "--references", "known", "inbox/plain.png"]).exit_code == 2
 
 
-def test_the_lines_of_a_scan_have_the_checks_score_beside_its_threshold(scanned):
+def test_the_lines_of_a_scan_have_the_checks_score_and_its_threshold(scanned):
     result, _ = scanned("--csv", "inbox/captioned.png")
     heading, line = (row.split(",") for row in result.stdout.splitlines())
     row = dict(zip(heading, line, strict=True))
     assert row["by"] == "check"
     assert float(row["check"]) == float(row["score"]) >= float(row["threshold"]) == CHECK.block
-    result, _ = scanned("--csv", "inbox/stranger.png")
+    result, _ = scanned("--csv", "inbox/unrelated.png")
     heading, line = (row.split(",") for row in result.stdout.splitlines())
     row = dict(zip(heading, line, strict=True))
-    assert (row["decision"], row["by"]) == ("allow", "check")  # of the set whose threshold was missed by the least
+    assert (row["decision"], row["by"]) == (
+        "allow",
+        "check",
+    )  # of the set whose threshold was missed by the smallest margin
     assert float(row["score"]) < float(row["threshold"])

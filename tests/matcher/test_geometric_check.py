@@ -1,10 +1,10 @@
-"""The geometric check on drawn pictures: what is a copy, where it is, and what only shares a frame."""
+"""The geometric check on drawn pictures: copies are found and located, and shared frames are not copies."""
 
 import numpy as np
 import pytest
 from detailed import captioned, chequered, cropped, detailed, turned
 
-from embedding.local.keypoints import DESCRIPTOR_BYTES, MOST, Keypoints, detect
+from embedding.local.keypoints import DESCRIPTOR_BYTES, MAX_KEYPOINTS, Keypoints, detect
 from matcher.check.align import align
 from matcher.check.propose import MOST_ALIGNED, alike, promising
 from matcher.check.weigh import check, evidence_of, score_of
@@ -29,21 +29,21 @@ def only(picture, reference):
     ],
     ids=["the same", "half the size", "crop", "quarter turn", "turn", "padding", "dimmer", "grey"],
 )
-def test_an_edited_copy_reaches_the_threshold_of_block(edit):
+def test_an_edited_copy_reaches_the_block_threshold(edit):
     original = detailed(11)
     found = only(np.ascontiguousarray(edit(original)), original)
     assert found.score >= CHECK.block
     assert found.share > 0.5
 
 
-def test_unrelated_pictures_stay_below_the_threshold_of_review():
+def test_unrelated_pictures_stay_below_the_review_threshold():
     queries = [detect(detailed(seed)) for seed in range(20, 40)]
     known = [detect(detailed(seed)) for seed in range(40, 70)]
     scores = [found.score for query in queries for found in check(query, known) if found]
     assert max(scores, default=0) < CHECK.review
 
 
-def test_the_region_is_where_the_known_picture_sits():
+def test_the_region_is_where_the_known_picture_is():
     original = detailed(12)
     height, width = original.shape[:2]
     canvas = detailed(13)[:, :]
@@ -55,14 +55,14 @@ def test_the_region_is_where_the_known_picture_sits():
     assert found.coverage > 0.98
 
 
-def test_of_a_crop_the_covered_share_of_the_reference_is_told():
+def test_the_coverage_of_a_crop_is_the_share_of_the_reference_that_it_shows():
     original = detailed(14)
     found = only(cropped(original, 0.0, 0.0, 0.5, 1.0), original)
     assert found.coverage == pytest.approx(0.5, abs=0.05)
     np.testing.assert_allclose(found.back, ((0, 0), (0.5, 0), (0.5, 1), (0, 1)), atol=0.03)
 
 
-def test_matched_points_lie_where_the_map_says():
+def test_matched_points_lie_where_the_map_puts_them():
     original = detailed(15)
     found = only(original, original)
     np.testing.assert_allclose(found.pairs[:, :2], found.pairs[:, 2:], atol=0.02)
@@ -77,15 +77,15 @@ def test_a_mirrored_copy_is_refused_unless_the_reference_is_mirrored():
     assert only(mirrored, mirrored).score >= CHECK.block
 
 
-def test_two_pictures_with_the_same_caption_share_corners_and_are_no_copies():
+def test_two_pictures_with_the_same_caption_share_corners_but_are_not_copies():
     first, second = captioned(detailed(17), 1), captioned(detailed(18), 1)
     found = only(first, second)
-    assert found.inliers >= 10  # it is no wonder that they are taken for copies
+    assert found.inliers >= 10  # enough to be mistaken for copies
     assert found.score < CHECK.review
     assert found.share < 0.5
 
 
-def test_the_copy_below_a_shared_caption_is_found_all_the_same():
+def test_a_copy_below_a_shared_caption_is_still_found():
     original = detailed(17)
     others = [captioned(detailed(seed), 1) for seed in range(80, 84)]
     found = check(detect(captioned(original, 1)), [detect(one) for one in (*others, original)])
@@ -95,13 +95,13 @@ def test_the_copy_below_a_shared_caption_is_found_all_the_same():
 
 
 @pytest.mark.parametrize("text", range(2, 8))
-def test_a_caption_on_a_plain_ground_is_never_a_block_though_nothing_contradicts_it(text):
+def test_a_caption_on_a_plain_ground_is_never_a_block_although_nothing_contradicts_it(text):
     frame = np.full((260, 480, 3), 128, np.uint8)
     found = only(captioned(frame, text), captioned(detailed(90), text))
     assert CHECK.review < found.score < CHECK.block
 
 
-def test_what_several_references_share_weighs_nothing():
+def test_corners_that_several_references_share_do_not_count():
     query = detect(captioned(detailed(17), 1))
     frames = [detect(captioned(detailed(seed), 1)) for seed in range(90, 94)]
     alone = check(query, frames[:1])[0]
@@ -112,7 +112,7 @@ def test_what_several_references_share_weighs_nothing():
 
 
 @pytest.mark.parametrize("evidence", [0.0, 1.0, 6.0, 64.0])
-def test_a_score_tells_the_evidence_behind_it(evidence):
+def test_the_evidence_can_be_computed_from_the_score(evidence):
     assert evidence_of(score_of(evidence)) == pytest.approx(evidence)
     assert score_of(6.0) == 0.5
 
@@ -124,12 +124,13 @@ def test_the_work_on_repeated_corners_is_bounded():
     owners = np.repeat(np.arange(len(many)), [len(one) for one in many])
     ours, theirs = alike(board.descriptors, descriptors, owners)
     assert len(np.unique(theirs)) == len(theirs) <= len(descriptors)  # a corner of a reference is proposed once
-    assert len(np.unique(owners[theirs] * MOST + ours)) == len(ours)  # and one of the picture once for a reference
+    pairs = np.unique(owners[theirs] * MAX_KEYPOINTS + ours)
+    assert len(pairs) == len(ours)  # a corner of the picture is proposed once per reference
     assert len(promising(board, many)) <= MOST_ALIGNED
     assert len(check(board, many)) == len(many)
 
 
-def test_of_more_references_than_are_aligned_those_with_the_most_proposals_are():
+def test_only_the_references_with_the_most_agreeing_pairs_are_aligned():
     picture = detect(detailed(19))
     some = Keypoints(  # a quarter of its corners
         *(values[::4] for values in (picture.points, picture.descriptors, picture.angles, picture.scales)), 1.0, 0.75
@@ -141,20 +142,22 @@ def test_of_more_references_than_are_aligned_those_with_the_most_proposals_are()
     assert sum(one is not None for one in found) <= MOST_ALIGNED
 
 
-def test_identical_descriptors_everywhere_are_no_match():
+def test_identical_descriptors_everywhere_do_not_match():
     rng = np.random.default_rng(3)
-    same = np.tile(rng.integers(0, 256, DESCRIPTOR_BYTES, np.uint8), (MOST, 1))
+    same = np.tile(rng.integers(0, 256, DESCRIPTOR_BYTES, np.uint8), (MAX_KEYPOINTS, 1))
 
     def scattered():
-        points = rng.random((MOST, 2), np.float32) * np.float32(0.99)
-        return Keypoints(points, same, rng.random(MOST, np.float32) * 360, np.full(MOST, 0.1, np.float32), 1.0, 1.0)
+        points = rng.random((MAX_KEYPOINTS, 2), np.float32) * np.float32(0.99)
+        return Keypoints(
+            points, same, rng.random(MAX_KEYPOINTS, np.float32) * 360, np.full(MAX_KEYPOINTS, 0.1, np.float32), 1.0, 1.0
+        )
 
     found = check(scattered(), [scattered() for _ in range(50)])
     assert all(one is None or one.score < CHECK.review for one in found)
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 3])
-def test_references_with_hardly_any_corners_are_looked_at_without_a_stumble(number):
+def test_references_with_hardly_any_corners_raise_no_error(number):
     full = detect(detailed(19))
     few = Keypoints(
         full.points[:number], full.descriptors[:number], full.angles[:number], full.scales[:number], 1.0, full.height
@@ -164,7 +167,7 @@ def test_references_with_hardly_any_corners_are_looked_at_without_a_stumble(numb
     assert check(full, []) == []
 
 
-def test_a_map_that_no_uploader_makes_is_refused():
+def test_an_implausible_map_is_refused():
     full = detect(detailed(19))
     flattened = Keypoints(
         full.points * np.float32((1.0, 0.05)), full.descriptors, full.angles, full.scales, 1.0, full.height

@@ -1,4 +1,4 @@
-"""The straight line from bytes to verdicts, with sets that need more of an image than its vector."""
+"""From bytes to verdicts, with sets that need more of an image than its vector."""
 
 import dataclasses
 
@@ -18,27 +18,27 @@ def _store(judged_sets):
     return judged_sets
 
 
-def test_the_check_finds_what_the_hash_alone_does_not(store):
+def test_the_check_finds_copies_that_the_hash_alone_does_not_find(store):
     images = [image(cropped(detailed(301), 0.0, 0.1, 0.7, 0.9)), image(detailed(302)[:, ::-1]), image(detailed(999))]
     judged = judge(store, in_force(store)).judge(images)
     assert matches(judged) == [("block", ["supported"]), ("block", ["supported"]), ("allow", [])]
     crop, mirrored = (verdict.matches[0] for verdict in judged.verdicts[:2])
     assert (crop.decided_on, crop.score, crop.check.mirrored) == ("check", crop.check.score, False)
-    assert crop.similarity.score < crop.similarity.threshold  # it was far from it, the check gave the level
+    assert crop.similarity.score < crop.similarity.threshold  # the similarity was far below, the check gave the level
     assert (mirrored.reference.id, mirrored.check.mirrored) == ("id-2", True)
     assert judged.seconds["check"] > 0
 
 
-def test_a_set_that_did_not_match_has_its_best_candidates_so_that_near_misses_can_be_counted(store):
-    copy, stranger = judge(store, in_force(store)).judge([image(detailed(301)), image(detailed(999))]).verdicts
+def test_a_set_that_did_not_match_lists_its_best_candidates_so_that_near_misses_can_be_counted(store):
+    copy, unrelated = judge(store, in_force(store)).judge([image(detailed(301)), image(detailed(999))]).verdicts
     assert [each.candidates[0].check is None for each in copy.sets] == [True, False]  # one set does not check
-    assert [each.compared for each in (*copy.sets, *stranger.sets)] == [True] * 4
-    (best, *_), limits = stranger.sets[1].candidates, stranger.sets[1].rules.check
+    assert [each.compared for each in (*copy.sets, *unrelated.sets)] == [True] * 4
+    (best, *_), limits = unrelated.sets[1].candidates, unrelated.sets[1].rules.check
     assert 0 <= best.check < limits.review < copy.sets[1].candidates[0].check
-    assert {one.label for one in stranger.sets[0].candidates} <= {f"label of id-{number}" for number in range(4)}
+    assert {one.label for one in unrelated.sets[0].candidates} <= {f"label of id-{number}" for number in range(4)}
 
 
-def test_where_an_image_was_said_to_be_is_in_its_verdict_also_if_it_was_refused(store):
+def test_a_verdict_has_the_source_of_its_image_even_if_that_was_refused(store):
     judging = judge(store, in_force(store, "alone"))
     refused = [Image("e", "i", Url("https://me:secret@evil.example/a")), Image("e", "i", File("/etc/passwd" * 900))]
     good, url, path, nothing = judging.judge([image(detailed(301)), *refused, Image("e", "i", None)]).verdicts
@@ -50,7 +50,7 @@ def test_where_an_image_was_said_to_be_is_in_its_verdict_also_if_it_was_refused(
     assert {each.reason for each in url.sets} == {"source_not_allowed"}
 
 
-def test_an_image_without_enough_corners_is_not_allowed_where_a_harmful_set_needs_them(store):
+def test_an_image_without_enough_corners_is_not_allowed_if_a_harmful_set_needs_them(store):
     bare = dataclasses.replace(store.describe("supported"), verify=Verify.REQUIRED)
     sets = Changing(store, Snapshot((store.describe("alone"), bare), (4, 4), {}))
     wave = (np.sin(np.arange(512) / 20) + 1) * 127  # soft stripes: gradients for PDQ, and no corner
@@ -61,13 +61,13 @@ def test_an_image_without_enough_corners_is_not_allowed_where_a_harmful_set_need
     assert "supported could not be compared" in verdict.detail
 
 
-def test_a_set_that_begins_to_check_while_a_batch_is_under_way_is_not_matched_without_it(store):
+def test_a_set_that_starts_to_check_during_a_batch_is_not_matched_without_the_check(store):
     judged = judge(store, Changing(store)).judge([image(cropped(detailed(301), 0.0, 0.1, 0.7, 0.9))])
     assert matches(judged) == [("block", ["supported"])]
     assert judged.verdicts[0].matches[0].decided_on == "check"
 
 
-def test_sets_that_changed_during_the_search_are_searched_again_and_named_by_their_new_version(store):
+def test_sets_that_changed_during_the_search_are_searched_again_and_named_with_their_new_version(store):
     before = snapshot(store, "alone")
     raised = dataclasses.replace(before.sets[0], thresholds=Thresholds(0.99999, 1.0), version=9)
     sets = Changing(store, before, before, Snapshot((raised,), (4,), {}))
@@ -77,7 +77,7 @@ def test_sets_that_changed_during_the_search_are_searched_again_and_named_by_the
 
 
 class Dropping:
-    """The store, from which a set is dropped while it is searched."""
+    """The store, in which a set is dropped while it is searched."""
 
     def __init__(self, store, name):
         self._store, self._name = store, name
@@ -91,9 +91,9 @@ class Dropping:
         return self._store.search(name, vectors, top_k)
 
 
-def test_a_set_that_is_dropped_during_the_search_is_gone_from_the_verdict_and_the_others_are_searched(store):
+def test_a_set_that_is_dropped_during_the_search_is_not_in_the_verdict_and_the_others_are_searched(store):
     sets = Changing(store, *[snapshot(store, "alone", "supported")] * 2, snapshot(store, "alone"))
     judged = judge(store, sets, searched=Dropping(store, "supported")).judge([image(detailed(301))])
-    assert sets.fresh == 1  # the snapshot that named it is not asked for again
+    assert sets.fresh == 1  # the snapshot that contains it is not read again
     assert [each.set for each in judged.verdicts[0].sets] == ["alone"]
     assert matches(judged) == [("block", ["alone"])]

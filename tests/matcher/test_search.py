@@ -1,4 +1,4 @@
-"""Search and check together, on a real Milvus Lite file: what a set finds as it wishes."""
+"""Search and check together, on a real Milvus Lite file: each set finds copies by its own rules."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from detailed import cropped, detailed
 
 from embedding.choose import choose
 from embedding.local.features import pack
-from embedding.local.keypoints import MOST, detect
+from embedding.local.keypoints import MAX_KEYPOINTS, detect
 from embedding.look import look
 from embedding.probe import probe_vector
 from matcher.compose import best
@@ -27,7 +27,7 @@ def words():
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory, words):
-    """Sets of one dozen pictures each, that differ in what they wish."""
+    """Sets of a dozen pictures each that differ in how they handle mirror images."""
     with Store(str(tmp_path_factory.mktemp("examine") / "sets.db")) as opened:
         for mirrored in (Mirrored.STORED, Mirrored.QUERIED, Mirrored.OFF):
             described = ReferenceSet(
@@ -53,32 +53,32 @@ def flipped(pixels):
 
 
 def reference(words, seed, mirrored):
-    seen = words.encode([detailed(seed), flipped(detailed(seed))])
-    vectors = [tuple(vector.tolist()) for vector in seen.vectors]
-    mirror = Part(vectors[1], pack(seen.keypoints[1])) if mirrored is Mirrored.STORED else None
-    return Reference(f"id-{seed}", f"label {seed}", vectors[0], pack(seen.keypoints[0]), mirror)
+    encoded = words.encode([detailed(seed), flipped(detailed(seed))])
+    vectors = [tuple(vector.tolist()) for vector in encoded.vectors]
+    mirror = Part(vectors[1], pack(encoded.keypoints[1])) if mirrored is Mirrored.STORED else None
+    return Reference(f"id-{seed}", f"label {seed}", vectors[0], pack(encoded.keypoints[0]), mirror)
 
 
-def examined(store, words, name, pixels):
-    """The candidates of one picture, its mirror image made if the set asks for it."""
+def checked_candidates(store, words, name, pixels):
+    """The candidates for one picture, with its mirror image if the set needs it."""
     searcher = Searcher(store, top_k=5, shortlist=20, keep_bytes=1 << 24)
     known = store.describe(name)
     looks = look(words, [pixels], needs_of([known]))
     found = searcher.search(known, looks)
-    return known, candidates(looks[0], found[0], searcher.read(known, found))
+    return known, candidates(looks[0], found[0], searcher.read_keypoints(known, found))
 
 
-def test_an_edited_copy_is_verified_and_the_strangers_are_not(store, words):
+def test_an_edited_copy_is_verified_and_unrelated_references_are_not(store, words):
     query = cropped(detailed(203), 0.2, 0.0, 1.0, 0.8)
-    known, checked = examined(store, words, "mirrored_off", query)
+    known, checked = checked_candidates(store, words, "mirrored_off", query)
     assert checked[0].neighbour.id == "id-203"
     assert checked[0].score > known.check.block
     assert all(one.checked and one.score < known.check.review for one in checked[1:])
     assert match(Compared(known, checked)).verified is True
 
 
-def test_an_unrelated_picture_matches_nothing_where_the_check_is_required(store, words):
-    known, checked = examined(store, words, "mirrored_off", detailed(999))
+def test_an_unrelated_picture_matches_nothing_if_the_check_is_required(store, words):
+    known, checked = checked_candidates(store, words, "mirrored_off", detailed(999))
     assert len(checked) == len(SEEDS)
     assert match(Compared(known, checked)) is None
 
@@ -86,9 +86,9 @@ def test_an_unrelated_picture_matches_nothing_where_the_check_is_required(store,
 @pytest.mark.parametrize(
     ("name", "found"), [("mirrored_stored", True), ("mirrored_queried", True), ("mirrored_off", False)]
 )
-def test_a_mirrored_copy_is_found_where_the_set_wishes_it(store, words, name, found):
+def test_a_mirrored_copy_is_found_if_the_set_stores_or_queries_mirror_images(store, words, name, found):
     original = detailed(205)
-    known, checked = examined(store, words, name, flipped(cropped(original, 0.0, 0.0, 0.6, 1.0)))
+    known, checked = checked_candidates(store, words, name, flipped(cropped(original, 0.0, 0.0, 0.6, 1.0)))
     reached = match(Compared(known, checked))
     assert (reached is not None) == found
     if not found:
@@ -102,31 +102,31 @@ def test_a_mirrored_copy_is_found_where_the_set_wishes_it(store, words, name, fo
     assert upper_right == pytest.approx((1.0 - 1 / 0.6, 0.0), abs=0.06)
 
 
-def test_each_reference_is_one_candidate_though_its_mirror_image_was_found_too(store, words):
-    _, checked = examined(store, words, "mirrored_stored", detailed(206))
+def test_each_reference_is_one_candidate_even_if_its_mirror_image_was_found_too(store, words):
+    _, checked = checked_candidates(store, words, "mirrored_stored", detailed(206))
     ids = [one.neighbour.id for one in checked]
     assert len(ids) == len(set(ids))
 
 
-def test_a_reference_that_is_gone_before_its_features_are_read_is_not_checked_and_not_lost(store, words):
+def test_a_reference_that_is_removed_before_its_features_are_read_stays_a_candidate_without_a_check(store, words):
     known = store.describe("mirrored_off")
     searcher = Searcher(store, top_k=5, shortlist=20, keep_bytes=1 << 24)
     looks = look(words, [detailed(207)], needs_of([known]))
     gone = Neighbour("id-gone", "gone", 0.99)
     found = ([gone], [])
-    checked = candidates(looks[0], found, searcher.read(known, [found]))
+    checked = candidates(looks[0], found, searcher.read_keypoints(known, [found]))
     assert [(one.neighbour, one.checked, one.evidence) for one in checked] == [(gone, False, None)]
 
 
 class Counting:
-    """A store that hands out one picture's features and counts the rows that it was asked for."""
+    """A store that returns one picture's features for each row and records the rows that were read."""
 
     def __init__(self):
         self.features_of = pack(detect(detailed(208)))
-        self.asked = []
+        self.rows_read = []
 
     def features(self, _name, neighbours):
-        self.asked += [one.id for one in neighbours]
+        self.rows_read += [one.id for one in neighbours]
         return {(one.id, one.mirrored): self.features_of for one in neighbours}
 
 
@@ -134,44 +134,42 @@ def near(*numbers):
     return [Neighbour(f"id-{number}", "", 0.5) for number in numbers]
 
 
-def test_keypoints_that_were_used_recently_are_not_read_again_until_the_set_changes(store):
+def test_recently_used_keypoints_are_not_read_again_until_the_set_changes(store):
     known = store.describe("mirrored_off")
     counting = Counting()
     cache = KeypointCache(counting, 1 << 24)
     cache.keypoints(known, near(1, 2))
     cache.keypoints(known, near(2, 3))
-    assert counting.asked == ["id-1", "id-2", "id-3"]
+    assert counting.rows_read == ["id-1", "id-2", "id-3"]
     newer = store.change("mirrored_off", note="changed")
     cache.keypoints(newer, near(2))
-    assert counting.asked[3:] == ["id-2"]
+    assert counting.rows_read[3:] == ["id-2"]
 
 
-def test_the_cache_keeps_within_its_bound_and_forgets_the_longest_unused_first(store):
+def test_the_cache_stays_within_its_bound_and_forgets_the_longest_unused_first(store):
     known = store.describe("mirrored_off")
     counting = Counting()
-    cache = KeypointCache(counting, 3 * MOST * 50)
+    cache = KeypointCache(counting, 3 * MAX_KEYPOINTS * 50)
     for number in (1, 2, 1, 3, 4):
         cache.keypoints(known, near(number))
-    asked = len(counting.asked)
+    before = len(counting.rows_read)
     cache.keypoints(known, near(4))
-    assert len(counting.asked) == asked
+    assert len(counting.rows_read) == before
     cache.keypoints(known, near(2))
-    assert counting.asked[-1] == "id-2"
-    assert cache._bytes <= 3 * MOST * 50
+    assert counting.rows_read[-1] == "id-2"
+    assert cache._bytes <= 3 * MAX_KEYPOINTS * 50
 
 
-def test_without_room_everything_is_read_each_time_and_still_right(store):
+def test_without_memory_for_the_cache_everything_is_read_each_time_and_still_right(store):
     counting = Counting()
     cache = KeypointCache(counting, 0)
     known = store.describe("mirrored_off")
     for _ in range(2):
         assert len(cache.keypoints(known, near(1))["id-1", False]) > 0
-    assert counting.asked == ["id-1", "id-1"]
+    assert counting.rows_read == ["id-1", "id-1"]
 
 
-def test_a_damaged_reference_is_no_candidate_counted_and_reported_once_and_its_neighbours_are_found(
-    store, words, caplog
-):
+def test_a_damaged_reference_is_left_out_counted_and_reported_once_and_its_neighbours_are_found(store, words, caplog):
     known, name = store.describe("mirrored_off"), "mirrored_off"
 
     class Damaging:
@@ -188,7 +186,7 @@ def test_a_damaged_reference_is_no_candidate_counted_and_reported_once_and_its_n
     for _ in range(2):
         looks = look(words, [detailed(204), detailed(205)], needs_of([known]))
         found = searcher.search(known, looks)
-        read = searcher.read(known, found)
+        read = searcher.read_keypoints(known, found)
         first, second = (candidates(*each, read) for each in zip(looks, found, strict=True))
         assert "id-204" not in {one.neighbour.id for one in first}
         assert (second[0].neighbour.id, second[0].checked) == ("id-205", True)
@@ -205,7 +203,7 @@ def candidate(name, similarity, score):
     return Candidate(Neighbour(name, name, similarity), checked=True, evidence=evidence)
 
 
-def test_a_verdict_names_the_best_three_by_check_and_by_similarity_each_once_best_check_first():
+def test_a_verdict_lists_the_best_three_by_check_and_by_similarity_each_once_best_check_first():
     found = [candidate(f"c{number}", 0.1 * number, 0.9 - 0.1 * number) for number in range(5)]
     found += [candidate(f"s{number}", 0.9 - 0.1 * number, 0.0) for number in range(5)]
     assert [one.neighbour.id for one in best(found)] == ["c0", "c1", "c2", "s0", "s1", "s2"]

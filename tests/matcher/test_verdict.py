@@ -12,10 +12,10 @@ DOCS = Path(__file__).parents[2] / "docs"
 EXAMPLE = json.loads((DOCS / "verdicts.md").read_text().partition("```json\n")[2].partition("```")[0])
 
 
-def test_the_published_schema_is_that_of_the_model():
+def test_the_published_schema_equals_the_models():
     published = json.loads((DOCS / "verdict.schema.json").read_text())
     assert published == json_schema(), (
-        "the verdict's model changed: raise SCHEMA_VERSION if readers may notice, then write the schema again with "
+        "the verdict's model changed: raise SCHEMA_VERSION if consumers can notice, then write the schema again with "
         "`vigilens schema verdict > docs/verdict.schema.json`"
     )
 
@@ -26,7 +26,7 @@ def test_the_version_is_in_the_schemas_id_and_in_each_verdict():
     assert json_schema()["properties"]["schema_version"]["const"] == SCHEMA_VERSION
 
 
-def test_the_example_in_the_docs_is_a_verdict():
+def test_the_example_in_the_docs_is_a_valid_verdict():
     assert json.loads(Verdict.model_validate(EXAMPLE).model_dump_json()) == EXAMPLE
     assert json_schema()["examples"] == [example()] == [EXAMPLE]
 
@@ -36,7 +36,7 @@ def test_the_example_in_the_docs_is_a_verdict():
     [{"decision": "maybe"}, {"reason": "tired"}, {"extra": 1}, {"image_id": None}, {"schema_version": "1.1"}],
     ids=str,
 )
-def test_what_is_not_in_the_contract_is_refused(change):
+def test_values_and_fields_outside_the_schema_are_refused(change):
     with pytest.raises(ValidationError):
         Verdict.model_validate(EXAMPLE | change)
 

@@ -1,4 +1,4 @@
-"""The threads that do a batch's work: all of it, in its order, the oldest batch first."""
+"""The worker threads do all of a batch's work, and that of the oldest batch first."""
 
 import os
 import threading
@@ -10,7 +10,7 @@ import pytest
 from matcher import workers as module
 from matcher.workers import Workers, cores
 
-WAIT_S = 30.0  # a bound for what comes at once, or never
+WAIT_S = 30.0  # a bound for things that happen at once or never
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def until_waiting(workers, number):
         os.sched_yield()
 
 
-def test_each_item_is_worked_on_once_and_the_results_are_in_the_items_order():
+def test_each_item_is_worked_on_once_and_the_results_are_in_the_order_of_the_items():
     workers, done = Workers(3), []
 
     def work(item):
@@ -39,17 +39,21 @@ def test_each_item_is_worked_on_once_and_the_results_are_in_the_items_order():
     workers.close()
 
 
-def test_nothing_to_do_is_done_at_once(one):
+def test_a_call_without_items_returns_at_once(one):
     assert one.spread(0, str, []) == []
 
 
 def test_as_many_items_are_worked_on_at_a_time_as_there_are_threads():
     workers, together = Workers(3), threading.Barrier(3)
-    assert sorted(workers.spread(0, lambda _: together.wait(WAIT_S), range(3))) == [0, 1, 2]  # alone each would break
+    assert sorted(workers.spread(0, lambda _: together.wait(WAIT_S), range(3))) == [
+        0,
+        1,
+        2,
+    ]  # a single thread would wait for ever
     workers.close()
 
 
-def test_what_an_older_batch_wants_is_done_before_what_a_younger_one_waits_for(one):
+def test_the_work_of_an_older_batch_is_done_before_that_of_a_younger_one(one):
     busy, release, order = threading.Event(), threading.Event(), []
 
     def hold(_):
@@ -69,13 +73,13 @@ def test_what_an_older_batch_wants_is_done_before_what_a_younger_one_waits_for(o
     assert order == ["older"] * 3 + ["younger"] * 3
 
 
-def test_what_the_work_raises_is_raised_where_it_was_asked_for_and_the_workers_go_on(one):
+def test_an_error_in_the_work_is_raised_to_the_caller_and_the_workers_go_on(one):
     with pytest.raises(ZeroDivisionError):
         one.spread(0, lambda item: 1 / item, [1, 0, 2])
     assert one.spread(1, str, [5]) == ["5"]
 
 
-def test_what_waits_when_the_workers_are_closed_is_dropped_and_says_so(one):
+def test_work_that_waits_when_the_workers_are_closed_is_cancelled(one):
     busy, release = threading.Event(), threading.Event()
 
     def hold(_):
@@ -83,16 +87,16 @@ def test_what_waits_when_the_workers_are_closed_is_dropped_and_says_so(one):
         release.wait(WAIT_S)
 
     with ThreadPoolExecutor(1) as batches:
-        asked = batches.submit(one.spread, 0, hold, range(2))
+        call = batches.submit(one.spread, 0, hold, range(2))
         assert busy.wait(WAIT_S)
         one.close()
         one.close()
         release.set()
         with pytest.raises(CancelledError):
-            asked.result(WAIT_S)
+            call.result(WAIT_S)
 
 
-def test_closed_workers_take_nothing_and_say_so_as_well(one):
+def test_closed_workers_refuse_new_work(one):
     one.close()
     with pytest.raises(CancelledError):
         one.spread(0, str, [1])
@@ -102,7 +106,7 @@ def test_closed_workers_take_nothing_and_say_so_as_well(one):
     ("quota", "expected"),
     [("150000 100000", 2), ("100000 100000", 1), ("50000 100000", 1), ("max 100000", 8), ("nonsense", 8), (None, 8)],
 )
-def test_a_containers_quota_counts_as_well_as_the_affinity(quota, expected, tmp_path, monkeypatch):
+def test_the_number_of_cores_respects_a_containers_quota_and_the_affinity(quota, expected, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
     monkeypatch.setattr(module, "_QUOTA", tmp_path / "cpu.max")
     if quota:
@@ -122,11 +126,11 @@ def test_workers_are_idle_when_none_has_anything_to_do():
 
     assert workers.idle
     with ThreadPoolExecutor(1) as batches:
-        asked = batches.submit(workers.spread, 0, hold, [None])
+        call = batches.submit(workers.spread, 0, hold, [None])
         assert busy.wait(WAIT_S)
-        assert not workers.idle  # though one of the two threads is
+        assert not workers.idle  # although one of the two threads is
         release.set()
-        asked.result(WAIT_S)
+        call.result(WAIT_S)
     assert workers.idle
     with pytest.raises(ZeroDivisionError):
         workers.spread(1, lambda _: 1 / 0, [None])

@@ -1,4 +1,4 @@
-"""Waiting for what is away: growing pauses, a limit, and an end as soon as the process stops."""
+"""Waiting for a dependency that is away: growing pauses, a limit, and an immediate end when the process stops."""
 
 import threading
 import time
@@ -8,8 +8,8 @@ import pytest
 from patience import Away, Patience
 
 
-class Gone(Exception):  # noqa: N818 (named after what happened)
-    """What the dependency raises while it is away."""
+class Gone(Exception):  # noqa: N818 (names the situation)
+    """The error that the dependency raises while it is away."""
 
 
 def is_gone(error: Exception) -> bool:
@@ -29,30 +29,30 @@ class Flaky:
         return "here"
 
 
-def test_a_call_that_works_is_made_once_and_nobody_is_told():
-    told: list[str | None] = []
+def test_a_call_that_works_is_made_once_and_nothing_is_reported():
+    reported: list[str | None] = []
     flaky = Flaky(0)
-    assert Patience(1.0, on_wait=told.append).call(flaky, is_gone, "milvus") == "here"
-    assert (flaky.calls, told) == (1, [])
+    assert Patience(1.0, on_wait=reported.append).call(flaky, is_gone, "milvus") == "here"
+    assert (flaky.calls, reported) == (1, [])
 
 
-def test_a_dependency_that_comes_back_is_noticed_and_waiting_is_told_once_with_its_reason_and_its_end():
-    told: list[str | None] = []
+def test_a_dependency_that_comes_back_is_noticed_and_waiting_is_reported_once_with_its_reason_and_its_end():
+    reported: list[str | None] = []
     flaky = Flaky(2)
-    assert Patience(30.0, on_wait=told.append).call(flaky, is_gone, "milvus") == "here"
-    assert (flaky.calls, told) == (3, ["milvus: no answer", None])
+    assert Patience(30.0, on_wait=reported.append).call(flaky, is_gone, "milvus") == "here"
+    assert (flaky.calls, reported) == (3, ["milvus: no answer", None])
 
 
-def test_a_dependency_that_stays_away_is_given_up_in_time_with_its_last_words():
-    told: list[str | None] = []
+def test_a_dependency_that_stays_away_is_given_up_in_time_with_its_last_error():
+    reported: list[str | None] = []
     started = time.monotonic()
     with pytest.raises(Away, match=r"^milvus stayed away for 0.3 s: no answer$"):
-        Patience(0.3, on_wait=told.append).call(Flaky(1000), is_gone, "milvus")
+        Patience(0.3, on_wait=reported.append).call(Flaky(1000), is_gone, "milvus")
     assert 0.3 <= time.monotonic() - started < 2
-    assert told == ["milvus: no answer", None]
+    assert reported == ["milvus: no answer", None]
 
 
-def test_other_errors_pass_at_once_also_while_waiting():
+def test_other_errors_are_raised_at_once_also_while_waiting():
     def wrong() -> str:
         raise ValueError("wrong token")
 
@@ -87,9 +87,9 @@ def test_stopping_ends_the_waiting_at_once():
     assert "stopping" in str(ended[0])
 
 
-def test_of_several_threads_that_wait_only_the_first_and_the_last_are_told():
-    told: list[str | None] = []
-    patience = Patience(0.5, on_wait=told.append)
+def test_if_several_threads_wait_only_the_first_start_and_the_last_end_are_reported():
+    reported: list[str | None] = []
+    patience = Patience(0.5, on_wait=reported.append)
     start = threading.Barrier(4)
 
     def work() -> None:
@@ -102,4 +102,4 @@ def test_of_several_threads_that_wait_only_the_first_and_the_last_are_told():
         thread.start()
     for thread in threads:
         thread.join()
-    assert told == ["milvus: no answer", None]
+    assert reported == ["milvus: no answer", None]

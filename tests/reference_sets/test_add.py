@@ -14,7 +14,7 @@ from PIL import Image
 
 from embedding.encoder import Encoded
 from embedding.local.features import pack
-from embedding.local.keypoints import MATCHABLE, detect
+from embedding.local.keypoints import MIN_KEYPOINTS, detect
 from embedding.picture import Pixels, Size
 from reference_sets.add import Gathered, Interrupted, Limits, gather, key
 from reference_sets.files import Found, find
@@ -27,8 +27,8 @@ LIMITS = Limits(max_bytes=100_000, max_pixels=1_000_000)
 class MeanColours:
     """An encoder of 8 values: the mean colours of the halves, and two constants. Grey pictures are featureless."""
 
-    name, dimension, fingerprint, how, least_side, together = "test", 8, FINGERPRINT, "float32", None, 8
-    least_together = 1
+    name, dimension, fingerprint, backend, least_side, batch_size = "test", 8, FINGERPRINT, "float32", None, 8
+    min_batch_size = 1
 
     def __init__(self, fail_at_call: int = 0):
         self.calls, self.pictures, self.fail_at_call = 0, 0, fail_at_call
@@ -231,7 +231,7 @@ def test_keypoints_that_the_encoder_has_found_are_not_looked_for_again(store: St
 
 
 def test_a_picture_with_too_few_keypoints_for_the_check_is_added_and_counted(store: Store, folder: Path):
-    assert len(detect(np.asarray(Image.open(io.BytesIO(picture(1)))))) < MATCHABLE
+    assert len(detect(np.asarray(Image.open(io.BytesIO(picture(1)))))) < MIN_KEYPOINTS
     for number in range(3):
         (folder / f"{number}.png").write_bytes(picture(number))
     (folder / "corners.png").write_bytes(png(cornered(2)))

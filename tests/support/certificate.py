@@ -1,6 +1,6 @@
-"""A certificate that nobody should trust, and its key."""
+"""A test certificate that no system trusts, and its key."""
 
-# A certificate for localhost, made for these tests alone and trusted by nobody: `openssl req -x509 -days 36500`.
+# A certificate for localhost, made only for these tests: `openssl req -x509 -days 36500`.
 CERTIFICATE = """\
 -----BEGIN CERTIFICATE-----
 MIIBlTCCATugAwIBAgIUH/inp5X4YpLw/pqQxapcYdGlTmAwCgYIKoZIzj0EAwIw

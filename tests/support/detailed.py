@@ -1,4 +1,4 @@
-"""Benign pictures with corners, drawn from a seed, for what looks at local features."""
+"""Benign pictures with corners, drawn from a seed, for tests of local features."""
 
 import cv2
 import numpy as np
@@ -7,12 +7,12 @@ from training.pictures import glyphs, picture
 
 
 def detailed(seed):
-    """Pixels of a picture of its own for each seed, about 480 x 360."""
+    """Pixels of a different picture for each seed, about 480 x 360."""
     return picture(np.random.default_rng((77, seed)))
 
 
 def captioned(pixels, text_seed):
-    """The picture below a white bar with text that depends on the seed alone."""
+    """The picture below a white bar with text that depends on the seed only."""
     bar = np.full((130, pixels.shape[1], 3), 255, np.float32)
     rng = np.random.default_rng((78, text_seed))
     for _ in range(3):
@@ -21,7 +21,7 @@ def captioned(pixels, text_seed):
 
 
 def turned(pixels, degrees):
-    """Turned on a grey canvas that holds all of it."""
+    """The picture turned, on a grey canvas that holds all of it."""
     height, width = pixels.shape[:2]
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1)
     across = abs(matrix[0, 0]) * width + abs(matrix[0, 1]) * height

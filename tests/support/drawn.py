@@ -1,4 +1,4 @@
-"""Benign pictures, drawn from a seed: soft blobs of colour that a perceptual hash can tell apart."""
+"""Benign pictures, drawn from a seed: soft blobs of colour that a perceptual hash can distinguish."""
 
 import io
 
@@ -7,7 +7,7 @@ from PIL import Image
 
 
 def drawn(seed, width=320, height=240):
-    """A picture of its own for each seed."""
+    """A different picture for each seed."""
     coarse = np.random.default_rng(seed).integers(0, 256, (12, 16, 3), dtype=np.uint8)
     return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
 

@@ -1,4 +1,4 @@
-"""A fetcher with small limits, and servers of real sockets that say exactly what a test wants."""
+"""A fetcher with small limits, and servers on real sockets that send exactly what a test needs."""
 
 import socket
 import threading
@@ -10,7 +10,7 @@ from embedding.image import Unreadable, Url
 
 CAP = 1_000
 TIMEOUT_S = 0.5
-PATIENCE_S = 5.0  # a fetch that takes so long has no deadline; generous, as machines are busy
+PATIENCE_S = 5.0  # a fetch that takes this long has ignored its deadline; generous, because machines are busy
 
 
 def fetcher(roots=(), hosts=(), *, http=True, timeout_s=PATIENCE_S):
@@ -37,7 +37,7 @@ def redirect(place, status="302 Found"):
 
 
 class Server:
-    """Answers each path with its bytes, or lets a function talk to the socket. Counts and keeps requests."""
+    """Answers each path with its bytes, or lets a function use the socket. Keeps the requests."""
 
     def __init__(self, answers, tls=None):
         self._answers, self._tls = answers, tls
@@ -77,18 +77,18 @@ class Server:
                     request += connection.recv(4_096) or b"\r\n\r\n"
                 self.requests.append(request)
                 path = request.split()[1].decode() if request.split() else ""
-                say = self._answers.get(path, answer("404 Not Found", Content_Length=0))
-                if callable(say):
-                    say(connection)
+                response = self._answers.get(path, answer("404 Not Found", Content_Length=0))
+                if callable(response):
+                    response(connection)
                 else:
-                    connection.sendall(say)
+                    connection.sendall(response)
                 if self._tls:
                     connection.close()
-            except OSError:  # the client went away, which is what some tests are about
+            except OSError:  # the client closed the connection, as some tests expect
                 pass
 
     def drip(self, connection, data):
-        """One byte at a time, until the client goes away."""
+        """Send one byte at a time, until the client closes the connection."""
         for byte in data:
             connection.sendall(bytes([byte]))
             if self.done.wait(0.02):

@@ -1,7 +1,6 @@
 """Hostile and odd files, made in code: one table for the decoder's tests and for events that are sent to the service.
 
-Names are stable, contents too (one seed), but for the date that AVIF has in animations. Nothing here
-is a picture of anything.
+Names and contents are stable (one seed), except for the date in an AVIF animation. None of the pictures shows anything.
 """
 
 import struct
@@ -61,12 +60,12 @@ SAVED = {  # a usual file of each format
     "avif": ("RGB", {"format": "AVIF"}),
     "avif_rgba": ("RGBA", {"format": "AVIF"}),
 }
-# What is unreadable whatever the decoder may think; all others may be read or refused, but must do one of them.
+# Files that must be refused. All others may be read or refused.
 UNREADABLE = ("empty", "noise_", "text_", "bomb_", "cut_png_0", "cut_jpeg_0", "other_")
 
 
 def hostile_inputs():
-    """Name → bytes of more than 150 files; what each must become is in test_hostile_pictures.py."""
+    """Name → bytes of more than 150 files; the expected results are in test_hostile_pictures.py."""
     table = {}
     for make in (_cut_and_flipped, _no_pictures, _bombs, _odd_pngs, _odd_jpegs, _odd_others, _shapes):
         table.update(make())
@@ -239,7 +238,7 @@ def _odd_others():
 
 
 def _pages(count):
-    """Empty directories that each name the next; the first stands at byte 186."""
+    """Empty directories that each point to the next; the first is at byte 186."""
     start = 186
     return b"\0" * 64 + b"".join(struct.pack("<HI", 0, start + 6 * (page + 1)) for page in range(count))
 

@@ -1,4 +1,4 @@
-"""Files of pictures made by hand: whatever a header may claim."""
+"""Picture files made by hand, with any claims in their headers."""
 
 import io
 import struct
@@ -25,7 +25,7 @@ def picture(mode="RGB", width=WIDTH, height=HEIGHT):
     if mode == "LAB":
         srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
         image = ImageCms.profileToProfile(image, srgb, lab, outputMode="LAB")
-        del image.info["icc_profile"]  # it has today's date in it
+        del image.info["icc_profile"]  # it contains today's date
         return image
     if mode in {"RGBA", "LA"}:
         image = image.convert(mode)
@@ -47,7 +47,7 @@ def chunk(kind, data):
 
 
 def png(width, height, *chunks, depth=8, colour=2):
-    """A PNG of the given chunks, whatever they are."""
+    """A PNG with any given chunks."""
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + b"".join(chunks) + chunk(b"IEND", b"")
 
@@ -65,7 +65,7 @@ def gif(width, height, frames, size=1):
 
 
 def tiff(tags, pixels=b"\0" * 64, following=0):
-    """A little-endian TIFF with one directory of LONG tags, and the place of the next one."""
+    """A little-endian TIFF with one directory of LONG tags, and the offset of the next one."""
     directory = struct.pack("<H", len(tags))
     at = 8 + 2 + 12 * len(tags) + 4
     for tag, value in sorted(tags.items()):
@@ -77,19 +77,19 @@ GREY_TIFF = {256: 8, 257: 8, 258: 8, 259: 1, 262: 1, 273: "here", 277: 1, 278: 8
 
 
 def bmp(width, height, bits=24, compression=0):
-    """A BMP of a header alone."""
+    """A BMP that is only a header."""
     info = struct.pack("<IiiHHIIiiII", 40, width, height, 1, bits, compression, 0, 0, 0, 0, 0)
     return b"BM" + struct.pack("<IHHI", 54, 0, 0, 54) + info
 
 
 def webp(width, height):
-    """An extended WebP of a header alone."""
+    """An extended WebP that is only a header."""
     size = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
     return b"RIFF" + struct.pack("<I", 22) + b"WEBPVP8X" + struct.pack("<I", 10) + b"\x10\0\0\0" + size
 
 
 def jpeg_sized(width, height):
-    """A good JPEG whose header says another size."""
+    """A good JPEG whose header claims another size."""
     data = bytearray(saved(picture(), format="JPEG"))
     at = data.index(b"\xff\xc0")
     data[at + 5 : at + 9] = struct.pack(">HH", height, width)
@@ -102,13 +102,13 @@ def segment(marker, data):
 
 
 def jpeg_with(*segments):
-    """A good JPEG with segments put behind its first marker."""
+    """A good JPEG with these segments after its first marker."""
     data = saved(picture(), format="JPEG")
     return data[:2] + b"".join(segments) + data[2:]
 
 
 def exif(value, kind=3):
-    """EXIF that holds an orientation, right or wrong."""
+    """EXIF with an orientation, valid or not."""
     return b"Exif\0\0II*\0" + struct.pack("<IHHHIII", 8, 1, 0x0112, kind, 1, value & 0xFFFFFFFF, 0)
 
 

@@ -49,11 +49,11 @@ def image(pixels):
 class Counting:
     """PDQ, which counts how many pictures it is given at a time."""
 
-    name, dimension, fingerprint, how, least_side = PDQ.name, PDQ.dimension, PDQ.fingerprint, PDQ.how, None
-    together = 8
+    name, dimension, fingerprint, backend, least_side = PDQ.name, PDQ.dimension, PDQ.fingerprint, PDQ.backend, None
+    batch_size = 8
 
-    def __init__(self, least_together=1):
-        self.least_together = least_together
+    def __init__(self, min_batch_size=1):
+        self.min_batch_size = min_batch_size
         self.given = []
 
     def encode(self, pictures, sizes=None):

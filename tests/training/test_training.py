@@ -1,9 +1,9 @@
-"""Training from end to end, very small: pictures → views → a network that has learned something → weights."""
+"""A very small training from end to end: pictures → views → a network that has learned something."""
 
 import numpy as np
 import torch
 
-from embedding.local.keypoints import MOST
+from embedding.local.keypoints import MAX_KEYPOINTS
 from training import edits, learn, views
 from training.pictures import picture
 
@@ -28,22 +28,22 @@ def test_every_edit_makes_a_picture():
         assert min(edited.shape[:2]) > 8
 
 
-def test_unrelated_pictures_share_frames_so_that_frames_are_learned_to_weigh_little():
+def test_unrelated_pictures_share_frames_so_that_the_network_learns_to_ignore_frames():
     rng = np.random.default_rng(7)
     frames = {edits._shared(rng).integers(1 << 40) for _ in range(400)}
     assert 20 <= len(frames) <= 40
 
 
-def test_steps_of_training_bring_the_loss_down_and_can_be_gone_on_with(tmp_path, monkeypatch):
+def test_training_lowers_the_loss_and_can_be_resumed(tmp_path, monkeypatch):
     seed = 8
     monkeypatch.setattr(views, "SHARD", 12)
     monkeypatch.setattr(learn, "PICTURES", 4)
-    monkeypatch.setattr(learn, "KEYPOINTS", 16)  # bfloat16 is slow where there is no AMX
+    monkeypatch.setattr(learn, "KEYPOINTS", 16)  # bfloat16 is slow without AMX
     monkeypatch.setattr(learn, "WARM_UP", 1)
     monkeypatch.setattr("sys.argv", ["views", str(tmp_path), "--pictures", "12"])
     views.main()
     shard = np.load(tmp_path / "shard-0000.npz")
-    assert shard["descriptors"].shape == (12, views.VIEWS, MOST, 32)
+    assert shard["descriptors"].shape == (12, views.VIEWS, MAX_KEYPOINTS, 32)
 
     for steps in (4, 8):
         monkeypatch.setattr("sys.argv", ["learn", str(tmp_path), "--steps", str(steps), "--seed", str(seed)])

@@ -164,7 +164,7 @@ def _matching(settings: "Settings") -> Iterator[Finding]:
     encoder = None
     try:
         encoder = wiring.encoder(settings)
-        about = f"{encoder.name}, {encoder.dimension} values, {encoder.how}, fingerprint {encoder.fingerprint}"
+        about = f"{encoder.name}, {encoder.dimension} values, {encoder.backend}, fingerprint {encoder.fingerprint}"
         yield Finding("encoder", "ok", about)
     except EncoderError as error:
         yield Finding("encoder", "failed", str(error))

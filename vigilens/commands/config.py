@@ -28,13 +28,13 @@ def command(ctx: click.Context, *, as_json: bool, defaults: bool) -> None:
       vigilens config --defaults > vigilens.toml        then keep the lines that you change
       VIGILENS_KAFKA__GROUP=trial vigilens config
     """
-    from config.load import DEFAULTS, load_with_places  # noqa: PLC0415 (pydantic is not needed for --help)
+    from config.load import DEFAULTS, load_with_sources  # noqa: PLC0415 (pydantic is not needed for --help)
 
     if defaults:
         click.echo(DEFAULTS.read_text(encoding="utf-8"), nl=False)
         return
     file: Path | None = ctx.find_root().params["file"]
-    in_force = load_with_places(file)
+    in_force = load_with_sources(file)
     click.echo(_as_json(in_force) if as_json else as_toml(in_force))
 
 
@@ -54,13 +54,13 @@ def as_toml(in_force: "InForce") -> str:
     lines = []
     for section, table in shown(in_force).items():
         lines += ["", f"[{section}]"]
-        lines += [f"{key} = {_toml(value)}  # {in_force.places[f'{section}.{key}']}" for key, value in table.items()]
+        lines += [f"{key} = {_toml(value)}  # {in_force.sources[f'{section}.{key}']}" for key, value in table.items()]
     return "\n".join(lines[1:])
 
 
 def _as_json(in_force: "InForce") -> str:
     tables = {
-        section: {key: {"value": v, "from": in_force.places[f"{section}.{key}"]} for key, v in table.items()}
+        section: {key: {"value": v, "from": in_force.sources[f"{section}.{key}"]} for key, v in table.items()}
         for section, table in shown(in_force).items()
     }
     return json.dumps(tables, indent=2, ensure_ascii=False)

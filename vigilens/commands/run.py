@@ -73,7 +73,7 @@ def serve(settings: "Settings") -> None:
     def start(patience: Patience) -> "Judge":
         started = time.monotonic()
         encoder = wiring.encoder(settings)
-        fields = {"name": encoder.name, "how": encoder.how, "seconds": round(time.monotonic() - started, 1)}
+        fields = {"name": encoder.name, "how": encoder.backend, "seconds": round(time.monotonic() - started, 1)}
         log.info("encoder", extra={"fields": fields})
         started = time.monotonic()
         store = wiring.store(settings, patience)

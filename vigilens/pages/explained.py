@@ -106,9 +106,9 @@ def _reference(one: Explanation, references: Mapping[str, Pixels]) -> Panel | No
         return None
     if one.near.id in references:
         return panel_of(references[one.near.id], SIDE)
-    if one.known is None:
+    if one.stored is None:
         return Panel(1, 1)
-    keypoints = one.known.keypoints
+    keypoints = one.stored.keypoints
     return Panel(keypoints.width, keypoints.height, dots=dots_of(keypoints))
 
 

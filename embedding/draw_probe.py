@@ -1,6 +1,6 @@
-"""Draws probe.png anew: `python -m embedding.probe_drawn FILE`. The packaged file stays as it is: sets rest on it.
+"""Draws probe.png: `python -m embedding.draw_probe FILE`. Never replace the packaged file: sets depend on it.
 
-Waves, discs and stripes from formulas alone, without a random number: enough gradients for PDQ and enough colours,
+Waves, discs and stripes from formulas only, without random numbers: enough gradients for PDQ and enough colours,
 edges and textures for a network.
 """
 
@@ -25,7 +25,7 @@ _DISCS = (
 )
 
 
-def drawn() -> Pixels:
+def draw() -> Pixels:
     """The probe picture (HEIGHT, WIDTH, 3)."""
     y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float64)
     wave = np.sin(x / 11 + np.sin(y / 17) * 2) + np.cos(y / 9 - x / 23)
@@ -40,4 +40,4 @@ def drawn() -> Pixels:
 
 
 if __name__ == "__main__":
-    Image.fromarray(drawn()).save(Path(sys.argv[1]), optimize=True)
+    Image.fromarray(draw()).save(Path(sys.argv[1]), optimize=True)
