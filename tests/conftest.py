@@ -2,6 +2,7 @@
 
 import random
 import secrets
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,6 +11,9 @@ from run import SEED, SEED_VARIABLE, Topics, missing
 from harness.broker import Cluster, NoKafka, kafka
 
 pytest_plugins = ["service_fixtures"]
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's `make test &`: our programs would ignore Ctrl-C too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:
