@@ -98,7 +98,7 @@ def test_missing_topics_are_told_and_then_created_with_sizes_that_fit(on_kafka, 
 
     needs = topics.needs(on_kafka["images"], on_kafka["verdicts"], on_kafka["metrics"], 20_971_520, 16_384)
     with topics.admin(Connection(kafka_cluster.bootstrap)) as client:
-        made = topics.look(client, [need.name for need in needs])
+        made = topics.describe(client, [need.name for need in needs])
     for need in needs:
         topic = made[need.name]
         assert topic is not None

@@ -137,11 +137,11 @@ def _topics(settings: "Settings", client: "KafkaAdminClient", new: NewTopics | N
         kafka.images_topic, kafka.verdicts_topic, kafka.metrics_topic, images.max_bytes, images.max_attributes_bytes
     )
     names = [need.name for need in needs]
-    there = topics.look(client, names)
+    there = topics.describe(client, names)
     missing = [need for need in needs if there[need.name] is None]
     if new and missing:
         topics.create(client, missing, new.partitions, new.replication)
-        there = topics.look(client, names)
+        there = topics.describe(client, names)
     for need in needs:
         topic = there[need.name]
         if topic is None:
