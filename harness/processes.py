@@ -91,7 +91,8 @@ class Program:
         stop_timeout_s: seconds that it may take to stop.
 
     Attributes:
-        name, log: see above.
+        name: for messages.
+        log: file for its output.
         started_at: time.monotonic of its newest start.
     """
 

@@ -99,7 +99,7 @@ def _discard_output() -> None:
 )
 @click.pass_context
 def main(ctx: click.Context, file: Path | None) -> None:
-    """Vigilens watches a stream of images and says which are copies of known ones.
+    """Vigilens judges a stream of images and says which are copies of known ones.
 
     Events come from a Kafka topic; each gets exactly one verdict in another: block, review, allow, or unscannable.
     You make sets of known pictures. Milvus holds their vectors and local features, never the pictures.
