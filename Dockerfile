@@ -1,15 +1,15 @@
 # syntax=docker/dockerfile:1
 # The service as an image: `docker build -t vigilens .`
 #
-# Every package of the wheel is in it, with `benchmarks`: `python -m benchmarks.copies DIR` measures your own pictures. The
-# extras are not (broker and photographs of the demo, the other benchmarks' clients), nor are the tests and docs.
-# It runs as uid 10001: what is mounted must be readable by that user.
+# It contains every package of the wheel, also `benchmarks`: `python -m benchmarks.copies DIR` measures your own pictures.
+# It does not contain the extras (broker and photographs of the demo, the other benchmarks' clients), the tests and docs.
+# It runs as uid 10001, which must be able to read mounted folders.
 #
-# All packages are those of requirements.lock, version by version and checked against its hashes. PyTorch from PyPI
-# brings NVIDIA's libraries: 5 GB, of which the default encoder needs nothing. For a machine without a GPU take PyTorch's
-# own CPU wheels of the same version, which saves most of it:
+# All packages have the versions and hashes of requirements.lock. PyTorch from PyPI includes NVIDIA's libraries: 5 GB that
+# the default encoder does not need. For a machine without a GPU use PyTorch's CPU wheels of the same version, which are
+# much smaller:
 #     docker build --build-arg TORCH_BACKEND=cpu -t vigilens .
-# They come from download.pytorch.org; our lock does not hold their hashes, so hashes are not checked in that build.
+# They come from download.pytorch.org; our lock does not have their hashes, so hashes are not checked in that build.
 
 FROM python:3.11.14-slim-bookworm AS build
 ARG TORCH_BACKEND=""
@@ -17,8 +17,8 @@ ENV UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 UV_PYTHON=/opt/vigilens/bin/python
 RUN pip install --no-cache-dir uv==0.13.9 && uv venv --python /usr/local/bin/python3 /opt/vigilens
 WORKDIR /src
 
-# Dependencies first: this layer stays while only our own code changes. The lock is a constraint here, not a list of
-# what to install, so that the extras demo and dev stay out; uv checks hashes in constraints as well.
+# Dependencies first: this layer is reused if only our own code changes. The lock is a constraint here, not a list of
+# packages to install, so that the extras demo and dev are not installed; uv also checks the hashes of constraints.
 COPY pyproject.toml requirements.lock ./
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv pip install --constraint requirements.lock --requirements pyproject.toml \
@@ -48,11 +48,11 @@ USER vigilens
 WORKDIR /var/lib/vigilens
 EXPOSE 9464
 
-# /live, not /ready: a service that waits for Kafka or Milvus is well and must not be started again.
+# /live, not /ready: a service that waits for Kafka or Milvus is healthy and must not be restarted.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9464/live', timeout=4)"]
 
-# SIGTERM lets the service finish what it took; Docker waits 10 s for it unless told otherwise.
+# After SIGTERM the service finishes the work that it has taken; Docker waits 10 s for that by default.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["vigilens"]
 CMD ["run"]

@@ -1,8 +1,8 @@
-# Everything that Vigilens needs is installed into .venv from a lock with hashes; nothing else on the machine changes.
+# Everything that Vigilens needs is installed into .venv from a lock file with hashes; nothing else on the machine changes.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
-WORKERS := 2# processes for the tests: most wait for services; each has a broker of its own (0.4 GB)
+WORKERS := 2# processes for the tests: they mostly wait for services; each has its own broker (0.4 GB)
 MILVUS := .cache/milvus-server/bin/milvus-server
 
 help: ## show these lines
@@ -19,7 +19,7 @@ lint: $(READY) ## check style (ruff) and types (mypy)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(READY) ## pictures per second against a naive loop, through Kafka, and how long verdicts take
+bench: $(READY) ## measure pictures per second against a naive loop and through Kafka, and how long verdicts take
 	$(BIN)/python -m benchmarks.throughput
 	$(BIN)/python -m benchmarks.service
 	$(BIN)/python -m benchmarks.latency
@@ -31,7 +31,7 @@ lock: $(READY) ## resolve requirements.lock and tests/milvus-server.lock again
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade --extra dev pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade tests/milvus-server.in -o tests/milvus-server.lock
 
-clean: ## remove what demo and tests have written, and the environment
+clean: ## remove the files of demo and tests, and the environment
 	rm -rf .demo .cache .venv .pytest_cache .mypy_cache .ruff_cache
 
 $(READY): requirements.lock pyproject.toml
@@ -42,7 +42,7 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/uv pip install --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
-# The real Milvus server, in an environment of its own: the contract tests of the store run on it as well as on Milvus Lite.
+# The real Milvus server, in a separate environment: the store's contract tests run on it and on Milvus Lite.
 $(MILVUS): tests/milvus-server.lock $(READY)
 	$(PYTHON) -m venv .cache/milvus-server
 	$(BIN)/uv pip install --python .cache/milvus-server/bin/python --require-hashes -r tests/milvus-server.lock

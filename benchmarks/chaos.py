@@ -1,9 +1,9 @@
-"""Proof of exactly once: breaks everything that may break, then counts. `python -m benchmarks.chaos --help`.
+"""Proof of exactly-once: breaks everything that may break, then counts. `python -m benchmarks.chaos --help`.
 
-Starts its own brokers, a Milvus server and several workers (`vigilens run`), sends events, lets a plan drawn from the
-seed go wrong, heals everything, waits until the group has committed the end of the input, and counts what an
-independent read-committed reader sees. The last line of the output is one JSON object. Exit code 0: exactly once;
-1: it was not; 2: not finished in time, so that nothing is proved.
+Starts its own brokers, a Milvus server and several workers (`vigilens run`), sends events, executes a plan of faults
+drawn from the seed, repairs everything, waits until the group has committed the end of the input, and counts what an
+independent read-committed reader reads. The last line of the output is one JSON object. Exit code 0: exactly once;
+1: not exactly once; 2: not finished in time, which proves nothing.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from confluent_kafka.admin import AdminClient
 from benchmarks import chaos_count, chaos_faults
 from benchmarks.chaos_events import Feed, events, pictures
 from benchmarks.chaos_progress import Progress
-from benchmarks.chaos_setup import Milvus, Watch, Worker, environment, make_sets, worker
+from benchmarks.chaos_setup import Milvus, Supervisor, Worker, environment, make_sets, worker
 from benchmarks.sabotage import PRECAUTIONS
 from harness.broker import Cluster, kafka
 from harness.processes import Leash
@@ -36,9 +36,9 @@ PARTITIONS = 6
 PICTURES = 50
 FIRST_S = 120.0  # from the start of the workers to their first commit
 TRANSACTION_S = 5.0
-RECOVERY_S = 20.0  # a process starts, the group notices and shares its partitions again
+RECOVERY_S = 20.0  # a process starts, the group notices and assigns its partitions again
 PROGRESS_S = 5.0  # between two lines of progress
-# Small batches make many transactions; short sessions let the others take over while the run still lasts.
+# Small batches make many transactions; with short sessions other workers take over during the run.
 SETTINGS = {
     "kafka.group": GROUP,
     "kafka.images_topic": IMAGES,
@@ -58,12 +58,12 @@ _began = time.monotonic()
 
 
 def say(line: str) -> None:
-    """A line of progress, on stderr: stdout holds the result."""
+    """Print a line of progress on stderr: stdout is for the result."""
     print(f"[{time.monotonic() - _began:6.1f}] {line}", file=sys.stderr, flush=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the chaos and prints its result; see the module's docstring for the exit codes."""
+    """Run the chaos and print its result; the module's docstring has the exit codes."""
     options = _options(argv)
     base = Path(".cache").absolute() / "chaos"
     base.mkdir(parents=True, exist_ok=True)
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if code == 0 and not options.keep:
         shutil.rmtree(folder)
     else:
-        say(f"logs and data stay in {folder}")
+        say(f"logs and data are kept in {folder}")
     del result["counts"]
     print(json.dumps({**vars(options), **result, **asdict(counts)}))
     return code
@@ -84,19 +84,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.chaos", description=__doc__)
     parser.add_argument("--events", type=int, default=20_000, help="events to send (default %(default)s)")
-    parser.add_argument("--seconds", type=float, default=60, help="how long things go wrong (default %(default)s)")
+    parser.add_argument("--seconds", type=float, default=60, help="how long there are faults (default %(default)s)")
     parser.add_argument("--brokers", type=int, choices=(1, 3), default=3, help="Kafka nodes (default %(default)s)")
     parser.add_argument("--workers", type=int, default=3, help="processes of the service (default %(default)s)")
-    parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="of events and faults")
-    parser.add_argument("--without", choices=PRECAUTIONS, help="leave one precaution out; the count should show it")
-    parser.add_argument("--patience", type=float, default=300, help="seconds to finish in after the faults")
-    parser.add_argument("--keep", action="store_true", help="keep logs and data of a run in which all went well")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="seed of events and faults")
+    parser.add_argument("--without", choices=PRECAUTIONS, help="leave out one precaution; the count should show it")
+    parser.add_argument("--patience", type=float, default=300, help="seconds to finish after the faults")
+    parser.add_argument("--keep", action="store_true", help="keep logs and data even if nothing is wrong")
     return parser.parse_args(argv)
 
 
 @dataclass(frozen=True)
 class Stage:
-    """All that runs."""
+    """Everything that runs."""
 
     options: argparse.Namespace
     cluster: Cluster
@@ -104,14 +104,14 @@ class Stage:
     progress: Progress
     server: Milvus
     workers: Sequence[Worker]
-    watch: Watch
+    supervisor: Supervisor
     feed: Feed
 
 
 def run(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """The whole run; returns the result's parts."""
-    with ExitStack() as house:
-        stage = _set_up(options, folder, house)
+    """The whole run; returns the parts of the result."""
+    with ExitStack() as stack:
+        stage = _set_up(options, folder, stack)
         stage.feed.start()
         for each in stage.workers:
             each.start()
@@ -120,51 +120,51 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         during = stage.progress.total
         stage.cluster.wait()
         stage.feed.wait()
-        say(f"healed; all events are in, {during} were committed meanwhile")
+        say(f"repaired; all events are sent, {during} were committed meanwhile")
         ends = chaos_count.ends(stage.admin, IMAGES)
         seconds = _wait_for_commits(stage, options.patience, lambda done: done == ends)
-        stage.watch.close()
+        stage.supervisor.close()
         for each in stage.workers:
             each.stop()
         more = {"faults": dict(sorted(faults.items())), "committed_meanwhile": during, "healing_s": round(seconds, 1)}
         return _result(stage) | more
 
 
-def _set_up(options: argparse.Namespace, folder: Path, house: ExitStack) -> Stage:
+def _set_up(options: argparse.Namespace, folder: Path, stack: ExitStack) -> Stage:
     """Brokers, topics, Milvus and its sets; workers and feed, not yet started."""
-    cluster = house.enter_context(kafka(folder, options.brokers, say))
-    leash = house.enter_context(Leash())
+    cluster = stack.enter_context(kafka(folder, options.brokers, say))
+    leash = stack.enter_context(Leash())
     admin = AdminClient({"bootstrap.servers": cluster.bootstrap, "log_level": 0})
     cluster.make_topics({IMAGES: PARTITIONS, VERDICTS: PARTITIONS, METRICS: 2})
     progress = Progress(cluster.bootstrap, GROUP, IMAGES)
-    house.callback(progress.close)
+    stack.callback(progress.close)
     files = pictures(options.seed, PICTURES)
     server = Milvus(folder)
     server.start()
-    house.callback(server.stop)
+    stack.callback(server.stop)
     make_sets(server.uri, files, say)
     workers = []
     for name in (f"worker-{number}" for number in range(options.workers)):
         places = {"kafka.bootstrap_servers": cluster.bootstrap, "kafka.instance": name, "milvus.uri": server.uri}
         workers.append(Worker(name, worker(options.without), environment({**SETTINGS, **places}), folder, leash))
-    watch = Watch(workers, say)
-    house.callback(watch.close)
+    supervisor = Supervisor(workers, say)
+    stack.callback(supervisor.close)
     feed = Feed(cluster.bootstrap, IMAGES, list(events(options.seed, options.events, files)), options.seconds)
-    house.callback(feed.cancel)
-    return Stage(options, cluster, admin, progress, server, workers, watch, feed)
+    stack.callback(feed.cancel)
+    return Stage(options, cluster, admin, progress, server, workers, supervisor, feed)
 
 
 def _break(stage: Stage) -> Counter[str]:
-    """Lets the plan go wrong; returns how often each kind of fault happened."""
+    """Execute the plan of faults; returns how often each kind happened."""
     options = stage.options
     planned = chaos_faults.plan(options.seed, options.seconds, options.brokers, options.workers)
 
-    def at_work_again() -> None:
+    def wait_for_progress() -> None:
         stage.progress.wait_for_more(RECOVERY_S)
 
-    # A worker's next fault comes when the group works again, or all faults would hit a group that does nothing.
+    # A worker's next fault waits until the group works again; otherwise all faults would hit a group that does nothing.
     lanes = {
-        name: chaos_faults.Lane(faults, stage.workers, at_work_again)
+        name: chaos_faults.Lane(faults, stage.workers, wait_for_progress)
         for name, faults in planned.items()
         if name.startswith("worker")
     }
@@ -175,10 +175,10 @@ def _break(stage: Stage) -> Counter[str]:
 
 
 def _wait_for_commits(stage: Stage, timeout_s: float, enough: Callable[[dict[int, int]], bool]) -> float:
-    """Waits until `enough(committed)` of the input's partitions, or `timeout_s`; returns the seconds it took."""
+    """Wait until `enough(committed offsets by partition)`, or for `timeout_s`; returns the seconds it took."""
     begun = said = time.monotonic()
     while not enough(stage.progress.committed) and (now := time.monotonic()) - begun < timeout_s:
-        stage.watch.check()
+        stage.supervisor.check()
         if now - said > PROGRESS_S:
             said = now
             say(f"{stage.progress.total} of {len(stage.feed.events)} events committed {stage.progress.trouble}")
@@ -187,7 +187,7 @@ def _wait_for_commits(stage: Stage, timeout_s: float, enough: Callable[[dict[int
 
 
 def _result(stage: Stage) -> dict[str, Any]:
-    """Reads everything back and counts."""
+    """Read everything back and count."""
     say("counting")
     bootstrap, workers = stage.cluster.bootstrap, stage.workers
     settled = [chaos_count.wait_settled(stage.admin, topic, 3 * TRANSACTION_S) for topic in (VERDICTS, METRICS)]
@@ -195,22 +195,22 @@ def _result(stage: Stage) -> dict[str, Any]:
     verdicts = list(chaos_count.read_verdicts(bootstrap, VERDICTS))
     metrics = list(chaos_count.read_metrics(bootstrap, METRICS))
     counts = chaos_count.count(IMAGES, inputs, stage.progress.committed, verdicts, metrics)
-    there = Counter(inputs.values())
-    missing = sum(event.id not in there for event in stage.feed.events)
+    found = Counter(inputs.values())
+    missing = sum(event.id not in found for event in stage.feed.events)
     return {
         "counts": counts,
         "transactions": len(metrics),
         "decisions": dict(Counter(each.decision for each in verdicts)),
-        "input_errors": stage.feed.failed[:3] + [f"{missing} events are missing"] * bool(missing) + _doubled(there),
+        "input_errors": stage.feed.failed[:3] + [f"{missing} events are missing"] * bool(missing) + _doubled(found),
         "open_transactions": settled.count(False),
-        "ended_by_themselves": dict(sum((each.ended for each in workers), Counter[int]())),
+        "unexpected_exits": dict(sum((each.ended for each in workers), Counter[int]())),
         "slowest_stop_s": round(max(each.slowest_stop_s for each in workers), 1),
     }
 
 
-def _doubled(there: Counter[str]) -> list[str]:
-    doubled = sum(number > 1 for number in there.values())
-    return [f"{doubled} events are there more than once"] * bool(doubled)
+def _doubled(found: Counter[str]) -> list[str]:
+    doubled = sum(number > 1 for number in found.values())
+    return [f"{doubled} events are in the topic more than once"] * bool(doubled)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What came out of the chaos, read by librdkafka, which shares no code with the service's client, and counted."""
+"""Counts the verdicts of the chaos. They are read by librdkafka, which shares no code with the service's client."""
 
 import json
 import time
@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 from confluent_kafka import IsolationLevel, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._listoffsets import OffsetSpec  # the package exports it without saying so to type checkers
+from confluent_kafka.admin._listoffsets import OffsetSpec  # exported, but not for type checkers
 
 from benchmarks.chaos_events import ID_HEADER
 from harness.readers import committed, offset_of, partition_of
@@ -19,8 +19,8 @@ Place = tuple[int, int]  # partition and offset in the input topic
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """One verdict as a read-committed reader sees it: where it lies, and what it is about."""
+class Published:
+    """One committed verdict: its partition, and its event."""
 
     partition: int
     about: Place
@@ -30,28 +30,30 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What is wrong; all zeros is exactly once.
+    """What is wrong; all zeros is exactly-once.
 
     Attributes:
-        lost: the group has committed past them, and there is no verdict.
+        lost: events that the group has committed and that have no verdict.
         twice: verdicts beyond the first for one event.
-        out_of_order: verdicts that stand behind a later event's of the same input partition (so, of the same key).
-        metrics_difference: verdicts by the sum of the metrics topic, less the verdicts that are there.
-        strangers: verdicts on no event of the input, or with the id of another one.
-        unfinished: events that the group has not committed, and that have no verdict: no time, not a loss.
-        ahead: events that the group has not committed, and that have a verdict all the same.
+        out_of_order: verdicts that come after the verdict of a later event in the same input partition (so, of the same
+            key).
+        metrics_difference: verdicts by the sum of the metrics topic, less the verdicts in the verdicts topic.
+        unexpected: verdicts for no event of the input, or with the id of another event.
+        unfinished: events that the group has not committed and that have no verdict: there was no time, they are not
+            lost.
+        ahead: events that the group has not committed, but that have a verdict.
     """
 
     lost: int
     twice: int
     out_of_order: int
     metrics_difference: int
-    strangers: int
+    unexpected: int
     unfinished: int
     ahead: int
 
     def wrong(self) -> bool:
-        """Is anything not as promised? Unfinished events are no answer, neither way."""
+        """Is a promise broken? Unfinished events prove neither yes nor no."""
         return any(value for name, value in asdict(self).items() if name != "unfinished")
 
 
@@ -59,29 +61,29 @@ def count(
     topic: str,
     inputs: Mapping[Place, str],
     committed: Mapping[int, int],
-    verdicts: Iterable[Seen],
+    verdicts: Iterable[Published],
     metrics: Iterable[Mapping[str, int]],
 ) -> Counts:
-    """Compares input and output.
+    """Compare input and output.
 
     Args:
-        topic: the input topic's name, of which the ids of events without an id are made.
-        inputs: where each event stands, and its id.
+        topic: the input topic's name, which is part of the ids of events without an id.
+        inputs: place and id of each event.
         committed: the group's offset per input partition.
         verdicts: in the order of each output partition.
         metrics: decision → number, one mapping per record.
     """
     times: Counter[Place] = Counter()
     newest: dict[int, tuple[int, int]] = {}  # input partition → output partition and offset of its newest verdict
-    out_of_order = strangers = 0
-    for seen in verdicts:
-        partition, offset = seen.about
-        if seen.event_id not in {inputs.get(seen.about), f"{topic}/{partition}/{offset}"} or seen.about not in inputs:
-            strangers += 1
+    out_of_order = unexpected = 0
+    for each in verdicts:
+        partition, offset = each.about
+        if each.event_id not in {inputs.get(each.about), f"{topic}/{partition}/{offset}"} or each.about not in inputs:
+            unexpected += 1
             continue
-        times[seen.about] += 1
-        home, before = newest.setdefault(partition, (seen.partition, -1))
-        out_of_order += home != seen.partition or (offset < before and times[seen.about] == 1)
+        times[each.about] += 1
+        home, before = newest.setdefault(partition, (each.partition, -1))
+        out_of_order += home != each.partition or (offset < before and times[each.about] == 1)
         newest[partition] = (home, max(before, offset))
     missing = [place for place in inputs if not times[place]]
     lost = sum(offset < committed.get(partition, 0) for partition, offset in missing)
@@ -89,28 +91,28 @@ def count(
         lost=lost,
         twice=sum(number - 1 for number in times.values() if number > 1),
         out_of_order=out_of_order,
-        metrics_difference=sum(sum(each.values()) for each in metrics) - times.total() - strangers,
-        strangers=strangers,
+        metrics_difference=sum(sum(each.values()) for each in metrics) - times.total() - unexpected,
+        unexpected=unexpected,
         unfinished=len(missing) - lost,
         ahead=sum(1 for partition, offset in times if offset >= committed.get(partition, 0)),
     )
 
 
 def read_inputs(bootstrap: str, topic: str) -> dict[Place, str]:
-    """Where each event stands in the input topic, and its id."""
+    """Place in the input topic and id of each event."""
     return {(partition_of(record), offset_of(record)): _id(record) for record in committed(bootstrap, topic)}
 
 
-def read_verdicts(bootstrap: str, topic: str) -> Iterator[Seen]:
-    """Every verdict that a read-committed reader sees."""
+def read_verdicts(bootstrap: str, topic: str) -> Iterator[Published]:
+    """Every committed verdict."""
     for record in committed(bootstrap, topic):
         said = json.loads(record.value() or b"")
         about = (said["position"]["partition"], said["position"]["offset"])
-        yield Seen(partition_of(record), about, said["event_id"], said["decision"])
+        yield Published(partition_of(record), about, said["event_id"], said["decision"])
 
 
 def read_metrics(bootstrap: str, topic: str) -> Iterator[dict[str, int]]:
-    """The decisions of every metrics record that a read-committed reader sees."""
+    """The decisions of every committed metrics record."""
     for record in committed(bootstrap, topic):
         said = json.loads(record.value() or b"")
         if said["verdicts"] != sum(said["decisions"].values()):
@@ -119,7 +121,7 @@ def read_metrics(bootstrap: str, topic: str) -> Iterator[dict[str, int]]:
 
 
 def ends(admin: AdminClient, topic: str, *, stable: bool = False) -> dict[int, int]:
-    """Where each partition ends; with `stable`, where it ends for a read-committed reader."""
+    """The end offset of each partition; with `stable`, that for a read-committed reader."""
     numbers = admin.list_topics(topic, RPC_S).topics[topic].partitions
     level = IsolationLevel.READ_COMMITTED if stable else IsolationLevel.READ_UNCOMMITTED
     latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # it is not annotated
@@ -129,7 +131,7 @@ def ends(admin: AdminClient, topic: str, *, stable: bool = False) -> dict[int, i
 
 
 def wait_settled(admin: AdminClient, topic: str, timeout_s: float) -> bool:
-    """Waits until no transaction is open in `topic`, so that what can be read is all there is. False: in vain."""
+    """Wait until no transaction is open in `topic`, so that everything can be read. False: one is still open."""
     deadline = time.monotonic() + timeout_s
     while ends(admin, topic) != ends(admin, topic, stable=True):
         if time.monotonic() > deadline:

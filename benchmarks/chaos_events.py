@@ -1,4 +1,4 @@
-"""What goes into the chaos: small real pictures and odd records, each with an id of its own."""
+"""The input of the chaos: small real pictures and odd records, each with its own id."""
 
 import base64
 import io
@@ -13,9 +13,9 @@ import numpy as np
 from confluent_kafka import KafkaException, Message, Producer
 from PIL import Image
 
-ID_HEADER = "chaos_id"  # every record carries its id here too, where the product does not look
+ID_HEADER = "chaos_id"  # every record has its id here too, in a header that the service ignores
 KEYS = 200  # events with one key stay in order
-ODD_SHARE = 0.04  # records that are no picture
+ODD_SHARE = 0.04  # of the records are not pictures
 SIDE = 128  # pixels
 
 Headers = list[tuple[str, str | bytes | None]]
@@ -44,7 +44,7 @@ def pictures(seed: int, count: int) -> list[bytes]:
 
 
 def events(seed: int, count: int, files: Sequence[bytes]) -> Iterator[Sent]:
-    """`count` records in all the forms that the service understands, and some that it cannot."""
+    """`count` records in all forms that the service accepts, and some that it cannot read."""
     rng = random.Random(seed)  # noqa: S311 (nothing secret)
     for number in range(count):
         id_ = f"event-{number:07d}"
@@ -80,10 +80,10 @@ def _odd(rng: random.Random, id_: str, picture: bytes) -> tuple[bytes | None, He
 
 @dataclass
 class Feed:
-    """Sends the events, spread evenly over `seconds`, in a thread of its own.
+    """Sends the events, spread evenly over `seconds`, in its own thread.
 
     Attributes:
-        failed: what could not be delivered, in words; the input is then not what was meant.
+        failed: errors of events that were not delivered; the input is then incomplete.
     """
 
     bootstrap: str
@@ -94,26 +94,26 @@ class Feed:
     _cancelled: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
-        # A daemon: when the run fails, nothing waits for the rest of the events.
+        # A daemon, so that a run that fails does not wait for the remaining events.
         self._thread = threading.Thread(target=self._send, name="feed", daemon=True)
 
     def start(self) -> None:
-        """Begins to send."""
+        """Start sending."""
         self._thread.start()
 
     def cancel(self) -> None:
-        """Stops sending."""
+        """Stop sending."""
         self._cancelled.set()
 
     def wait(self) -> None:
-        """Waits until all is sent and acknowledged."""
+        """Wait until all events are sent and acknowledged."""
         self._thread.join()
 
     def _send(self) -> None:
         producer = Producer(
             {
                 "bootstrap.servers": self.bootstrap,
-                "enable.idempotence": True,  # the input itself must hold every event once
+                "enable.idempotence": True,  # the input must hold every event exactly once
                 "linger.ms": 5,
                 "compression.type": "none",
                 "message.timeout.ms": 300_000,

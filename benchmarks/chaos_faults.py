@@ -1,7 +1,7 @@
-"""What goes wrong in the chaos: a plan drawn from a seed, and its execution.
+"""The faults of the chaos: a plan drawn from a seed, and its execution.
 
-Each worker, the brokers together, and Milvus have a lane of their own: faults of one lane come one after another, those
-of different lanes overlap as they like.
+Each worker, the brokers together, and Milvus have a lane: faults of one lane come one after another, those of different
+lanes may overlap.
 """
 
 import random
@@ -14,12 +14,12 @@ from typing import Protocol
 
 SESSION_S = 6.0  # of workers with the group coordinator, and of brokers with the controller (harness/broker.properties)
 SHORT_STALL_S = (2.0, 5.0)  # longer than a producer waits for an acknowledgement, shorter than a session
-LONG_STALL_S = (SESSION_S + 1, SESSION_S + 4)  # the others have taken over by then
-DOWN_S = (0.0, 3.0)  # from a kill to the restart: from at once to long enough for others to notice
+LONG_STALL_S = (SESSION_S + 1, SESSION_S + 4)  # so long that others take over
+DOWN_S = (0.0, 3.0)  # from a kill to the restart: at once, or long enough for others to notice
 
 WORKER_KINDS = ("worker_killed", "worker_stalled", "worker_killed", "worker_stopped", "worker_stalled_short")
-# A single node that is killed with -9 can lose a transaction that it acknowledged: that is Kafka's limit and not ours,
-# so one node is only stalled and restarted cleanly (docs/delivery.md).
+# A single node that is killed with -9 can lose a transaction that it acknowledged. That is a limit of Kafka, not ours,
+# so a single node is only stalled and restarted cleanly (docs/delivery.md).
 BROKER_KINDS = {
     1: ("broker_stalled", "broker_restarted", "broker_stalled_short"),
     3: ("broker_stalled", "broker_killed", "broker_stalled_short", "broker_killed", "broker_restarted"),
@@ -28,13 +28,13 @@ BROKER_KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that goes wrong.
+    """One fault.
 
     Attributes:
-        at_s: seconds after the beginning; later, when the lane's fault before took longer than planned.
-        kind: as it is counted.
-        target: which worker or broker, from 0.
-        lasts_s: from the fault to its end: resumed, or started again.
+        at_s: seconds after the start; it begins later if the lane's previous fault took longer than planned.
+        kind: its name in the counts.
+        target: number of the worker or broker, from 0.
+        lasts_s: seconds until the target is resumed or started again.
     """
 
     at_s: float
@@ -44,22 +44,22 @@ class Fault:
 
 
 class Breakable(Protocol):
-    """A worker, a broker, or Milvus: what can be done to it."""
+    """What can be done to a worker, a broker, or Milvus."""
 
-    def start(self) -> None: ...  # noqa: D102 (the class says it)
-    def stop(self) -> object: ...  # noqa: D102 (the class says it)
-    def kill(self) -> None: ...  # noqa: D102 (the class says it)
-    def pause(self) -> None: ...  # noqa: D102 (the class says it)
-    def resume(self) -> None: ...  # noqa: D102 (the class says it)
+    def start(self) -> None: ...  # noqa: D102 (named by what they do)
+    def stop(self) -> object: ...  # noqa: D102 (named by what they do)
+    def kill(self) -> None: ...  # noqa: D102 (named by what they do)
+    def pause(self) -> None: ...  # noqa: D102 (named by what they do)
+    def resume(self) -> None: ...  # noqa: D102 (named by what they do)
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """What goes wrong one after another, with whom, and what must hold before the next."""
+    """Faults that come one after another, their targets, and a function that waits for recovery after each."""
 
     faults: Sequence[Fault]
     targets: Sequence[Breakable]
-    whole: Callable[[], None] = lambda: None
+    wait_for_recovery: Callable[[], None] = lambda: None
 
 
 def plan(seed: int, seconds: float, brokers: int, workers: int) -> dict[str, list[Fault]]:
@@ -68,8 +68,8 @@ def plan(seed: int, seconds: float, brokers: int, workers: int) -> dict[str, lis
     Args:
         seed: of the random numbers.
         seconds: no fault begins later.
-        brokers: 1 or 3.
-        workers: each has a lane.
+        brokers: number of brokers, 1 or 3.
+        workers: number of workers; each has a lane.
     """
     lanes = {
         f"worker {number}": _lane(random.Random(f"{seed} {number}"), seconds, WORKER_KINDS, [number], (1.0, 8.0))  # noqa: S311
@@ -85,7 +85,7 @@ def plan(seed: int, seconds: float, brokers: int, workers: int) -> dict[str, lis
 def _lane(
     rng: random.Random, seconds: float, kinds: Sequence[str], targets: Sequence[int], gap_s: tuple[float, float]
 ) -> list[Fault]:
-    """Faults dealt from a shuffled deck of kinds, so that even a short plan has most of them."""
+    """Faults drawn from a shuffled deck of kinds, so that even a short plan has most kinds."""
     faults: list[Fault] = []
     deck: list[str] = []
     at = rng.uniform(0.5, gap_s[1])
@@ -105,7 +105,7 @@ def _span(kind: str) -> tuple[float, float]:
 
 
 def execute(lanes: Mapping[str, Lane], seconds: float, say: Callable[[str], None]) -> Counter[str]:
-    """Lets everything go wrong, and returns when all is healed.
+    """Execute all faults; returns when everything is repaired.
 
     Args:
         lanes: by name.
@@ -116,7 +116,7 @@ def execute(lanes: Mapping[str, Lane], seconds: float, say: Callable[[str], None
         How often each kind happened.
 
     Raises:
-        Exception: what the first lane that failed raised.
+        Exception: the error of the first lane that failed.
     """
     done: Counter[str] = Counter()
     errors: list[Exception] = []
@@ -131,10 +131,10 @@ def execute(lanes: Mapping[str, Lane], seconds: float, say: Callable[[str], None
                 if (now := time.monotonic() - started) > seconds:
                     return
                 say(f"{now:5.1f} s  {name}: {fault.kind} {fault.target} for {fault.lasts_s:.1f} s")
-                _happen(fault, lane.targets[fault.target % len(lane.targets)], stop)
-                lane.whole()
+                _cause(fault, lane.targets[fault.target % len(lane.targets)], stop)
+                lane.wait_for_recovery()
                 done[fault.kind] += 1
-        except Exception as error:  # noqa: BLE001 (it ends the run: it is raised again below)
+        except Exception as error:  # noqa: BLE001 (any error ends the run: it is raised again below)
             errors.append(error)
             stop.set()
 
@@ -148,8 +148,8 @@ def execute(lanes: Mapping[str, Lane], seconds: float, say: Callable[[str], None
     return done
 
 
-def _happen(fault: Fault, target: Breakable, stop: threading.Event) -> None:
-    """The fault, its time, and its end."""
+def _cause(fault: Fault, target: Breakable, stop: threading.Event) -> None:
+    """Cause the fault, wait, and repair it."""
     if "stalled" in fault.kind:
         target.pause()
         stop.wait(fault.lasts_s)

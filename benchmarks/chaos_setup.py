@@ -1,4 +1,4 @@
-"""What runs in the chaos beside the brokers: workers and Milvus as processes of their own, and two small sets."""
+"""The processes of the chaos besides the brokers: workers and Milvus; and two small sets."""
 
 import os
 import signal
@@ -15,18 +15,18 @@ from harness.service import plain_environment
 from reference_sets.model import Kind, Thresholds
 from vectors.lite_server import LiteServer
 
-STOP_S = 60.0  # a program that has not stopped by then is stuck
+STOP_S = 60.0  # a program that takes longer to stop is stuck
 _VIGILENS = (sys.executable, "-m", "vigilens.cli")
-ENCODER = "pdq"  # what is tested is delivery: the quickest encoder gives the most transactions
-YOUNG_S = 5.0  # a program that ends by itself so soon after its start …
+ENCODER = "pdq"  # delivery is tested: the fastest encoder gives the most transactions
+YOUNG_S = 5.0  # a program that exits so soon after its start …
 YOUNG_ENDS = 8  # … so often in a row will never work
 
 
 class Worker(Program):
-    """A process of the service, with what a supervisor does to it and what it remembers of it.
+    """A process of the service that can be restarted, with counts of its exits.
 
     Attributes:
-        ended: exit code → how often it ended by itself, and was started again as a supervisor would.
+        ended: exit code → how often it exited unexpectedly, and was started again.
         slowest_stop_s: of all its orderly stops.
     """
 
@@ -38,77 +38,77 @@ class Worker(Program):
         self._young_ends = 0
 
     def stop(self) -> int:
-        """As of any program: it waits until the worker has finished the work that it took."""
+        """As for any program: waits until the worker has finished the work that it has taken."""
         begun = time.monotonic()
         code = super().stop()
         self.slowest_stop_s = max(self.slowest_stop_s, time.monotonic() - begun)
         return code
 
-    def watch(self) -> str:
-        """Starts it again if it has ended by itself; returns a sentence with its last words then, else nothing.
+    def restart_if_ended(self) -> str:
+        """Start it again if it exited unexpectedly; returns a sentence with its last log line, else an empty string.
 
         Raises:
-            ProgramFailed: it ends again and again right after its start.
+            ProgramFailed: it exits again and again right after its start.
         """
-        with self._lock:  # nobody kills it or stops it meanwhile: that would not be by itself
+        with self._lock:  # so that no other thread kills or stops it meanwhile: such an exit is not unexpected
             code = None if self._process is None else self._process.poll()
             if code is None:
                 return ""
             self.ended[code] += 1
             self._young_ends = self._young_ends + 1 if time.monotonic() - self.started_at < YOUNG_S else 0
             if self._young_ends >= YOUNG_ENDS:
-                raise ProgramFailed(f"{self.name} ends right after its start ({code}); {self.end_of_log()}")
+                raise ProgramFailed(f"{self.name} exits right after its start ({code}); {self.end_of_log()}")
             last = tail(self.log, 1)
             self.start()
-        return f"{self.name} ended by itself with code {code}; its last words: {last}"
+        return f"{self.name} exited unexpectedly with code {code}; its last log line: {last}"
 
 
-class Watch:
-    """Starts programs again that end by themselves, and says so, in a thread of its own, like any supervisor."""
+class Supervisor:
+    """Starts workers again that exited unexpectedly, and reports it, in its own thread."""
 
     def __init__(self, programs: Sequence[Worker], say: Callable[[str], None]) -> None:
         self._programs = programs
         self._say = say
         self._stop = threading.Event()
         self._error: ProgramFailed | None = None
-        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         try:
             while not self._stop.wait(0.5):
                 for program in self._programs:
-                    if happened := program.watch():
+                    if happened := program.restart_if_ended():
                         self._say(happened)
         except ProgramFailed as error:
             self._error = error
 
     def check(self) -> None:
-        """Raises what made a program fail for good."""
+        """Raise the error of a program that cannot be started."""
         if self._error is not None:
             raise self._error
 
     def close(self) -> None:
-        """Watches no more."""
+        """Stop restarting workers."""
         self._stop.set()
         self._thread.join()
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a program: ours without settings of ours, and with `settings` ("kafka.group" → value)."""
+    """The environment of a program: ours without its Vigilens settings, and with `settings` ("kafka.group" → value)."""
     ours = {variable(key): value for key, value in {**settings, "encoder.name": ENCODER}.items()}
     return plain_environment(os.environ) | ours | {"PYTHONUNBUFFERED": "1"}
 
 
 def worker(without: str | None) -> list[str]:
-    """The command of a worker; with one precaution left out if `without` names it."""
+    """The command of a worker, without the precaution that `without` names."""
     if without is None:
         return [*_VIGILENS, "run"]
     return [sys.executable, "-m", "benchmarks.sabotage", without, "run"]
 
 
 class Milvus:
-    """A Milvus server of the product's own kind, at an address that it keeps over restarts.
+    """A Milvus Lite server, as `vigilens milvus` runs it, at an address that stays the same after restarts.
 
     Attributes:
         uri: for the store; set by the first start.
@@ -120,28 +120,28 @@ class Milvus:
         self.uri = ""
 
     def start(self) -> None:
-        """Starts it, and waits until it answers."""
+        """Start it, and wait until it answers."""
         port = int(self.uri.rpartition(":")[2]) if self.uri else 0
         self._server = LiteServer(self._data, port)
         self.uri = self._server.uri
 
     def stop(self) -> None:
-        """Ends it as an operator would."""
+        """End it in an orderly way."""
         if self._server is not None:
             self._server.stop()
 
     def kill(self) -> None:
-        """Ends it as a power cut would."""
+        """End it as a power cut would."""
         if self._server is not None:
             self._server.kill()
 
     def pause(self) -> None:
-        """Stalls it."""
+        """Stall it."""
         if self._server is not None:
             os.kill(self._server.pid, signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Ends a stall."""
+        """End the stall."""
         if self._server is not None:
             os.kill(self._server.pid, signal.SIGCONT)
 

@@ -1,17 +1,18 @@
-"""Which edited copies are found: a folder of your own pictures, each way of finding copies beside the others.
+"""Which edited copies are found in a folder of your own pictures: a comparison of the ways to find copies.
 
     python -m benchmarks.copies DIR [--encoder words --encoder pdq] [--hard] [--quick] [--plot FILE.svg]
 
-Half of the pictures are references, the other half are unrelated; which is which is drawn by a seed. Each reference is
-edited in 19 ways, each unrelated picture is shown as it is and edited once. A copy is found when its best candidate is
-the right one and scores higher than all but 0.5 % of the unrelated pictures (--fpr). Encoder, set in Milvus Lite,
-shortlist and check are those of the product. Times are of this machine: compare them with each other.
+Half of the pictures, chosen by a seed, are references, the other half are unrelated. Each reference is edited in 19
+ways; each unrelated picture is a query unedited and in one edit. A copy is found when its best candidate is the right
+one and scores higher than all but 0.5 % of the unrelated pictures (--fpr). Encoder, set in Milvus Lite, shortlist and
+check are those of the service. Times are of this machine: compare them with each other.
 
-With --hard, half of the unrelated pictures in all edits are references too, so that many share captions and frames; a
-quarter of them, as they are and in nine edits, are the unrelated ones. 400 pictures make 2,100 references.
+With --hard, half of the unrelated pictures are distractors: they are references too, in all edits, so that many share
+captions and frames. A quarter of the unrelated pictures are queries, unedited and in nine edits. 400 pictures make
+2,100 references.
 
-The pictures should not contain the same motive twice, or an unrelated picture is a copy: the JSON, which is the last
-line, names the unrelated ones with the highest scores. Nothing is written but the plot.
+The pictures should not show the same subject twice, or an unrelated picture is a copy: the JSON, which is the last
+line, lists the unrelated pictures with the highest scores. Only the plot is written.
 """
 
 import argparse
@@ -29,23 +30,23 @@ from benchmarks import copies_pictures
 from benchmarks.copies_count import Copy, Tally, figures
 from benchmarks.copies_finder import Answer, Cost, Finder, way
 from benchmarks.copies_options import chosen, parse, parser, ways_of
-from benchmarks.copies_pictures import TOGETHER, Shown, Split
-from benchmarks.copies_report import Measured, Strange, plot, show
+from benchmarks.copies_pictures import BATCH, Queries, Split
+from benchmarks.copies_report import Measured, UnrelatedScore, plot, show
 from embedding.picture import Pixels
 from harness.edits import HARD, Edit
 from harness.frames import Picture
 
 QUICK = 60  # pictures
-_STRANGE = 5
+_HIGHEST = 5
 
 
 @dataclass(slots=True)
 class Match:
-    """Finds references in pictures: what `matcher` returns.
+    """Finds references in pictures; see `matcher`.
 
     Attributes:
-        finder: with the references in its set.
-        answers: to the pictures of the last call, with their shortlists.
+        finder: has the references in its set.
+        answers: for the pictures of the last call, with their shortlists.
         cost: of all calls together.
     """
 
@@ -54,31 +55,31 @@ class Match:
     cost: Cost = field(default_factory=Cost)
 
     def __call__(self, queries: Sequence[Picture]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """Number of the best reference and its score, (n,) each; -1 and -1 for a picture without detail."""
+        """Number of the best reference and its score, (n,) each; both -1 for a picture without detail."""
         self.answers = []
-        for start in range(0, len(queries), TOGETHER):
-            answers, cost = self.finder.find([_pixels(each) for each in queries[start : start + TOGETHER]])
+        for start in range(0, len(queries), BATCH):
+            answers, cost = self.finder.find([_pixels(each) for each in queries[start : start + BATCH]])
             self.answers += answers
             self.cost += cost
         return np.array([one.reference for one in self.answers], np.intp), np.array([one.score for one in self.answers])
 
     def ranks(self, right: Sequence[int]) -> list[int | None]:
-        """Places of the right references in the shortlists of the last call, from 1; None: not there."""
+        """Ranks of the right references in the shortlists of the last call, from 1; None: not in the shortlist."""
         return [answer.rank(reference) for answer, reference in zip(self.answers, right, strict=True)]
 
 
 def matcher(references: Sequence[Picture]) -> Match:
-    """Copies found as a set of the encoder `words` finds them by default: for other people's benchmarks.
+    """Finds copies as a set of the encoder `words` does by default; for use in other benchmarks.
 
-    The score is that of the geometric check, 0 to 1. Where no candidate passes any of it, it is 0.01 times the cosine
-    similarity of the nearest reference, so that the order of what is left over can be seen.
+    The score is that of the geometric check, 0 to 1. If the check finds nothing in any candidate, it is 0.01 times the
+    cosine similarity of the nearest reference, so that such pictures still have an order.
 
     Args:
         references: known pictures, any number.
     """
     finder = Finder(way("words"))
-    for start in range(0, len(references), TOGETHER):
-        finder.add([_pixels(each) for each in references[start : start + TOGETHER]])
+    for start in range(0, len(references), BATCH):
+        finder.add([_pixels(each) for each in references[start : start + BATCH]])
     finder.ready()
     return Match(finder)
 
@@ -89,54 +90,57 @@ def _pixels(picture: Picture) -> Pixels:
 
 @dataclass(slots=True)
 class Run:
-    """One way, and what it has answered so far."""
+    """One way to find copies, and its answers so far."""
 
     finder: Finder
     tally: Tally = field(default_factory=Tally)
     on_all: Cost = field(default_factory=Cost)
     on_unrelated: Cost = field(default_factory=Cost)
-    strange: list[Strange] = field(default_factory=list)
+    highest: list[UnrelatedScore] = field(default_factory=list)
 
-    def copies(self, shown: Shown) -> None:
-        """Answer to edited references."""
-        answers, cost = self.finder.find(shown.pictures)
+    def copies(self, queries: Queries) -> None:
+        """Find edited references."""
+        answers, cost = self.finder.find(queries.pictures)
         self.on_all += cost
-        for right, one in zip(shown.references, answers, strict=True):
-            self.tally.copies.append(Copy(shown.edit, one.score, one.reference == right, one.rank(right)))
+        for right, one in zip(queries.references, answers, strict=True):
+            self.tally.copies.append(Copy(queries.edit, one.score, one.reference == right, one.rank(right)))
 
-    def unrelated(self, shown: Shown, references: Sequence[Path]) -> None:
-        """Answer to unrelated pictures."""
-        answers, cost = self.finder.find(shown.pictures)
+    def unrelated(self, queries: Queries, references: Sequence[Path]) -> None:
+        """Search for unrelated pictures."""
+        answers, cost = self.finder.find(queries.pictures)
         self.on_all += cost
         self.on_unrelated += cost
         self.tally.unrelated.extend(one.score for one in answers)
-        self.strange += [
-            Strange(
-                path, shown.edit, references[one.reference] if 0 <= one.reference < len(references) else None, one.score
+        self.highest += [
+            UnrelatedScore(
+                path,
+                queries.edit,
+                references[one.reference] if 0 <= one.reference < len(references) else None,
+                one.score,
             )
-            for path, one in zip(shown.files, answers, strict=True)
+            for path, one in zip(queries.files, answers, strict=True)
         ]
-        self.strange = sorted(self.strange, key=lambda one: -one.score)[:_STRANGE]
+        self.highest = sorted(self.highest, key=lambda one: -one.score)[:_HIGHEST]
 
     def measured(self, false_positives: float) -> Measured:
-        """The figures at a share of false positives."""
+        """The results at a share of false positives, 0 to 1."""
         result = figures(self.tally, false_positives)
-        return Measured.of(self.finder, result, self.on_all, self.on_unrelated, self.strange)
+        return Measured.of(self.finder, result, self.on_all, self.on_unrelated, self.highest)
 
 
 def measure(
     split: Split, edits: Sequence[Edit], runs: Sequence[Run], *, rounds: int, progress: Callable[[str, int, int], None]
 ) -> None:
-    """Fill the sets, then show all copies and all unrelated pictures to each way.
+    """Fill the sets, then search for all copies and all unrelated pictures in each way.
 
     Args:
         split: the pictures.
-        edits: of references, of strangers, and of the crowd.
-        runs: the ways, with empty sets.
-        rounds: edits in which each stranger is shown.
+        edits: of references, unrelated pictures and distractors.
+        runs: the ways to find copies, with empty sets.
+        rounds: edits of each unrelated picture.
         progress: called with the step, how many more of its pictures are done, and of how many.
     """
-    total = len(split.references) + len(split.crowd) * len(edits)
+    total = len(split.references) + len(split.distractors) * len(edits)
     for known in copies_pictures.known(split, edits):
         for run in runs:
             run.finder.add(known)
@@ -144,15 +148,15 @@ def measure(
     for run in runs:
         run.finder.ready()
     total = len(split.references) * len(edits)
-    for shown in copies_pictures.copies(split, edits):
+    for queries in copies_pictures.copies(split, edits):
         for run in runs:
-            run.copies(shown)
-        progress("copies", len(shown.pictures), total)
-    total = len(split.strangers) * (1 + rounds)
-    for shown in copies_pictures.unrelated(split, edits, rounds):
+            run.copies(queries)
+        progress("copies", len(queries.pictures), total)
+    total = len(split.unrelated) * (1 + rounds)
+    for queries in copies_pictures.unrelated(split, edits, rounds):
         for run in runs:
-            run.unrelated(shown, split.references)
-        progress("unrelated", len(shown.pictures), total)
+            run.unrelated(queries, split.references)
+        progress("unrelated", len(queries.pictures), total)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -189,11 +193,11 @@ def _steps(bars: Progress) -> Callable[[str, int, int], None]:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     made = parser(__doc__)
     made.add_argument("--fpr", type=_share, default=0.005, help="share of unrelated pictures that may pass (0.005)")
-    made.add_argument("--quick", action="store_true", help=f"use {QUICK} of them: a minute")
-    made.add_argument("--hard", action="store_true", help="edited strangers among the references, see above")
+    made.add_argument("--quick", action="store_true", help=f"use {QUICK} pictures: takes a minute")
+    made.add_argument("--hard", action="store_true", help="edited unrelated pictures among the references, see above")
     names = [each.name for each in HARD]
-    made.add_argument("--edit", action="append", choices=names, metavar="NAME", help="this edit only; repeatable")
-    made.add_argument("--json", action="store_true", help="print the JSON line alone")
+    made.add_argument("--edit", action="append", choices=names, metavar="NAME", help="only this edit; repeatable")
+    made.add_argument("--json", action="store_true", help="print only the JSON line")
     options = parse(made, arguments)
     if options.quick:
         options.limit = min(QUICK, options.limit or QUICK)

@@ -1,4 +1,4 @@
-"""What came out of `benchmarks.copies`, counted. Pure."""
+"""Counts the results of `benchmarks.copies`. Pure functions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,13 +8,13 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """What was answered to one edited reference.
+    """The answer for one edited reference.
 
     Attributes:
-        edit: its name.
+        edit: name of the edit.
         score: of the best candidate.
-        right: that candidate is the reference itself.
-        rank: of the reference in the shortlist, from 1; None: it is not among them.
+        right: whether that candidate is the reference.
+        rank: of the reference in the shortlist, from 1; None: it is not in it.
     """
 
     edit: str
@@ -25,7 +25,7 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """All answers of one way of finding copies: to edited references, and the scores of unrelated pictures."""
+    """All answers of one way to find copies: for edited references, and the scores of unrelated pictures."""
 
     copies: list[Copy] = field(default_factory=list)
     unrelated: list[float] = field(default_factory=list)
@@ -33,15 +33,15 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What it comes to. Shares are 0 to 1.
+    """The results. Shares are 0 to 1.
 
     Attributes:
         uap: micro average precision over all pictures, copies and unrelated ones: the metric of DISC21.
-        recall: mean over the edits of `per_edit`.
-        per_edit: of the copies with each edit, those whose best candidate is right and above the threshold.
-        shortlist: of all copies, those whose reference is in the shortlist.
+        recall: mean of `per_edit` over the edits.
+        per_edit: share of the copies with each edit whose best candidate is right and above the threshold.
+        shortlist: share of all copies whose reference is in the shortlist.
         shortlist_per_edit: the same for each edit.
-        threshold: the score that the chosen share of the unrelated pictures reach; a copy must be above it.
+        threshold: the score that the chosen share of the unrelated pictures reaches; a copy must be above it.
     """
 
     uap: float
@@ -53,7 +53,7 @@ class Figures:
 
 
 def figures(tally: Tally, false_positives: float) -> Figures:
-    """The figures at a share of false positives, 0 to 1."""
+    """The results at a share of false positives, 0 to 1."""
     limit = threshold(tally.unrelated, false_positives)
     by_edit: dict[str, list[Copy]] = {}
     for one in tally.copies:
@@ -72,7 +72,7 @@ def figures(tally: Tally, false_positives: float) -> Figures:
 
 
 def threshold(unrelated: Sequence[float], false_positives: float) -> float:
-    """The score that this share of the unrelated pictures reach; that of the highest one, where they are too few."""
+    """The score that this share of the unrelated pictures reaches; the highest score if there are too few pictures."""
     return sorted(unrelated, reverse=True)[max(1, round(len(unrelated) * false_positives)) - 1]
 
 
@@ -80,9 +80,9 @@ def micro_average_precision(scores: Sequence[float], right: Sequence[bool], posi
     """Average precision of all answers in the order of their scores.
 
     Args:
-        scores: of all answers; of equal ones the right answers count last.
-        right: whether each is right.
-        positives: how many right answers there could be.
+        scores: of all answers; of equal scores the right answers count last.
+        right: whether each answer is right.
+        positives: number of possible right answers.
     """
     hits = np.array(right, float)
     order = np.lexsort((hits, -np.array(scores)))

@@ -1,4 +1,4 @@
-"""The picture in docs/copies.md: a known photograph, and the same mirrored and cropped below a caption.
+"""Draws the picture in docs/copies.md: a known photograph, and a copy mirrored and cropped below a caption.
 
 python -m benchmarks.copies_figure docs/copies.jpg
 """
@@ -14,7 +14,7 @@ from demo.pictures import folder
 from embedding.local.keypoints import detect
 from matcher.check.weigh import Alignment, check
 
-LINES = 60  # of the pairs that agree; more would hide the pictures
+LINES = 60  # for pairs of corners that agree; more would hide the pictures
 
 
 def main() -> None:
@@ -54,7 +54,7 @@ def _draw(file: Path, known: Image.Image, shown: Image.Image, found: Alignment) 
     axes.plot(region[:, 0], region[:, 1], color="#e4572e", linewidth=2.5, clip_on=True)
     step = max(1, len(found.pairs) // LINES)
     for x, y, known_x, known_y in found.pairs[::step]:
-        ends_x = ((1 - known_x) * known.width, left + x * shown.width)  # it is the mirror image that was found
+        ends_x = ((1 - known_x) * known.width, left + x * shown.width)  # the mirror image was found
         ends_y = (known_y * known.height, y * shown.height)
         axes.plot(ends_x, ends_y, color="#2e86ab", linewidth=0.6, alpha=0.7, marker="o", markersize=2)
     axes.set_xlim(0, canvas.width)

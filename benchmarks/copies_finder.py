@@ -1,4 +1,4 @@
-"""One way of finding copies, through the product: encoder, set in Milvus Lite, shortlist, geometric check."""
+"""One way to find copies, with the service's parts: encoder, set in Milvus Lite, shortlist, geometric check."""
 
 import tempfile
 import time
@@ -22,21 +22,22 @@ from reference_sets.parts import needs, reference
 from reference_sets.store import Store
 
 SHORTLIST = 50  # candidates per picture: the default of the settings
-KEEP_BYTES = 268_435_456  # of references' keypoints: likewise
-SIMILARITY_ALONE = 0.01  # its weight where the check should decide and found nothing: it only orders what is left
-NOTHING = -1  # as a reference: nothing was found; as a score: it is below all others
+KEEP_BYTES = 268_435_456  # for references' keypoints: the default of the settings
+SIMILARITY_ALONE = 0.01  # weight of the similarity if the check should decide and found nothing: it gives an order only
+NOTHING = -1  # as a reference: nothing was found; as a score: below all others
 _SET = "known"
-_TIMEOUT_S = 120.0  # of a call to Milvus: a benchmark may share its processor
+_TIMEOUT_S = 120.0  # of a call to Milvus: a benchmark may share the processor with other programs
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """An encoder, and what decides.
+    """An encoder, and the settings of its set.
 
     Attributes:
         name: as on the command line.
         encoder: makes vectors, and for `words` keypoints.
-        verify, mirrored: of the set.
+        verify: of the set.
+        mirrored: of the set.
     """
 
     name: str
@@ -47,12 +48,12 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """To one picture.
+    """The answer for one picture.
 
     Attributes:
         reference: number of the best candidate, or NOTHING.
         score: see `Finder`.
-        shortlist: numbers of the references near it, nearest first; mirror images stand for their references.
+        shortlist: numbers of the nearest references, nearest first; a mirror image counts as its reference.
     """
 
     reference: int
@@ -60,19 +61,19 @@ class Answer:
     shortlist: tuple[int, ...] = ()
 
     def rank(self, reference: int) -> int | None:
-        """The reference's place in the shortlist, from 1; None: it is not there."""
+        """The reference's rank in the shortlist, from 1; None: it is not in it."""
         return self.shortlist.index(reference) + 1 if reference in self.shortlist else None
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a number of pictures took, in seconds.
+    """The time that a number of pictures took, in seconds.
 
     Attributes:
-        encode_cpu_s: of this thread, for features and vector.
-        search_s: of the clock, for the shortlist.
-        check_s: of the clock, for the geometric check with reading the references' features.
-        check_cpu_s: of this thread, for the same; Milvus Lite reads in others.
+        encode_cpu_s: processor time of this thread, for features and vector.
+        search_s: wall time, for the shortlist.
+        check_s: wall time, for the geometric check, including reading the references' features.
+        check_cpu_s: processor time of this thread for the same; Milvus Lite reads in other threads.
     """
 
     pictures: int = 0
@@ -90,12 +91,12 @@ class Cost:
 
 
 def way(text: str) -> Way:
-    """A way by its name: pdq, words, openclip:MODEL:CHECKPOINT or timm:MODEL:CHECKPOINT; with defaults as in new sets.
+    """A way by its name: pdq, words, openclip:MODEL:CHECKPOINT or timm:MODEL:CHECKPOINT, with the defaults of new sets.
 
-    After it may stand "+check" (a passed check counts for more than any similarity), or "-no-check" (similarity alone).
+    "+check" (a passed check scores higher than any similarity) or "-no-check" (similarity alone) may follow.
 
     Raises:
-        EncoderError: there is no such encoder, or it cannot be used here.
+        EncoderError: there is no such encoder, or it cannot be used on this machine.
     """
     checked, bare = text.endswith("+check"), text.endswith("-no-check")
     name, _, rest = text.removesuffix("+check").removesuffix("-no-check").partition(":")
@@ -108,7 +109,7 @@ def way(text: str) -> Way:
     return Way(text, encoder, usual.verify, usual.mirrored)
 
 
-@cache  # with and without the check it is the same one
+@cache  # the encoder is the same with and without the check
 def _encoder(name: str, model: str, checkpoint: str) -> Encoder:
     if name == "timm":
         return choose(f"timm:{model}", checkpoint=checkpoint)
@@ -116,20 +117,20 @@ def _encoder(name: str, model: str, checkpoint: str) -> Encoder:
 
 
 class Finder:
-    """A set in a Milvus Lite file of its own, in a temporary folder that goes with it.
+    """A set in a separate Milvus Lite file, in a temporary folder that `close` deletes.
 
-    The score of an answer is, by what decides in the set:
-        off: cosine similarity.
-        required: the check's score, 0 to 1; for a picture in which no candidate passes any of the check, 0.01 times the
-            similarity of the nearest.
-        supports: 1 and the check's score for a candidate that reaches the check's default threshold of review, else
-            its similarity.
+    The score of an answer depends on the set's `verify`:
+        off: the cosine similarity.
+        required: the check's score, 0 to 1; if the check finds nothing in any candidate, 0.01 times the similarity of
+            the nearest.
+        supports: 1 plus the check's score for a candidate that reaches the check's default review threshold, else its
+            similarity.
 
     Attributes:
-        way: what finds.
-        count: pictures given to `add`.
-        featureless: those among them that became no reference.
-        bytes: of vectors and features in the set, mirror images with them.
+        way: the encoder and the settings of the set.
+        count: number of pictures given to `add`.
+        featureless: number of those that have too little detail for a reference.
+        bytes: size of vectors and features in the set, including mirror images.
     """
 
     def __init__(self, chosen: Way) -> None:
@@ -138,13 +139,13 @@ class Finder:
         exits = ExitStack()
         self._folder = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="copies-")))
         self._store = exits.enter_context(Store(str(self._folder / "sets.db"), timeout_s=_TIMEOUT_S))
-        self.close = weakref.finalize(self, exits.close)  # by itself when it is forgotten or the process ends
+        self.close = weakref.finalize(self, exits.close)  # also when it is garbage collected
         encoder = chosen.encoder
-        self._known = new_set(  # and all that is loaded late is loaded
+        self._known = new_set(  # this also loads what the encoder loads late
             encoder,
             _SET,
             kind=Kind.REFERENCE,
-            thresholds=defaults(encoder.name).thresholds or Thresholds(0, 0),  # nothing here is decided by them
+            thresholds=defaults(encoder.name).thresholds or Thresholds(0, 0),  # not used here
             verify=chosen.verify,
             mirrored=chosen.mirrored,
         )
@@ -152,7 +153,7 @@ class Finder:
         self._searcher = Searcher(self._store, top_k=SHORTLIST, shortlist=SHORTLIST, keep_bytes=KEEP_BYTES)
 
     def add(self, pictures: Sequence[Pixels]) -> None:
-        """Make references of them, numbered on from those before. After the last ones call `ready`."""
+        """Add the pictures as references, numbered after those added before. After the last ones call `ready`."""
         looks = look(self.way.encoder, pictures, needs(self._known))
         references = [
             reference(looked, str(number), str(number))
@@ -168,17 +169,17 @@ class Finder:
         )
 
     def ready(self) -> None:
-        """Write what was added as one segment, and take the set as it is now."""
+        """Write all references as one segment, and read the set's new description."""
         self._store.flush(_SET)
         self._known = self._store.describe(_SET)
 
     @property
     def disk_bytes(self) -> int:
-        """Of the Milvus Lite file as it is now."""
+        """Present size of the Milvus Lite file."""
         return sum(path.stat().st_size for path in self._folder.rglob("*") if path.is_file())
 
     def find(self, pictures: Sequence[Pixels]) -> tuple[list[Answer], Cost]:
-        """An answer to each of n pictures, n ≥ 1, in one search; and what it took."""
+        """An answer for each of n pictures, n ≥ 1, in one search; and its cost."""
         began = time.thread_time()
         looks = look(self.way.encoder, pictures, Needs(keypoints=self.way.verify is not Verify.OFF))
         encode_cpu_s = time.thread_time() - began

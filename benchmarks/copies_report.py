@@ -1,4 +1,4 @@
-"""What `benchmarks.copies` measured: a table, a plot, and one JSON value."""
+"""Reports the results of `benchmarks.copies`: a table, a plot, and one JSON value."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -11,17 +11,17 @@ from rich.table import Table
 from benchmarks.copies_count import Figures
 from benchmarks.copies_finder import SHORTLIST, Cost, Finder
 
-_TELLING = 10  # shortlists that a set should hold, for the share of right references in one to tell something
+_MIN_SHORTLISTS = 10  # with fewer references than so many shortlists, being in one means little
 
 
 @dataclass(frozen=True, slots=True)
-class Strange:
-    """An unrelated picture that looks known; worth a look, for the folder may hold the same picture twice.
+class UnrelatedScore:
+    """The score of an unrelated picture. Check the highest: the folder may hold the same picture twice.
 
     Attributes:
         picture: its file.
-        edit: in which it was shown.
-        reference: file of the best candidate; None: it is an edited stranger.
+        edit: name of its edit.
+        reference: file of the best candidate; None: it is an edited distractor.
         score: of that candidate.
     """
 
@@ -33,18 +33,18 @@ class Strange:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One way of finding copies, measured.
+    """The measurements of one way to find copies.
 
     Attributes:
         name: of the way.
-        figures: what was found.
-        on_all: cost over all queries.
-        on_unrelated: cost over the unrelated pictures alone: most of what a service sees.
-        references: in the set, featureless ones left out.
-        featureless: pictures that became no reference.
-        bytes: of vector and features, for a reference; with its mirror image where that is stored.
-        disk_bytes: of the Milvus Lite file, for a reference.
-        strange: the unrelated pictures with the highest scores.
+        figures: recall, precision and threshold.
+        on_all: cost of all queries.
+        on_unrelated: cost of the unrelated pictures alone: most pictures of a service are unrelated.
+        references: in the set, without featureless ones.
+        featureless: pictures with too little detail for a reference.
+        bytes: of vector and features per reference, including its mirror image if that is stored.
+        disk_bytes: of the Milvus Lite file per reference.
+        highest: the unrelated pictures with the highest scores.
     """
 
     name: str
@@ -55,13 +55,13 @@ class Measured:
     featureless: int
     bytes: float
     disk_bytes: float
-    strange: Sequence[Strange]
+    highest: Sequence[UnrelatedScore]
 
     @classmethod
     def of(
-        cls, finder: Finder, figures: Figures, on_all: Cost, on_unrelated: Cost, strange: Sequence[Strange]
+        cls, finder: Finder, figures: Figures, on_all: Cost, on_unrelated: Cost, highest: Sequence[UnrelatedScore]
     ) -> "Measured":
-        """With what the finder knows of its set."""
+        """The measurements, with the sizes of the finder's set."""
         references = finder.count - finder.featureless
         each = max(1, references)
         return cls(
@@ -73,11 +73,11 @@ class Measured:
             finder.featureless,
             finder.bytes / each,
             finder.disk_bytes / each,
-            strange,
+            highest,
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values; shares 0 to 1."""
+        """JSON values; shares are 0 to 1."""
         return asdict(self.figures) | {
             "references": self.references,
             "featureless_references": self.featureless,
@@ -94,13 +94,13 @@ class Measured:
                     "reference": one.reference and str(one.reference),
                     "score": one.score,
                 }
-                for one in self.strange
+                for one in self.highest
             ],
         }
 
 
 def show(console: Console, measured: Sequence[Measured], false_positives: float, unrelated: int) -> None:
-    """A table: recall per edit, then the other figures, a column for each way."""
+    """Print a table: recall per edit, then the other measurements, a column for each way."""
     table = Table(
         title=f"Recall where {100 * false_positives:g} % of the unrelated pictures pass", title_justify="left"
     )
@@ -125,17 +125,17 @@ def show(console: Console, measured: Sequence[Measured], false_positives: float,
     row("check ms, unrelated", (f"{one.on_unrelated.ms(one.on_unrelated.check_s):.1f}" for one in measured))
     row("its CPU ms in this thread", (f"{one.on_unrelated.ms(one.on_unrelated.check_cpu_s):.1f}" for one in measured))
     row("bytes per reference", (f"{one.bytes:,.0f}" for one in measured))
-    row("the same on disk", (f"{one.disk_bytes:,.0f}" for one in measured))
+    row("bytes on disk", (f"{one.disk_bytes:,.0f}" for one in measured))
     console.print(table)
     if unrelated * false_positives < 1:
-        console.print(f"{unrelated} unrelated pictures are few for this share: the highest of them is the threshold.")
-    if (fewest := min(one.references for one in measured)) < _TELLING * SHORTLIST:
-        console.print(f"{fewest} references are few: a shortlist of {SHORTLIST} takes in much of them.")
+        console.print(f"{unrelated} unrelated pictures are few for this share: the highest score is the threshold.")
+    if (fewest := min(one.references for one in measured)) < _MIN_SHORTLISTS * SHORTLIST:
+        console.print(f"{fewest} references are few: a shortlist of {SHORTLIST} is a large part of them.")
 
 
 def plot(path: Path, measured: Sequence[Measured], false_positives: float) -> None:
-    """Bars of recall per edit, a colour for each way."""
-    from matplotlib.figure import Figure  # noqa: PLC0415 (half a second, and only here)
+    """Draw bars of recall per edit, a colour for each way."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 (takes half a second; only used here)
 
     edits = list(measured[0].figures.per_edit)
     high = 0.8 / len(measured)

@@ -1,4 +1,4 @@
-"""JPEGs as users send them, made at run time: procedural pictures with edges, textures and grain of all sizes."""
+"""JPEGs as users send them, made at run time: drawn pictures with edges, textures and grain of all sizes."""
 
 import io
 import itertools
@@ -15,12 +15,12 @@ _COMMENT = b"\xff\xfe"
 
 
 def jpegs(count: int, width: int, height: int) -> list[bytes]:
-    """Different JPEGs of this size, about 90 KB each at 640 x 480: as photographs have at quality 85."""
+    """`count` different JPEGs of this size. At 640 x 480 each has about 90 KB, like photographs at quality 85."""
     return [_jpeg(np.random.default_rng((count, number)), width, height) for number in range(count)]
 
 
 def endless(files: Sequence[bytes]) -> Iterator[bytes]:
-    """The files again and again, each time with another comment: so no two have the same digest."""
+    """The files again and again, each time with another comment, so that no two have the same digest."""
     for number in itertools.count():
         comment = f"{number:012d}".encode()
         data = files[number % len(files)]

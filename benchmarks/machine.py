@@ -1,4 +1,4 @@
-"""The machine in a few words, which every figure of time needs beside it."""
+"""A short description of the machine: figures of time mean nothing without it."""
 
 import os
 import time
@@ -11,7 +11,7 @@ _AMX = ("amx_tile", "amx_bf16", "amx_fp16", "amx_int8")
 
 
 def machine() -> dict[str, str | int | list[str]]:
-    """Processor, cores that this process may use, its flags for matrices, memory in GiB, version of torch."""
+    """Processor, cores that this process may use, AMX instructions, memory in GiB, version of torch."""
     facts = _cpu()
     flags = facts.get("flags", "").split()
     return {
@@ -24,34 +24,34 @@ def machine() -> dict[str, str | int | list[str]]:
 
 
 def sentence() -> str:
-    """The same for people."""
+    """The same as text."""
     facts = machine()
-    amx = facts["amx"]
-    able = ", ".join(amx) if isinstance(amx, list) and amx else "no AMX"
-    return f"{facts['processor']}, {facts['cores']} cores ({able}), {facts['memory_gib']} GiB, torch {facts['torch']}"
+    flags = facts["amx"]
+    amx = ", ".join(flags) if isinstance(flags, list) and flags else "no AMX"
+    return f"{facts['processor']}, {facts['cores']} cores ({amx}), {facts['memory_gib']} GiB, torch {facts['torch']}"
 
 
-class Company:
-    """What others on the machine use of it from now on: ratios mean nothing when it is much."""
+class OtherLoad:
+    """The load from other programs on the machine since this object was made: with a high load ratios mean nothing."""
 
     def __init__(self) -> None:
         self._begun, self._before = time.monotonic(), _others_s()
 
     @property
     def cores(self) -> float:
-        """Cores that processes which are not ours kept busy since, on average."""
+        """Cores that other programs' processes kept busy since then, on average."""
         return max(0.0, _others_s() - self._before) / (time.monotonic() - self._begun)
 
 
 def _others_s() -> float:
-    """Processor seconds of the machine, less those of this process and its children, also of those that have ended."""
+    """Processor seconds of the machine, without those of this process and its children, including ended ones."""
     busy = psutil.cpu_times()
     ours = [psutil.Process(), *psutil.Process().children(recursive=True)]
     return float(busy.user + busy.nice + busy.system) - sum(sum(each.cpu_times()[:4]) for each in ours)
 
 
 def _cpu() -> dict[str, str]:
-    """Of the first core, as Linux gives it."""
+    """The entry of the first core in /proc/cpuinfo."""
     path = Path("/proc/cpuinfo")
     lines = path.read_text().partition("\n\n")[0].splitlines() if path.exists() else []
     pairs = (line.partition(":") for line in lines)

@@ -1,7 +1,7 @@
-"""`vigilens run` without transactions, to see what they cost: `python -m benchmarks.no_transactions run`.
+"""`vigilens run` without transactions, to measure their cost: `python -m benchmarks.no_transactions run`.
 
-Records are sent and waited for, then the offsets are committed by the consumer: at least once instead of exactly once.
-The product has no switch for this; its parts are replaced from outside.
+Records are sent and acknowledged, then the consumer commits the offsets: at-least-once instead of exactly-once. The
+service has no switch for this; this module replaces its parts.
 """
 
 import uuid
@@ -22,7 +22,7 @@ _consumers: list[Any] = []
 class _Plain(Publisher):
     """Publishes without a transaction."""
 
-    def publish(self, records: Iterable[Record], offsets: Mapping[TopicPartition, int], membership: Any) -> None:  # noqa: ARG002 (of the transaction)
+    def publish(self, records: Iterable[Record], offsets: Mapping[TopicPartition, int], membership: Any) -> None:  # noqa: ARG002 (only a transaction needs the membership)
         """Send, wait, commit."""
         self.renew()
         futures = [

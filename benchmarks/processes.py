@@ -1,4 +1,4 @@
-"""Processes of their own for the ways that `throughput` compares: threads are set for a whole process."""
+"""Separate processes for the ways that `throughput` compares: the number of threads is set for a whole process."""
 
 import multiprocessing
 import os
@@ -15,8 +15,8 @@ class Process:
 
     Args:
         target: its function; gets a pipe, then the arguments.
-        one_thread: for each library, as the command line `vigilens` sets it, for the workers are the parallelism; else
-            as many as the libraries take by themselves.
+        one_thread: one thread for each library, as the command line `vigilens` sets it, because the workers run in
+            parallel; otherwise the libraries' default.
     """
 
     def __init__(self, target: Callable[..., None], *arguments: object, one_thread: bool) -> None:
@@ -30,13 +30,13 @@ class Process:
         return self._pipe
 
     def __exit__(self, *_: object) -> None:
-        # Not terminate(): it would leave the loader's workers behind.
+        # Not terminate(): the loader's workers would keep running.
         self._pipe.close()
         self._process.join()
 
 
 def answer(pipe: Connection, ways: dict[str, Callable[[Sequence[bytes]], Any]]) -> None:
-    """In such a process: calls the way that is asked for and sends what it returns, until the pipe is closed."""
+    """Run in such a process: call the way that a message names and send its result, until the pipe is closed."""
     while True:
         try:
             way, files = pipe.recv()
@@ -45,21 +45,21 @@ def answer(pipe: Connection, ways: dict[str, Callable[[Sequence[bytes]], Any]]) 
         pipe.send(ways[way](files))
 
 
-def first_word(pipe: Connection) -> Any:
-    """What such a process says first.
+def receive_first(pipe: Connection) -> Any:
+    """The first message of such a process.
 
     Raises:
-        SystemExit: it ended instead.
+        SystemExit: it ended before.
     """
     try:
         return pipe.recv()
     except EOFError:
-        raise SystemExit("a process of this benchmark ended before it was ready; what it says is above") from None
+        raise SystemExit("a process of this benchmark ended before it was ready; its output is above") from None
 
 
 @contextmanager
 def threads(*, one_thread: bool) -> Iterator[None]:
-    """The environment of a process that is started in the block: one thread for each library, or its own number."""
+    """The environment for processes started in the block: one thread for each library, or the libraries' default."""
     before: dict[str, Any] = {name: os.environ.pop(name, None) for name in _THREADS}
     if one_thread:
         os.environ.update(dict.fromkeys(_THREADS, "1"))

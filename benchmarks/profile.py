@@ -1,9 +1,9 @@
 """Where the time of an image goes, as a picture: `python -m benchmarks.profile [--plot docs/performance.png]`.
 
-A judge with one worker judges JPEGs of 640x480 against a set of 1,000 references in Milvus Lite; its stages are timed
-by itself. What encoding consists of is torch's profiler's share of each kind of operator, for ViT-B-32, and the time of
-the corners alone, for `words`. Milliseconds of processor time per image; Kafka's part is in `benchmarks.service`. The
-last line is JSON.
+A judge with one worker judges JPEGs of 640x480 against a set of 1,000 references in Milvus Lite, and times its stages.
+The parts of encoding are each kind of operator's share by torch's profiler, for ViT-B-32, and the time of the corners
+alone, for `words`. Milliseconds of processor time per image; Kafka's part is in `benchmarks.service`. The last line is
+JSON.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from vigilens import wiring
 
 NAMES = {NETWORK: "ViT-B-32", WORDS: "words, with check"}
 BATCH = 64
-# Kinds of torch's operators by their names; what is in none is the rest of encoding.
+# Kinds of torch's operators by their names; all others are the rest of encoding.
 KINDS = {
     "resize": re.compile(r"upsample"),
     "matrix products": re.compile(r"linear|addmm|aten::mm\b|convolution|mkldnn_rnn"),
@@ -41,11 +41,11 @@ KINDS = {
 _REST = "rest of encoding"
 LEAST_MS = 0.02  # parts that take less are left out
 
-Parts = dict[str, float]  # → milliseconds per image
+Parts = dict[str, float]  # name → milliseconds per image
 
 
 def stages(judge: Judge, files: Sequence[bytes], server: psutil.Process) -> Parts:
-    """Milliseconds per image of each stage, of Milvus's process, and of the rest of this one."""
+    """Milliseconds per image of each stage, of Milvus' process, and of the rest of this process."""
     images = [Image(str(number), str(number), Inline(data)) for number, data in enumerate(files)]
     judged = judge.judge(images[:BATCH])
     seconds = dict.fromkeys(judged.seconds, 0.0)
@@ -54,7 +54,7 @@ def stages(judge: Judge, files: Sequence[bytes], server: psutil.Process) -> Part
         judged = judge.judge(images[start : start + BATCH])
         seconds = {stage: value + judged.seconds[stage] for stage, value in seconds.items()}
     wall, own = time.perf_counter() - begun, time.process_time() - own
-    # The stages are timed by the clock: others on the machine make it run on while this process waits for a core.
+    # The stages are wall times, which include waiting for a core that other programs use.
     running = min(1.0, own / (wall - seconds.pop("search")))
     milliseconds = 1000 / (len(images) - BATCH)
     parts = {stage: value * running * milliseconds for stage, value in seconds.items()}
@@ -65,8 +65,8 @@ def stages(judge: Judge, files: Sequence[bytes], server: psutil.Process) -> Part
 
 
 def shares(encode: Callable[[], object]) -> dict[str, float]:
-    """Share of each kind of operator in the time of `encode()`."""
-    from torch.profiler import ProfilerActivity, profile  # noqa: PLC0415 (slow, and only here)
+    """Each kind of operator's share of the time of `encode()`."""
+    from torch.profiler import ProfilerActivity, profile  # noqa: PLC0415 (slow; only used here)
 
     with profile(activities=[ProfilerActivity.CPU]) as profiler:
         begun = time.perf_counter()
@@ -81,7 +81,7 @@ def shares(encode: Callable[[], object]) -> dict[str, float]:
 
 
 def parts_of_encoding(encoder: Encoder, files: Sequence[bytes], milliseconds: float) -> Parts:
-    """The parts of one image's encoding that takes so long."""
+    """The parts of one image's encoding, which takes `milliseconds`."""
     decoded = [decode(data, 10_000_000, encoder.least_side) for data in files]
     pictures = [each for each in decoded if isinstance(each, Picture)]
     pixels, sizes = [each.pixels for each in pictures], [each.size for each in pictures]
@@ -103,7 +103,7 @@ def parts_of_encoding(encoder: Encoder, files: Sequence[bytes], milliseconds: fl
 
 
 def _cpu(work: Callable[[], object]) -> float:
-    """Processor seconds of this thread, the least of three."""
+    """Processor seconds of this thread, the minimum of three runs."""
     times = []
     for _ in range(3):
         begun = time.thread_time()
@@ -113,7 +113,7 @@ def _cpu(work: Callable[[], object]) -> float:
 
 
 def measure(folder: Path, count: int) -> dict[str, Parts]:
-    """Parts by encoder, in the order in which an image meets them."""
+    """Parts by encoder, in the order in which an image passes through them."""
     found: dict[str, Parts] = {}
     drawn = jpegs(32, 640, 480)
     with LiteServer(folder / "sets.db") as server:
@@ -131,8 +131,8 @@ def measure(folder: Path, count: int) -> dict[str, Parts]:
 
 
 def plot(path: Path, found: dict[str, Parts]) -> None:
-    """A bar for each encoder, its parts one after the other."""
-    from matplotlib import colormaps  # noqa: PLC0415 (half a second)
+    """Draw a bar for each encoder, with its parts one after the other."""
+    from matplotlib import colormaps  # noqa: PLC0415 (takes half a second)
     from matplotlib.figure import Figure  # noqa: PLC0415 (as above)
 
     names = list(dict.fromkeys(part for parts in found.values() for part in parts))
@@ -156,12 +156,14 @@ def plot(path: Path, found: dict[str, Parts]) -> None:
 def main() -> None:
     """Measure, draw, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=512, help="judged with each encoder (%(default)s)")
-    parser.add_argument("--plot", type=Path, default=Path("docs/performance.png"), help="(%(default)s)")
+    parser.add_argument("--images", type=int, default=512, help="images to judge with each encoder (%(default)s)")
+    parser.add_argument(
+        "--plot", type=Path, default=Path("docs/performance.png"), help="file of the plot (%(default)s)"
+    )
     options = parser.parse_args()
-    # One thread for all, so that a stage's time is processor time; before torch and numpy are loaded with it.
+    # One thread for everything, so that a stage's time is processor time. Set before torch and numpy are loaded.
     os.environ.update({"VIGILENS_BATCH__WORKERS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"})
-    os.environ["KINETO_LOG_LEVEL"] = "99"  # without it the profiler prints its start, its end, and that there is no GPU
+    os.environ["KINETO_LOG_LEVEL"] = "99"  # otherwise the profiler logs its start, its end, and that there is no GPU
     print(sentence(), flush=True)
     with tempfile.TemporaryDirectory() as folder:
         found = measure(Path(folder), options.images)

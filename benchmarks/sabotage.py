@@ -1,7 +1,7 @@
-"""A worker that leaves one precaution out: `python -m benchmarks.sabotage PRECAUTION run`.
+"""A worker without one precaution: `python -m benchmarks.sabotage PRECAUTION run`.
 
-The product has no switches for this: here one of its parts is replaced from outside, then the same command line runs.
-Each function below says what the part is for; docs/delivery.md shows what the chaos counts without it.
+The service has no switches for this: this module replaces one of its parts, then runs the same command line. Each
+function below says what happens without the precaution; docs/delivery.md shows what the chaos counts then.
 """
 
 import sys
@@ -21,25 +21,25 @@ PRECAUTIONS = (
 
 
 def without_check_futures() -> None:
-    """Nobody looks whether each record was acknowledged: flush and commit are taken at their word."""
-    from consumer import transaction as publish  # noqa: PLC0415 (heavy)
+    """The records' acknowledgements are not checked: flush and commit are trusted."""
+    from consumer import transaction as publish  # noqa: PLC0415 (slow to import)
 
     publish.check = lambda futures: None  # noqa: ARG005 (the signature stays)
 
 
 def without_snapshot() -> None:
-    """The membership is asked for when a batch is published, and may be that of a later generation, or of none."""
+    """The membership is read when a batch is published; it may be of a later generation, or of none."""
     _publish_with(lambda consumer, offsets, _: (offsets, consumer.group_metadata()))
 
 
 def without_own_offsets() -> None:
-    """The consumer's position is committed, which runs ahead of the batch by those that are still under way."""
+    """The consumer's position is committed, which is ahead of the batch by all batches under way."""
     _publish_with(lambda consumer, offsets, membership: ({at: consumer.position(at) for at in offsets}, membership))
 
 
 def without_rewind() -> None:
-    """After a failed transaction reading goes on where it was, not where the group has committed."""
-    from consumer.intake import Intake  # noqa: PLC0415 (heavy)
+    """After a failed transaction reading goes on at its position, not at the committed offset."""
+    from consumer.intake import Intake  # noqa: PLC0415 (slow to import)
 
     def rewind(self: Any) -> None:
         self._polled.clear()
@@ -48,11 +48,11 @@ def without_rewind() -> None:
 
 
 def without_drop_in_flight() -> None:
-    """Batches that were under way when we were fenced are published all the same, if Kafka lets us."""
-    from consumer import loop  # noqa: PLC0415 (heavy)
+    """Batches that were under way when we were fenced are still published, if Kafka accepts them."""
+    from consumer import loop  # noqa: PLC0415 (slow to import)
 
     def keep(under_way: Any) -> None:
-        # Only the one that failed goes, or the loop would try it for ever.
+        # Only the failed batch is dropped, or the loop would try it for ever.
         if under_way:
             under_way.popleft()
 
@@ -60,10 +60,10 @@ def without_drop_in_flight() -> None:
 
 
 def without_new_producer() -> None:
-    """After an error the transaction is aborted and the producer used again, as the usual pattern has it."""
-    from kafka.errors import KafkaError  # noqa: PLC0415 (heavy)
+    """After an error the transaction is aborted and the producer is used again, which is the usual pattern."""
+    from kafka.errors import KafkaError  # noqa: PLC0415 (slow to import)
 
-    from consumer.transaction import Publisher  # noqa: PLC0415 (heavy)
+    from consumer.transaction import Publisher  # noqa: PLC0415 (slow to import)
 
     discard = Publisher.discard
 
@@ -72,21 +72,21 @@ def without_new_producer() -> None:
             return
         try:
             self._producer.abort_transaction()
-        except (KafkaError, AssertionError):  # fatal, or no transaction was begun: then not even the pattern goes on
+        except (KafkaError, AssertionError):  # fatal, or no transaction was begun: even the usual pattern ends here
             discard(self)
 
     Publisher.discard = reuse  # type: ignore[method-assign]  # that is the sabotage
 
 
 def without_rebalance() -> None:
-    """Batches of an older generation of the group are kept, and what came with the poll that joined is taken."""
-    from consumer import intake  # noqa: PLC0415 (heavy)
+    """Batches of an older generation are kept, and records of the first poll of a generation are taken."""
+    from consumer import intake  # noqa: PLC0415 (slow to import)
 
     intake._same = lambda before, after: True  # noqa: ARG005, SLF001 (the signature stays)
 
 
 def without_all() -> None:
-    """Nothing but the transaction itself."""
+    """Only the transaction itself is left."""
     for name in PRECAUTIONS[:-1]:
         SABOTAGE[name]()
 
@@ -104,8 +104,8 @@ SABOTAGE: dict[str, Callable[[], None]] = {
 
 
 def _publish_with(change: Callable[[Any, Mapping[Any, int], Any], tuple[Mapping[Any, int], Any]]) -> None:
-    """Lets `change(consumer, offsets, membership)` say what is committed instead."""
-    from consumer.intake import Intake  # noqa: PLC0415 (heavy)
+    """Commit the offsets and membership that `change(consumer, offsets, membership)` returns."""
+    from consumer.intake import Intake  # noqa: PLC0415 (slow to import)
     from consumer.transaction import Publisher  # noqa: PLC0415
 
     consumers: list[Any] = []
@@ -124,7 +124,7 @@ def _publish_with(change: Callable[[Any, Mapping[Any, int], Any], tuple[Mapping[
 
 
 def main() -> None:
-    """Leaves the precaution out that the first argument names, and runs the command line with the others."""
+    """Remove the precaution that the first argument names, and run the command line with the other arguments."""
     SABOTAGE[sys.argv.pop(1)]()
     from vigilens.cli import main as command_line  # noqa: PLC0415 (after the sabotage)
 

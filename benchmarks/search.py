@@ -1,9 +1,9 @@
-"""What a search costs: sets of 1k to 1M references on Milvus Lite and on a Milvus server, one search per batch.
+"""The cost of a search: sets of 1k to 1M references on Milvus Lite and on a Milvus server, one search per batch.
 
     python -m benchmarks.search [--sizes 1000,10000,100000,1000000] [--where lite,server] [--keypoints] [--quick]
 
-The vectors are random unit vectors: an exact search costs the same whatever is in them. They go in and are searched
-through the service's own store. The last line is JSON.
+The vectors are random unit vectors: the cost of an exact search does not depend on them. They are added and searched
+through the service's store. The last line is JSON.
 """
 
 import argparse
@@ -35,9 +35,9 @@ BATCHES = (1, 8, 64, 256)
 TOPS = (5, 50)  # sets.top_k, and sets.shortlist
 AT_ONCE = 2_000  # references made and added at a time
 KEYPOINTS_BYTES = 17_100  # 450 keypoints of 38 bytes, as most pictures have (docs/copies.md)
-LEAST_FREE = 4 << 30  # bytes that others on this machine keep
+LEAST_FREE = 4 << 30  # bytes of memory to leave for other programs
 CALL_S = 600.0  # a server that is full takes minutes for one call
-READY_S = 120.0  # a server answers 15 s after its start, or later where others work
+READY_S = 120.0  # a server answers 15 s after its start, later on a busy machine
 _SET = "known"
 
 _began = time.monotonic()
@@ -45,20 +45,23 @@ _began = time.monotonic()
 
 @dataclass
 class Row:
-    """One set, measured. Times in milliseconds are by "TOP x BATCH"; a batch is one search.
+    """The measurements of one set. Times in milliseconds are by "TOP x BATCH"; a batch is one search.
 
     Attributes:
+        where: name of the place.
+        wanted: references to add.
+        keypoints: whether references have keypoints.
         seconds: for which each search is repeated, at least three times.
-        references: in the set; fewer than `wanted` where it did not fit or took too long.
+        references: in the set; fewer than `wanted` if they did not fit or took too long.
         load_s: to add them all and to write them as one segment.
-        open_s: from the start (Lite) or from the first answer (server) after a restart to the first result.
-        memory: bytes of the process after the searches, less what it held before there was a set.
-        peak: the same at its highest, after it was opened again.
-        disk: bytes of all that it wrote.
+        open_s: after a restart, from the start (Lite) or from the first answer (server) to the first result.
+        memory: bytes of the process after the searches, less those before there was a set.
+        peak: the maximum of the same, after it was opened again.
+        disk: bytes of its data on the disk.
         raw: bytes of the vectors alone.
-        wall_ms: of one search.
-        cpu_ms: of one search, in both processes together.
-        stopped: why it ended early.
+        wall_ms: wall time of one search.
+        cpu_ms: processor time of one search, in both processes together.
+        stopped: why the measurement ended early; empty if it did not.
     """
 
     where: str
@@ -78,16 +81,16 @@ class Row:
 
 
 class _TooMuch(Exception):  # noqa: N818 (named after what happened)
-    """No more memory or time; the text says which."""
+    """Not enough memory or time; the text says which."""
 
 
 def say(line: str) -> None:
-    """A line of progress, on stderr: stdout holds the result."""
+    """Print a line of progress on stderr: stdout is for the result."""
     print(f"[{time.monotonic() - _began:6.1f}] {line}", file=sys.stderr, flush=True)
 
 
 def measure(place: Place, row: Row, limit_s: float, *, reopen: bool) -> None:
-    """Fill a set, open it again, search it; fills in the row."""
+    """Fill a set, open it again, search it; writes the measurements into the row."""
     deadline = time.monotonic() + limit_s
     store = _opened(place.start())
     try:
@@ -148,9 +151,9 @@ def _unit(rows: int, seed: int) -> NDArray[np.float32]:
 
 
 def _check(deadline: float) -> None:
-    """Between two calls: one that is under way is not broken off."""
+    """Check memory and time. Called between two calls to Milvus: a call under way is not interrupted."""
     if (free := psutil.virtual_memory().available) < LEAST_FREE:
-        raise _TooMuch(f"only {free / 2**30:.1f} GiB of memory were left on the machine")
+        raise _TooMuch(f"the machine has only {free / 2**30:.1f} GiB of free memory")
     if time.monotonic() > deadline:
         raise _TooMuch("the time limit was over")
 
@@ -159,7 +162,7 @@ def _reopened(place: Place, row: Row) -> Store:
     begun = time.monotonic()
     store = _opened(place.start())
     if isinstance(place, Server):
-        begun = time.monotonic()  # how long the server itself starts is no matter of the set
+        begun = time.monotonic()  # the start of the server itself does not depend on the set
     store.search(_SET, _unit(1, -1 % 2**31), 1)
     row.open_s = time.monotonic() - begun
     return store
@@ -179,11 +182,12 @@ def _search(store: Store, place: Place, row: Row, deadline: float) -> None:
                 walls.append(time.perf_counter() - begun)
                 cpus.append(place.cpu_s + time.process_time() - cpu)
             row.wall_ms[f"{top} x {batch}"] = 1000 * statistics.median(walls)
-            row.cpu_ms[f"{top} x {batch}"] = 1000 * statistics.fmean(cpus)  # its clock ticks 100 times a second
+            # The mean, not the median: processor time is counted in steps of 10 ms.
+            row.cpu_ms[f"{top} x {batch}"] = 1000 * statistics.fmean(cpus)
 
 
 def show(rows: Sequence[Row]) -> None:
-    """Two tables, in Markdown: what a search takes, and what a set takes."""
+    """Print two tables in Markdown: the cost of a search, and the cost of a set."""
     print("\n| where | references | top | " + " | ".join(f"{n} at once" for n in BATCHES) + " | an image of 64 | CPU |")
     print("|---|---|---|" + "---|" * (len(BATCHES) + 2))
     for row in rows:
@@ -206,7 +210,7 @@ def _name(row: Row) -> str:
 
 
 def main() -> None:
-    """Measure all that was asked for; tables, then JSON."""
+    """Measure everything that the options name; print tables, then JSON."""
     options = _options()
     print(sentence(), flush=True)
     rows: list[Row] = []
@@ -215,12 +219,12 @@ def main() -> None:
             try:
                 program()
             except NoMilvus as why:
-                say(f"{why}; it is left out")
+                say(f"{why}; the server is left out")
                 continue
         for references in options.sizes[-1:] if options.quick and kind is Server else options.sizes:
             rows.append(Row(kind.name, references, options.keypoints, 0.3 if options.quick else 1.5))
             with tempfile.TemporaryDirectory() as folder:
-                # A server takes a minute to stop and to start: too long for a quick look.
+                # A server takes a minute to stop and to start: too long for --quick.
                 reopen = kind is Lite or not options.quick
                 measure(kind(Path(folder)), rows[-1], options.limit_s, reopen=reopen)
             say(json.dumps(asdict(rows[-1])))
@@ -235,10 +239,10 @@ def _result(rows: Sequence[Row]) -> dict[str, Any]:
 def _options() -> argparse.Namespace:
     places: dict[str, type[Place]] = {"lite": Lite, "server": Server}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="references, by commas (%(default)s)")
-    parser.add_argument("--where", default=",".join(places), help="by commas (%(default)s)")
-    parser.add_argument("--keypoints", action="store_true", help="as a set with the check keeps them: 17 KB more each")
-    parser.add_argument("--limit-s", type=float, default=1200, help="for one set (%(default)s)")
+    parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="references, comma-separated (%(default)s)")
+    parser.add_argument("--where", default=",".join(places), help="places, comma-separated (%(default)s)")
+    parser.add_argument("--keypoints", action="store_true", help="with keypoints, as for the check: 17 KB each")
+    parser.add_argument("--limit-s", type=float, default=1200, help="seconds for one set, at most (%(default)s)")
     parser.add_argument("--quick", action="store_true", help="1,000 and 10,000 on Lite, 10,000 on the server")
     options = parser.parse_args()
     options.sizes = QUICK if options.quick else [int(size) for size in options.sizes.split(",")]

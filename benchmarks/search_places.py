@@ -1,4 +1,4 @@
-"""Where sets are searched: Milvus Lite in a process of its own, and a Milvus server that `make test` installs."""
+"""The places where sets are searched: Milvus Lite in a separate process, and the Milvus server of `make test`."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -10,10 +10,10 @@ from vectors.lite_server import LiteServer
 
 
 class Place(ABC):
-    """One Milvus and its data. `start` and `stop` can follow one another; the data stays.
+    """One Milvus and its data. It can be stopped and started again; the data stays.
 
     Args:
-        folder: for its data and logs; empty or its own.
+        folder: for its data and logs; empty, or from an earlier start.
     """
 
     name = ""
@@ -32,7 +32,7 @@ class Place(ABC):
 
     @abstractmethod
     def end(self) -> None:
-        """End it at once; its data is not needed any more."""
+        """Kill it; its data is no longer needed."""
 
     @abstractmethod
     def process(self) -> psutil.Process:
@@ -45,13 +45,13 @@ class Place(ABC):
 
     @property
     def peak(self) -> int:
-        """Bytes of memory that the process has held at most."""
+        """The most bytes of memory that the process has held."""
         status = Path(f"/proc/{self.process().pid}/status").read_text()
         return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
     @property
     def cpu_s(self) -> float:
-        """Processor seconds that it has used."""
+        """Processor seconds that the process has used."""
         times = self.process().cpu_times()
         return float(times.user + times.system)
 
@@ -67,20 +67,20 @@ class Lite(Place):
     name = "Milvus Lite"
 
     def start(self) -> str:
-        """See `Place`. It answers."""
+        """Start it; it answers at once."""
         self._server = LiteServer(self._folder / "sets.db")
         return self._server.uri
 
     def stop(self) -> None:
-        """See `Place`."""
+        """End it in an orderly way."""
         self._server.stop()
 
     def end(self) -> None:
-        """See `Place`."""
+        """Kill it."""
         self._server.kill()
 
     def process(self) -> psutil.Process:
-        """See `Place`."""
+        """The process that holds the vectors."""
         return psutil.Process(self._server.pid)
 
 
@@ -94,17 +94,17 @@ class Server(Place):
         self._server = MilvusServer(folder)
 
     def start(self) -> str:
-        """See `Place`. It answers after about 15 s."""
+        """Start it; it answers after about 15 s."""
         return self._server.start()
 
     def stop(self) -> None:
-        """See `Place`."""
+        """End it in an orderly way."""
         self._server.stop()
 
     def end(self) -> None:
-        """See `Place`."""
+        """Kill it."""
         self._server.kill()
 
     def process(self) -> psutil.Process:
-        """See `Place`."""
+        """The process that holds the vectors."""
         return self._server.process()

@@ -1,13 +1,13 @@
-"""What Kafka and exactly-once cost: the same pictures judged in this process, and by `vigilens run` through a broker.
+"""The cost of Kafka and exactly-once: the same pictures judged in this process, and by `vigilens run` through a broker.
 
     python -m benchmarks.service [--network ViT-B-32] [--images 1500] [--rounds 3] [--quick]
 
 Both ways use the same judge, set, Milvus (a `milvus-lite server`), number of workers and of batches under way. The
-topic is full before the service starts, and the broker runs on the same cores. Then a process for each core, with one
-worker each, judges in one Kafka group; they start before the pictures come (not with --quick). The last line is JSON:
-its key `kafka_over_in_process` is the ratio of images per second with the network, and `processes_over_in_process` that
-of a process for each core; `words_over_network` is that of the default encoder with its geometric check to the network,
-both through Kafka, and `words_processes_over_network` that of its process for each core.
+topic is filled before the service starts, and the broker runs on the same cores. Then a process for each core, with one
+worker each, judges in one Kafka group; these start before the pictures are sent (not with --quick). The last line is
+JSON with ratios of images per second. With the network: `kafka_over_in_process`, and `processes_over_in_process` for a
+process for each core. `words_over_network`: the default encoder with its geometric check over the network, both through
+Kafka; `words_processes_over_network`: the same with a process for each core for the default encoder.
 """
 
 import argparse
@@ -29,7 +29,7 @@ import psutil
 
 from benchmarks.jpegs import endless, jpegs
 from benchmarks.machine import sentence
-from benchmarks.processes import Process, answer, first_word
+from benchmarks.processes import Process, answer, receive_first
 from benchmarks.stream import ENCODERS, KNOWN, LIVE, NETWORK, WORDS, Stream, Tables, stream
 from benchmarks.weights import add_option
 from embedding.image import Image, Inline
@@ -38,15 +38,15 @@ from matcher.judge import Judge, Judged
 from matcher.workers import cores
 
 DISTINCT = 50  # pictures; each is sent with another comment, so that none is an exact duplicate
-WARM = 64  # pictures before those that count: a batch, of which each worker has parts
+WARM = 64  # pictures judged before the measured ones: a batch, of which each worker gets parts
 LEAST = 256  # pictures for each core: in a group of processes, 128 are under way on each
 SILENCE_S = 120.0
-_TOGETHER_S = 0.03  # verdicts that come sooner after each other are of one batch, where longer pauses are to be found
+_TOGETHER_S = 0.03  # verdicts with shorter pauses between them are of one batch, if there are longer pauses too
 
 
 @dataclass(slots=True)
 class Measured:
-    """Of one encoder, a value per round: images per second of each way, and CPU ms per image through Kafka."""
+    """The measurements of one encoder, a value per round: images/s of each way, and CPU ms per image through Kafka."""
 
     in_process: list[float] = field(default_factory=list)
     kafka: list[float] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Measured:
 
 
 def serve(pipe: Connection, here: Stream, encoder: str, known: int) -> None:
-    """The process that judges without Kafka: answers ("judge", files) with `in_process`; ("warm", files) before."""
+    """The process that judges without Kafka: answers ("judge", files) with `in_process`; ("warm", files) warms up."""
     judge, settings = here.judge(encoder, known)
     size, depth = settings.batch.images, settings.batch.depth
     pipe.send("the judge is ready")
@@ -81,7 +81,7 @@ def in_process(judge: Judge, files: Sequence[bytes], size: int, depth: int) -> t
 
 
 def _judged(judge: Judge, files: Sequence[bytes], size: int, depth: int) -> list[tuple[Judged, float]]:
-    """Each batch, `depth` of them under way at a time, and when it was judged."""
+    """Judge all batches, `depth` of them at a time; returns each with the time at which it was judged."""
     images = [Image(str(number), str(number), Inline(data)) for number, data in enumerate(files)]
     batches = [images[start : start + size] for start in range(0, len(images), size)]
     with ThreadPoolExecutor(depth) as under_way:
@@ -89,17 +89,17 @@ def _judged(judge: Judge, files: Sequence[bytes], size: int, depth: int) -> list
 
 
 def rate(came: Sequence[float]) -> float:
-    """Images per second, the first eighth left out: by then all batches that can be are under way.
+    """Images per second, without the first eighth: after that the number of batches under way is at its maximum.
 
-    A batch's verdicts come together, and the batches of a full topic tenths of a second apart, or milliseconds where
-    several processes publish. So counting begins after the last verdict of a batch: else its images would count, and
-    the time for them would not. The last quarter always counts.
+    A batch's verdicts come together. The batches of a full topic come tenths of a second apart, or milliseconds if
+    several processes publish. So counting begins after the last verdict of a batch: otherwise its images would count,
+    but not the time for them. The last quarter always counts.
 
     Args:
         came: when each verdict came, in seconds, ascending.
 
     Raises:
-        SystemExit: they came all at once.
+        SystemExit: they all came at once.
     """
     first = max(1, len(came) // 8)
     pauses = np.diff(came[first - 1 : len(came) * 3 // 4])
@@ -112,7 +112,7 @@ def rate(came: Sequence[float]) -> float:
 def through_kafka(
     here: Stream, settings: Path, count: int, measured: Measured, *, program: str = "vigilens.cli"
 ) -> float:
-    """Images per second from the second committed batch to the last."""
+    """Images per second of `vigilens run`, or of another `program`; appends the CPU times to `measured`."""
     with here.verdicts() as reader, here.service(settings, program) as process:
         came: list[float] = []
         while len(came) < count // 8:
@@ -129,7 +129,7 @@ def through_kafka(
 
 
 def by_processes(here: Stream, encoder: str, files: Sequence[bytes], turn: int) -> float:
-    """Images per second of a process for each core, in a group that has judged all that came before."""
+    """Images per second of a process for each core, in a group that has judged all earlier pictures."""
     group = f"{encoder}-processes"
     more: Tables = {"kafka": {"group": group, "images_topic": LIVE[encoder]}, "batch": {"workers": 1}}
     with here.verdicts() as reader, ExitStack() as stack:
@@ -146,7 +146,7 @@ def by_processes(here: Stream, encoder: str, files: Sequence[bytes], turn: int) 
 
 
 def _arrival(reader: Reader, here: Stream) -> float:
-    """When the next verdict came."""
+    """Wait for the next verdict; returns when it came."""
     if reader.next(SILENCE_S) is None:
         raise SystemExit(f"no verdict for {SILENCE_S:.0f} s; see the logs below {here.folder}")
     return time.perf_counter()
@@ -159,15 +159,15 @@ def _cpu_s(processes: Sequence[psutil.Process]) -> float:
 def measure(
     here: Stream, alone: Mapping[str, Connection], rounds: int, images: int, *, quick: bool
 ) -> dict[str, Measured]:
-    """All ways of all encoders in turn, round after round; if it is to be quick, the two that are compared."""
+    """Measure all ways with all encoders in turn, round after round; with `quick` in-process and through Kafka only."""
     files = list(islice(endless(jpegs(DISTINCT, 640, 480)), images))
     here.fill(files)
     say(f"{images} JPEGs of 640 x 480, {sum(map(len, files)) // images >> 10} KB each")
     measured = {encoder: Measured() for encoder in alone}
     for encoder, pipe in alone.items():
-        say(f"{_name(here.network, encoder)}: {first_word(pipe)}")
+        say(f"{_name(here.network, encoder)}: {receive_first(pipe)}")
     for turn, (encoder, found) in itertools.product(range(rounds), measured.items()):
-        alone[encoder].send(("warm", _again(files, rounds + turn)[:WARM]))  # what is loaded late is loaded
+        alone[encoder].send(("warm", _again(files, rounds + turn)[:WARM]))  # so that everything is loaded
         alone[encoder].recv()
         alone[encoder].send(("judge", _again(files, turn)))
         reached, found.stages_ms = alone[encoder].recv()
@@ -184,12 +184,12 @@ def measure(
 
 
 def say(line: str) -> None:
-    """Print at once."""
+    """Print and flush."""
     print(line, flush=True)
 
 
 def _again(files: Sequence[bytes], turn: int) -> list[bytes]:
-    """The files with other digests: what was embedded in an earlier turn must be embedded again."""
+    """The files with other digests, so that pictures of an earlier turn are embedded again."""
     return list(islice(endless(files), (turn + 1) * len(files), (turn + 2) * len(files)))
 
 
@@ -208,20 +208,20 @@ def _line(name: str, found: Measured) -> str:
 
 
 def result(name: str, measured: dict[str, Measured]) -> dict[str, object]:
-    """Medians, and medians of the rounds' ratios; `name` is the network's."""
-    told: dict[str, object] = {_name(name, encoder): _told(found) for encoder, found in measured.items()}
+    """Medians, and medians of the rounds' ratios; `name` is the network's name."""
+    facts: dict[str, object] = {_name(name, encoder): _facts(found) for encoder, found in measured.items()}
     network, words = measured[NETWORK], measured.get(WORDS)
-    told["kafka_over_in_process"] = _ratio(network.kafka, network.in_process)
+    facts["kafka_over_in_process"] = _ratio(network.kafka, network.in_process)
     if network.processes:
-        told["processes_over_in_process"] = _ratio(network.processes, network.in_process)
+        facts["processes_over_in_process"] = _ratio(network.processes, network.in_process)
     if words:
-        told["words_over_network"] = _ratio(words.kafka, network.kafka)
-        told["words_processes_over_network"] = _ratio(words.processes, network.kafka)
-    return told
+        facts["words_over_network"] = _ratio(words.kafka, network.kafka)
+        facts["words_processes_over_network"] = _ratio(words.processes, network.kafka)
+    return facts
 
 
-def _told(found: Measured) -> dict[str, object]:
-    told: dict[str, object] = {
+def _facts(found: Measured) -> dict[str, object]:
+    facts: dict[str, object] = {
         "in_process_per_s": _median(found.in_process),
         "kafka_per_s": _median(found.kafka),
         "kafka_over_in_process": _ratio(found.kafka, found.in_process),
@@ -230,7 +230,7 @@ def _told(found: Measured) -> dict[str, object]:
         "work_ms_per_image": {stage: round(value, 2) for stage, value in found.stages_ms.items()},
     }
     more = {"without_transactions_per_s": found.plain, "process_per_core_per_s": found.processes}
-    return told | {name: _median(values) for name, values in more.items() if values}
+    return facts | {name: _median(values) for name, values in more.items() if values}
 
 
 def _median(values: Sequence[float]) -> float:
@@ -242,16 +242,16 @@ def _ratio(these: Sequence[float], those: Sequence[float]) -> float:
 
 
 def main() -> None:
-    """Measure both ways and print the ratios."""
+    """Measure all ways and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     least = LEAST * cores()
     add_option(parser)
-    parser.add_argument("--images", type=int, default=max(1_500, least), help="(%(default)s)")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--images", type=int, default=max(1_500, least), help="images per round (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of all ways (%(default)s)")
     parser.add_argument("--quick", action="store_true", help="the network only, 192 images, 64 references, one round")
     options = parser.parse_args()
     if options.images < least:
-        parser.error(f"--images must be {least} or more here: with less, all of them are under way at once")
+        parser.error(f"--images must be {least} or more on this machine: with fewer, all of them are under way at once")
     rounds, images, known = (1, 192, 64) if options.quick else (options.rounds, options.images, KNOWN)
     encoders = ENCODERS[: 1 if options.quick else None]
     say(f"{sentence()}; {known} references")

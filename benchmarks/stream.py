@@ -1,4 +1,4 @@
-"""What `service` and `latency` run: a broker, Milvus, a set, the judge in this process, and `vigilens run`."""
+"""The parts that `service` and `latency` run: a broker, Milvus, a set, a judge in this process, and `vigilens run`."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -34,12 +34,12 @@ NETWORK, WORDS = ENCODERS = ("network", "words")
 KNOWN = 1_000  # references in the one set
 PARTITIONS = 4
 IMAGES, VERDICTS, METRICS = "vigilens.images", "vigilens.verdicts", "vigilens.metrics"
-# For pictures that come while a group with this encoder runs: what came for another would be judged before them.
+# For pictures that are sent while a group with this encoder runs: pictures for the other encoder would be judged first.
 LIVE = {NETWORK: "vigilens.live.network", WORDS: "vigilens.live.words"}
-NO_BROKER = "127.0.0.1:9092"  # for settings of what asks none
+NO_BROKER = "127.0.0.1:9092"  # for the settings of a judge without Kafka
 _TOGETHER = 64  # references that are made at a time
 _JOINED_S = 60.0
-_FAR = Thresholds(0.99, 0.999)  # of random vectors nothing comes near
+_FAR = Thresholds(0.99, 0.999)  # nothing is so near to random vectors
 
 Begun = TypeVar("Begun")
 Tables = dict[str, dict[str, object]]
@@ -47,13 +47,13 @@ Tables = dict[str, dict[str, object]]
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Where the pictures go through.
+    """The addresses and files of the running parts.
 
     Attributes:
-        bootstrap: of the broker; of none while it starts.
+        bootstrap: address of the broker; NO_BROKER until it has started.
         uri: of Milvus.
         folder: for logs, settings and weights.
-        network: what the encoder NETWORK is: OpenCLIP's name of a model, or "timm:" and timm's.
+        network: the model of the encoder NETWORK: its name in OpenCLIP, or "timm:" and its name in timm.
     """
 
     bootstrap: str
@@ -62,7 +62,7 @@ class Stream:
     network: str = weights.MODEL
 
     def settings(self, encoder: str, name: str = "bench", more: Tables | None = None) -> Path:
-        """A file NAME.toml with the settings for NETWORK or WORDS and a group of that name; `more` goes on top."""
+        """Write NAME.toml with the settings for NETWORK or WORDS, the group `name`, and `more`; returns the file."""
         tables: Tables = {
             "kafka": {"bootstrap_servers": self.bootstrap, "group": name},
             "batch": {},
@@ -79,7 +79,7 @@ class Stream:
         return file
 
     def judge(self, encoder: str, count: int = KNOWN) -> tuple[Judge, Settings]:
-        """The service's own judge, in this process; what it needs is made: weights, `count` references."""
+        """The service's judge, in this process. Makes what it needs: weights, and a set of `count` references."""
         settings = load(self.settings(encoder, f"{encoder}-judge"))
         if encoder == NETWORK:
             weights.checkpoint(self.folder, self.network)
@@ -93,7 +93,7 @@ class Stream:
         return wiring.judge(settings, made, store, wiring.sets_in_force(settings, store, made)), settings
 
     def fill(self, files: Sequence[bytes], topic: str = IMAGES) -> None:
-        """Send the pictures."""
+        """Send the pictures to `topic`."""
         producer = Producer({"bootstrap.servers": self.bootstrap, "queue.buffering.max.kbytes": 500_000})
         for number, data in enumerate(files):
             producer.produce(topic, data, partition=number % PARTITIONS)
@@ -104,7 +104,7 @@ class Stream:
     def service(self, settings: Path, program: str = "vigilens.cli") -> Iterator[psutil.Process]:
         """`vigilens run` with these settings, ready; yields its process.
 
-        Its libraries have one thread each, as `vigilens` sets it, also where another program loads them sooner.
+        Its libraries have one thread each, as `vigilens` sets it, even if another program loads them earlier.
         """
         folder = settings.with_suffix("")
         folder.mkdir()
@@ -113,7 +113,7 @@ class Stream:
             yield psutil.Process(running.pid)
 
     def wait_for_members(self, group: str, count: int) -> None:
-        """Until the group has so many members that have their partitions."""
+        """Wait until the group is stable and has `count` members."""
         admin = AdminClient({"bootstrap.servers": self.bootstrap})
         until = time.monotonic() + _JOINED_S
         while time.monotonic() < until:
@@ -136,7 +136,7 @@ class Stream:
 def stream(
     folder: Path, network: str, begin: Callable[[Stream], AbstractContextManager[Begun]]
 ) -> Iterator[tuple[Stream, Begun]]:
-    """All that runs, with topics; `begin` is entered before the broker starts, so that both start side by side."""
+    """Start Milvus, a broker and topics; `begin` is entered before the broker starts, so that both start together."""
     with ExitStack() as stack:
         here = Stream(NO_BROKER, stack.enter_context(lite_server(folder / "sets.db")), folder, network)
         begun = stack.enter_context(begin(here))
@@ -146,7 +146,7 @@ def stream(
 
 
 def _references(encoder: Encoder, known: ReferenceSet, count: int) -> list[Reference]:
-    """Where the check looks at them, of pictures that were drawn for it; else random vectors."""
+    """References of drawn pictures if the set has a check, else random vectors."""
     rng = np.random.default_rng(1)
     if known.verify is Verify.OFF:
         vectors = rng.normal(size=(count, known.dimension))

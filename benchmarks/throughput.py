@@ -1,10 +1,10 @@
-"""Pictures per second, from a JPEG's bytes to its vector: ours, and two usual ways, in one run, as ratios.
+"""Pictures per second, from a JPEG's bytes to its vector: ours against two usual ways, in one run, as ratios.
 
     python -m benchmarks.throughput [--rounds 3] [--quick] [--soak [100000]]
 
-The ways take turns in each round; what counts is the median. ViT-B-32 has random weights, the pictures are made at run
-time. The limit is what decoding alone and embedding alone permit together: 1 / (1 / decode + 1 / embed). With --soak:
-memory after many pictures of many sizes against memory after 1,000. The last line is JSON.
+The ways take turns in each round; the median counts. ViT-B-32 has random weights, the pictures are made at run time.
+The limit is the rate that decoding alone and embedding alone permit together: 1 / (1 / decode + 1 / embed). With
+--soak: memory after many pictures of many sizes against memory after 1,000. The last line is JSON.
 """
 
 import argparse
@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.jpegs import endless, jpegs
-from benchmarks.machine import Company, machine, sentence
-from benchmarks.processes import Process, first_word
+from benchmarks.machine import OtherLoad, machine, sentence
+from benchmarks.processes import Process, receive_first
 from benchmarks.throughput_ways import serve, soak
 from benchmarks.weights import checkpoint
 
 SIZES = {"640x480": (640, 480), "1280x960": (1280, 960), "12 MP": (4000, 3000)}
-# Pictures of one turn: some seconds of each way on 2 cores. The loader needs several batches to come into its stride.
+# Pictures of one turn: a few seconds of each way on 2 cores. The loader needs several batches to reach its full rate.
 COUNTS = {
     "640x480": {"naive": 64, "loader": 256, "ours": 512},
     "1280x960": {"naive": 48, "loader": 192, "ours": 512},
@@ -35,17 +35,17 @@ COUNTS = {
 }
 QUICK = {"naive": 24, "loader": 96, "ours": 192}
 DISTINCT = {"640x480": 48, "1280x960": 24, "12 MP": 8}
-# Threads of one process that wait for each other lose most to others on the machine, so the naive loop looks too slow.
+# Cores that other programs may keep busy. They slow the naive loop most, whose threads wait for each other.
 MOST_OTHERS = 0.1
 NAMES = {"openclip": "ViT-B-32", "words": "words"}
-# What takes turns: process, encoder, way.
+# The turns of a round: process, encoder, way.
 TURNS = (
     ("theirs", "openclip", "naive"),
     ("theirs", "openclip", "loader"),
     *((name, name, way) for name in NAMES for way in ("ours", "decode", "embed")),
 )
 _SOAKED = ((200, 150), (640, 480), (480, 640), (800, 600), (1280, 960), (1600, 1200), (333, 517), (1024, 300))
-_DRAWN = 4  # pictures of each of these sizes
+_OF_EACH = 4  # pictures of each of these sizes
 
 Rates = dict[str, float]  # way → pictures per second
 
@@ -53,19 +53,19 @@ _began = time.monotonic()
 
 
 def say(line: str) -> None:
-    """A line of progress, on stderr: stdout holds the result."""
+    """Print a line of progress on stderr: stdout is for the result."""
     print(f"[{time.monotonic() - _began:6.1f}] {line}", file=sys.stderr, flush=True)
 
 
 def measure(weights: Path, rounds: int, *, quick: bool) -> tuple[dict[str, dict[str, Rates]], dict[str, str]]:
-    """Rates by encoder and size; and how each process computes."""
+    """Rates by encoder and size; and each process's way of computing (numeric type, threads)."""
     rates: dict[str, dict[str, Rates]] = {name: {} for name in NAMES}
-    with ExitStack() as house:
+    with ExitStack() as stack:
         pipes = {
-            kind: house.enter_context(Process(serve, kind, weights, one_thread=kind != "theirs"))
+            kind: stack.enter_context(Process(serve, kind, weights, one_thread=kind != "theirs"))
             for kind in ("theirs", *NAMES)
         }
-        how = {kind: first_word(pipe) for kind, pipe in pipes.items()}
+        how = {kind: receive_first(pipe) for kind, pipe in pipes.items()}
         for kind, text in how.items():
             say(f"{kind}: {text}")
         for size in list(SIZES)[: 1 if quick else None]:
@@ -91,7 +91,7 @@ def _round(
 
 
 def ratios(rates: Rates, vit: Rates) -> Rates:
-    """What is claimed, of one encoder and size; `vit` holds the two usual ways, which are ViT-B-32's."""
+    """The ratios of one encoder and size; `vit` has the rates of the two usual ways, which use ViT-B-32."""
     limit = 1 / (1 / rates["decode"] + 1 / rates["embed"])
     return {
         "ours_over_naive": rates["ours"] / vit["naive"],
@@ -101,7 +101,7 @@ def ratios(rates: Rates, vit: Rates) -> Rates:
 
 
 def show(rates: Mapping[str, Mapping[str, Rates]]) -> None:
-    """A table in Markdown, pictures per second."""
+    """Print a table in Markdown, in pictures per second."""
     print(
         "\n| encoder | pictures | naive | loader | decode alone | embed alone | ours | / naive | / loader | of limit |"
     )
@@ -118,7 +118,7 @@ def show(rates: Mapping[str, Mapping[str, Rates]]) -> None:
 
 def soaked(weights: Path, count: int) -> dict[str, float]:
     """Memory after `count` pictures over memory after 1,000, by encoder."""
-    files = [data for width, height in _SOAKED for data in jpegs(_DRAWN, width, height)]
+    files = [data for width, height in _SOAKED for data in jpegs(_OF_EACH, width, height)]
     found = {}
     for name, shown in NAMES.items():
         with Process(soak, name, weights, files, count, one_thread=True) as pipe:
@@ -132,7 +132,7 @@ def soaked(weights: Path, count: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure; tables, then JSON."""
+    """Measure; print tables, then JSON."""
     options = _options()
     print(sentence(), flush=True)
     result: dict[str, Any] = {"machine": machine()}
@@ -142,17 +142,17 @@ def main() -> None:
             memory = soaked(weights, options.soak)
             result |= {"pictures": options.soak, "memory_ratio": max(memory.values()), "memory_ratios": memory}
         else:
-            company = Company()
+            load = OtherLoad()
             rates, how = measure(weights, options.rounds, quick=options.quick)
             show(rates)
-            if (others := company.cores) > MOST_OTHERS:
-                print(f"\nOthers kept {others:.1f} cores busy meanwhile: these ratios mean nothing. Run it alone.")
+            if (others := load.cores) > MOST_OTHERS:
+                print(f"\nOther programs kept {others:.1f} cores busy: the ratios mean nothing. Use an idle machine.")
             result |= _claims(rates) | {"others_cores": others, "how": how, "pictures_per_s": rates}
     print(json.dumps(result))
 
 
 def _claims(rates: Mapping[str, Mapping[str, Rates]]) -> dict[str, Any]:
-    """The ratios of the first size with ViT-B-32 on top, the others by encoder and size."""
+    """The ratios of the first size with ViT-B-32, then all by encoder and size."""
     by_size = {
         name: {size: ratios(each, rates["openclip"][size]) for size, each in sizes.items()}
         for name, sizes in rates.items()

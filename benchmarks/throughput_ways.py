@@ -1,8 +1,8 @@
-"""The ways that `throughput` compares, each with its pictures and its threads in a process of its own.
+"""The ways that `throughput` compares, each with its pictures and its threads in a separate process.
 
-naive   one picture after the other, as OpenCLIP's README has it
-loader  the shape of clip-retrieval's clip_inference: a DataLoader whose workers read and prepare, the model beside them
-ours    the service's own `Embedder` on its own `Workers`; decode and embed are its two parts alone
+naive   one picture after the other, as in OpenCLIP's README
+loader  like clip-retrieval's clip_inference: a DataLoader whose workers read and prepare, while the model runs
+ours    the service's `Embedder` on its `Workers`; decode and embed measure its two parts alone
 """
 
 import io
@@ -34,12 +34,12 @@ from matcher.embed import Clock, Embedded, Embedder
 from matcher.workers import Workers
 
 MAX_BYTES, MAX_PIXELS, RECENT_BYTES = 32 << 20, 64_000_000, 24 << 20
-LOADED = 32  # pictures of a batch of the loader, as clip-retrieval's users have it on a CPU
-DECODED = 8 << 20  # pixels of the pictures that wait decoded for `embed`, or all of them if they are fewer
+LOADED = 32  # pictures of a batch of the loader, as usual for clip-retrieval on a CPU
+DECODED = 8 << 20  # pixels to decode before `embed` is measured, at most; they are used again for all pictures
 
 
 def serve(pipe: Connection, kind: str, weights: Path) -> None:
-    """The process of "theirs", "openclip" or "words": says how it computes, then answers (way, files)."""
+    """The process of "theirs", "openclip" or "words": sends its way of computing, then answers (way, files)."""
     if kind == "theirs":
         theirs = Theirs()
         pipe.send(f"float32, {theirs.threads} threads")
@@ -52,15 +52,15 @@ def serve(pipe: Connection, kind: str, weights: Path) -> None:
 
 
 def encoder(name: str, weights: Path) -> Encoder:
-    """The service's "words", or its "openclip" with ViT-B-32."""
+    """The service's encoder "words", or "openclip" with ViT-B-32."""
     return choose(name) if name == "words" else choose(name, model=MODEL, checkpoint=str(weights))
 
 
 class Theirs:
-    """OpenCLIP's model and transform as they come, in float32, with torch's own number of threads."""
+    """OpenCLIP's model and transform unchanged, in float32, with torch's default number of threads."""
 
     def __init__(self) -> None:
-        import open_clip  # noqa: PLC0415 (2 s, and only in this process)
+        import open_clip  # noqa: PLC0415 (takes 2 s; only this process needs it)
         import torch  # noqa: PLC0415 (as above)
 
         self._torch = torch
@@ -77,15 +77,16 @@ class Theirs:
         return len(files) / (time.perf_counter() - begun)
 
     def loader(self, files: Sequence[bytes]) -> float:
-        """Pictures per second of a second pass, for which the workers are there already."""
-        pictures: Any = _Prepared(files, self._prepare)  # a DataLoader needs len() and [number] only
+        """Pictures per second of a second pass, when the workers have already started."""
+        pictures: Any = _Prepared(files, self._prepare)  # a DataLoader only needs len() and [number]
         loader: Any = self._torch.utils.data.DataLoader(
             pictures,
             batch_size=LOADED,
             num_workers=len(os.sched_getaffinity(0)),
             prefetch_factor=2,
             persistent_workers=True,
-            multiprocessing_context="fork",  # as usual on Linux; this process was spawned, and they would import torch
+            # The default on Linux. This process was spawned, and spawned workers would import torch.
+            multiprocessing_context="fork",
         )
         for _ in loader:
             break  # the workers have started
@@ -99,7 +100,7 @@ class Theirs:
 
 
 class _Prepared:
-    """A dataset of torch's: pictures as the model takes them."""
+    """A dataset for torch: pictures prepared for the model."""
 
     def __init__(self, files: Sequence[bytes], prepare: Callable[[Pillow.Image], Any]) -> None:
         self._files = files
@@ -113,7 +114,7 @@ class _Prepared:
 
 
 class Ours:
-    """The service's own parts, as its judge uses them: some pictures at a time on a worker for each core."""
+    """The service's parts, as its judge uses them: some pictures at a time, on a worker for each core."""
 
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
@@ -153,12 +154,12 @@ class Ours:
 
     def _decode(self, part: Sequence[bytes]) -> None:
         for data in part:
-            self._decoded(data)  # and forgotten: pages for all pictures at once would cost more than decoding them
+            self._decoded(data)  # not kept: memory for all pictures would cost more time than decoding them
 
     def _decoded(self, data: bytes) -> Picture:
         picture = decode(data, MAX_PIXELS, self.encoder.least_side)
         if not isinstance(picture, Picture):
-            raise SystemExit(f"a picture of ours cannot be decoded: {picture.detail}")
+            raise SystemExit(f"a picture of the benchmark cannot be decoded: {picture.detail}")
         return picture
 
     def _timed(self, work: Callable[[Any], Any], items: Sequence[Any]) -> float:
@@ -171,9 +172,9 @@ class Ours:
 
 
 def soak(pipe: Connection, kind: str, weights: Path, files: Sequence[bytes], count: int) -> None:
-    """Sends (pictures, bytes of memory) after 1,000 pictures, then ten times until `count`: decoded and embedded.
+    """Decode and embed `count` pictures; sends (pictures, bytes of memory) after 1,000, then ten more times.
 
-    Memory goes up and down: the median of four readings in the last 1,000 pictures.
+    Memory goes up and down, so it is the median of four readings in the last 1,000 pictures.
     """
     import psutil  # noqa: PLC0415 (needed here only)
 

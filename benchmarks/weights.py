@@ -1,4 +1,4 @@
-"""A network with random weights in its library's own format: right for measuring time, and for nothing else."""
+"""A network with random weights in its library's format, only for measuring time."""
 
 import json
 from argparse import _ActionsContainer
@@ -10,22 +10,22 @@ _TIMM = "timm:"
 
 
 def add_option(parser: _ActionsContainer) -> None:
-    """The option --network, for `checkpoint`; of a parser, or of a group of its options."""
-    what = "a model of OpenCLIP's by its name there, or timm:NAME; its weights are random (%(default)s)"
+    """Add the option --network, for `checkpoint`, to a parser or to a group of its options."""
+    what = "a model by its name in OpenCLIP, or timm:NAME; its weights are random (%(default)s)"
     parser.add_argument("--network", default=MODEL, metavar="NAME", help=what)
 
 
 def checkpoint(folder: Path, network: str = MODEL) -> Path:
-    """Write the weights, and what OpenCLIP needs beside them, into `folder`; returns their file (ViT-B-32: 350 MB).
+    """Write the weights, and the configuration that OpenCLIP needs, into `folder`; returns their file (350 MB).
 
     Args:
-        folder: which exists.
-        network: a model of OpenCLIP's by its name there, or "timm:" and timm's name of a model.
+        folder: an existing one.
+        network: a model by its name in OpenCLIP, or "timm:" and its name in timm.
 
     Raises:
         SystemExit: there is no such model.
     """
-    import torch  # noqa: PLC0415 (5 to 12 s with what is below, and what calls this may be all that needs it)
+    import torch  # noqa: PLC0415 (takes 5 to 12 s with the imports below; some commands do not need them)
     from safetensors.torch import save_file  # noqa: PLC0415 (as above)
 
     torch.manual_seed(0)
@@ -52,6 +52,6 @@ def checkpoint(folder: Path, network: str = MODEL) -> Path:
 
 
 def settings(folder: Path, network: str) -> dict[str, object]:
-    """The settings' table `encoder` for what `checkpoint` wrote into the folder."""
+    """The settings' table `encoder` for the files that `checkpoint` wrote into `folder`."""
     named = {"name": network} if network.startswith(_TIMM) else {"name": "openclip", "model": network}
     return {**named, "checkpoint": str(folder / _FILE)}

@@ -1,4 +1,4 @@
-"""Events on their way, with what it takes to commit them: their offsets, and the membership they were polled under."""
+"""Events under way, and what is needed to commit them: their offsets, and the membership they were polled under."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from embedding.image import Image
 
 
 class Fenced(Exception):  # noqa: N818 (errors are named after the reaction: drop what is under way, rewind)
-    """Our partitions may belong to someone else by now. Drop what is under way, do not drain it, and rewind."""
+    """Our partitions may belong to another process by now. Drop what is under way, do not finish it, and rewind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +19,9 @@ class Event:
 
     Attributes:
         image: what to judge.
-        key: the record's key, as it came.
-        partition: where it stood.
-        offset: where it stood.
+        key: the record's key, unchanged.
+        partition: of the record.
+        offset: of the record in its partition.
         timestamp_ms: of the record, milliseconds since 1970; None or negative: it has none.
     """
 
@@ -44,9 +44,9 @@ class Batch:
 
     Attributes:
         events: in the order of each partition.
-        membership: kafka-python's ConsumerGroupMetadata, taken right at the poll that brought the events. Read later,
-            it could be that of a newer generation, and Kafka could not fence us (docs/delivery.md).
-        lag: per partition, events that were in the topic beyond this batch when it was taken.
+        membership: kafka-python's ConsumerGroupMetadata, read right after the poll that returned the events. Read
+            later, it could be of a newer generation, and Kafka could not fence us (docs/delivery.md).
+        lag: per partition, events that were in the topic after this batch when it was taken.
     """
 
     events: Sequence[Event]
@@ -55,5 +55,5 @@ class Batch:
 
     @property
     def next_offsets(self) -> dict[TopicPartition, int]:
-        """The offsets to commit: of these events, never the consumer's position, which runs ahead of the batches."""
+        """The offsets to commit. They come from the events: the consumer's position runs ahead of the batches."""
         return {event.partition: event.offset + 1 for event in self.events}

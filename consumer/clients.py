@@ -11,7 +11,7 @@ from kafka.coordinator.assignors.range import RangePartitionAssignor
 from consumer import kafka_patches
 
 NO_FAST_CHECKSUMS = "without the C crc32c large records take 10 times as long: pip install 'kafka-python[crc32c]'"
-BOOTSTRAP_MS = 5_000  # one attempt to reach any of the brokers; who waits longer, tries again
+BOOTSTRAP_MS = 5_000  # for one attempt to reach any broker; callers that can wait longer try again
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Connection:
     ssl_key_password: str = field(default="", repr=False)
 
     def options(self) -> dict[str, Any]:
-        """Keyword arguments that all clients of kafka-python take."""
+        """Keyword arguments for any client of kafka-python."""
         return {
             "bootstrap_timeout_ms": BOOTSTRAP_MS,
             "bootstrap_servers": [each.strip() for each in self.bootstrap_servers.split(",") if each.strip()],
@@ -52,18 +52,18 @@ class Connection:
 
 
 def has_fast_checksums() -> bool:
-    """Whether the C library for checksums is there, which kafka-python then takes by itself."""
+    """Whether the C library for checksums is installed; kafka-python then uses it without being asked."""
     return importlib.util.find_spec("crc32c") is not None
 
 
-# Bytes of one answer to a fetch, and an eighth of that from one partition: a record of 90 KB costs 0.19 ms of processor
-# time so, and 0.34 where answers have tens of MiB, each copied several times. A larger record comes by itself.
-_ANSWER = 8_388_608
+# Bytes of one response to a fetch, at most, and an eighth of that from one partition. A record of 90 KB costs 0.19 ms
+# of processor time; 0.34 with responses of tens of MiB, each copied several times. A larger record comes alone.
+_RESPONSE_BYTES = 8_388_608
 
 
 @dataclass(frozen=True, slots=True)
 class GroupSettings:
-    """How we are a member of the group; times in seconds."""
+    """Our membership of the consumer group; times in seconds."""
 
     name: str
     start: str
@@ -78,13 +78,13 @@ def build_consumer(
 
     Args:
         connection: how to reach the brokers.
-        topic: what to read.
-        group: as which member.
+        topic: the topic to read.
+        group: the group to join.
         images: records of one poll, at most.
-        size: bytes of one answer to a fetch, at most.
+        size: bytes of one response to a fetch, at most.
 
     Raises:
-        CannotStart: the installed version of the client was not tried.
+        CannotStart: the patches were not tried with the installed version of kafka-python.
     """
     kafka_patches.apply()
     return KafkaConsumer(
@@ -92,19 +92,19 @@ def build_consumer(
         **connection.options(),
         group_id=group.name,
         enable_auto_commit=False,
-        # Also turns on stable offset fetch: a new owner waits until the old owner's transaction is settled.
+        # Also turns on stable offset fetch: a partition's new owner waits until the old owner's transaction has ended.
         isolation_level="read_committed",
-        # `Intake` says where a new group begins. This is for what is committed and not there any more: nothing that
-        # still is there may be skipped.
+        # `Intake` decides where a new group begins. This is for committed offsets whose records are deleted: none of
+        # the records that are left may be skipped.
         auto_offset_reset="earliest",
         session_timeout_ms=int(group.session_timeout_s * 1000),
         heartbeat_interval_ms=int(min(3.0, group.session_timeout_s / 4) * 1000),
         max_poll_interval_ms=int(group.max_poll_interval_s * 1000),
         max_poll_records=images,
-        fetch_max_bytes=min(size, _ANSWER),
-        max_partition_fetch_bytes=_ANSWER // 8,
+        fetch_max_bytes=min(size, _RESPONSE_BYTES),
+        max_partition_fetch_bytes=_RESPONSE_BYTES // 8,
         allow_auto_create_topics=False,
-        # Eager: all partitions are given up before new ones come, so that a generation names one state of the group.
+        # Eager: members give up all partitions before they get new ones, so each generation is one state of the group.
         partition_assignment_strategy=(RangePartitionAssignor,),
     )
 
@@ -121,7 +121,7 @@ def build_producer(connection: Connection, transactional_id: str, transaction_ti
         delivery_timeout_ms=delivery_ms,
         request_timeout_ms=delivery_ms - 100,
         max_block_ms=delivery_ms,
-        retry_backoff_ms=15,  # each retried step of a transaction sleeps so long; the default is 100
+        retry_backoff_ms=15,  # the pause before a step of a transaction is retried; the default is 100
         batch_size=262_144,
         allow_auto_create_topics=False,
     )

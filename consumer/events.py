@@ -1,6 +1,6 @@
 """A record of the input topic → an image to judge. Whatever a record holds, it becomes exactly one event.
 
-Understood, in this order (docs/events.md): CloudEvents 1.0 in binary mode (`ce_` headers) and structured mode
+The forms, tried in this order (docs/events.md): CloudEvents 1.0 in binary mode (`ce_` headers) and structured mode
 (content-type application/cloudevents+json), a JSON object, an image's bytes.
 """
 
@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, Valid
 from consumer.batch import Event
 from embedding.image import File, Image, Inline, Position, Reason, Source, Unreadable, Url
 
-MAX_ID = 1024  # characters; longer ids would make verdicts that do not fit a record
+MAX_ID = 1024  # characters; with longer ids a verdict would not fit into a record
 _CLOUD_EVENTS = "application/cloudevents"
 _CORE = {"id", "source", "type", "specversion", "datacontenttype", "dataschema", "subject", "time"}
 _ATTRIBUTES = TypeAdapter(dict[str, JsonValue])
@@ -33,7 +33,7 @@ EXAMPLES = (
 
 
 class Body(BaseModel):
-    """An image event as a JSON object. Unknown keys are ignored, so that producers may send more than is read."""
+    """An image event as a JSON object. Unknown keys are ignored, so producers may send more than we read."""
 
     model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True, title="Event")
 
@@ -53,7 +53,7 @@ class Body(BaseModel):
         return self
 
     def source(self) -> tuple[Source, Unreadable | None]:
-        """Where the image's bytes are; and why they cannot be had, if that is known already."""
+        """Where the image's bytes are, and why they are unreadable if that is known already."""
         if self.path is not None:
             return File(self.path), None
         if self.url is not None:
@@ -83,7 +83,7 @@ def read(record: Any, max_attributes_bytes: int) -> Event:
     name = f"{record.topic}/{record.partition}/{record.offset}"
     try:
         image = _image(record, name, position, max_attributes_bytes)
-    except Exception as error:  # noqa: BLE001 (the door through which strangers' bytes come in)
+    except Exception as error:  # noqa: BLE001 (untrusted input: anything may be wrong with it)
         image = Image(name, name, None, Unreadable(Reason.MALFORMED_EVENT, _sentence(error)), {}, position)
     return Event(
         image=image,
@@ -95,7 +95,7 @@ def read(record: Any, max_attributes_bytes: int) -> Event:
 
 
 def _time(milliseconds: int | None) -> datetime | None:
-    """Of a record's timestamp; None where it has none, or one that no calendar has."""
+    """A record's timestamp as a date; None if it has none, or one that is out of the calendar's range."""
     if milliseconds is None or milliseconds < 0:
         return None
     try:
@@ -112,7 +112,7 @@ def size_of(record: Any) -> int:
 
 @dataclass(slots=True)
 class _Envelope:
-    """What a record says around its content."""
+    """A record's content with its ids, content type and attributes."""
 
     event_id: str
     image_id: str
@@ -166,7 +166,7 @@ def _body(content: bytes | Mapping[str, Any]) -> Body:
 
 
 def _cloud_event(headers: Mapping[str, bytes], value: bytes, content_type: str) -> CloudEvent:
-    """The CloudEvent, its id and version checked: the SDK would make a missing id up, a new one at each reading."""
+    """The CloudEvent, its id and version checked: the SDK would invent a missing id, a new one at each reading."""
 
     def strict(attributes: dict[str, Any], data: Any) -> CloudEvent:
         if attributes.get("specversion") != "1.0" or not attributes.get("id"):
@@ -191,7 +191,7 @@ def _cloud_data(cloud: CloudEvent, value: bytes, content_type: str) -> bytes | M
 
 
 def _is_json(content: bytes, content_type: str) -> bool:
-    """Does a JSON object stand here? By the content type if it says, else by the first byte: no picture begins so."""
+    """Is this a JSON object? The content type decides; without one, the first byte: no image format begins with it."""
     media = content_type.partition(";")[0].strip()
     if media:
         return media == "application/json" or media.endswith("+json")
@@ -199,7 +199,7 @@ def _is_json(content: bytes, content_type: str) -> bool:
 
 
 def _key_name(key: bytes | None) -> str | None:
-    """The record's key as an image's name, if it can be read as one."""
+    """The record's key as an image's name, if it is printable text."""
     try:
         text = (key or b"").decode()
     except UnicodeDecodeError:
@@ -215,7 +215,7 @@ def _checked_id(text: str) -> str:
 
 
 def _sentence(error: Exception) -> str:
-    """One line that names the problem. It may quote a few characters of the record, and goes to its verdict only."""
+    """One line that names the problem. It may quote a few characters of the record; it is used in its verdict only."""
     if isinstance(error, ValidationError):
         return "; ".join(
             f"{'.'.join(map(str, each['loc'])) or 'value'}: {each['msg']}"[:200] for each in error.errors()[:3]

@@ -19,11 +19,11 @@ def serve(metrics: Metrics, host: str, port: int) -> Iterator[str]:
     """Serve `metrics` on http://host:port until the body ends; yields the address. Port 0: any free one.
 
     Raises:
-        CannotStart: the port is taken, or the host is not ours.
+        CannotStart: the port is taken, or the host is not an address of this machine.
     """
 
     class Page(BaseHTTPRequestHandler):
-        timeout = 10  # seconds; a client that connects and sends nothing does not keep a thread
+        timeout = 10  # seconds; frees the thread of a client that connects and sends nothing
 
         def do_GET(self) -> None:
             self.wfile.write(self._head())
@@ -32,7 +32,7 @@ def serve(metrics: Metrics, host: str, port: int) -> Iterator[str]:
             self._head()
 
         def _head(self) -> bytes:
-            """Sends status and headers; returns the body."""
+            """Send status and headers; return the body."""
             status, kind, body = _answer(metrics, self.path.partition("?")[0])
             self.send_response(status)
             self.send_header("Content-Type", kind)
@@ -41,7 +41,7 @@ def serve(metrics: Metrics, host: str, port: int) -> Iterator[str]:
             return body
 
         def log_message(self, *_: Any) -> None:
-            """Probes come every few seconds; they are not worth a line."""
+            """Log nothing: probes come every few seconds."""
 
     try:
         server = ThreadingHTTPServer((host, port), Page)

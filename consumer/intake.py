@@ -1,4 +1,4 @@
-"""Polls, and closes batches. The only file that touches the consumer, which belongs to one thread."""
+"""Polls, and closes batches. The only file that uses the Kafka consumer, which belongs to one thread."""
 
 import logging
 import threading
@@ -26,11 +26,11 @@ from patience import Away, Patience
 
 log = logging.getLogger("vigilens.intake")
 
-# Of the group's coordinator: we are not, or no longer, who we say we are.
-_MOVED = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
-_QUIET_S = 5.0  # without a record for so long, ask the brokers whether they are there
-_RPC_MS = 5_000  # one look-up of offsets
-_JOIN_MS = 1_000  # one poll while the group is rebalanced
+# The group's coordinator says that we are no longer a member, or not of this generation.
+_NOT_A_MEMBER = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
+_QUIET_S = 5.0  # when no record has come for so long, check that the brokers answer
+_OFFSETS_MS = 5_000  # limit for one request about offsets
+_JOIN_MS = 1_000  # limit for one poll while the group is rebalanced
 _PAUSE_S = 0.2  # after a poll that failed at once
 
 
@@ -48,13 +48,13 @@ class Intake:
     """Takes batches from the input topic.
 
     Args:
-        consumer: subscribed; from now on only this object touches it.
+        consumer: subscribed; from now on only this object uses it.
         start: "earliest" or "latest", for partitions that the group has not read before.
         limits: when a batch closes.
-        patience: for look-ups while brokers are away.
-        stopping: ends the waiting for the group.
-        give_up_s: seconds for which the group may keep us waiting.
-        on_wait: told why Kafka does not answer, and None when it does again.
+        patience: for requests about offsets while brokers are away.
+        stopping: ends the wait for the group.
+        give_up_s: seconds to wait for the group at most.
+        on_wait: called with the reason when Kafka does not answer, and with None when it answers again.
     """
 
     def __init__(  # noqa: PLR0913 (its parts, by name)
@@ -76,17 +76,17 @@ class Intake:
         self._give_up_s = give_up_s
         self._on_wait = on_wait
         self._polled: deque[Any] = deque()
-        self._next: dict[TopicPartition, int] = {}  # of each partition, the offset that no later poll may go below
+        self._next: dict[TopicPartition, int] = {}  # the lowest offset that a later poll of the partition may return
         self._membership: Any = None
-        self._heard_at = time.monotonic()  # or asked around
+        self._heard_at = time.monotonic()  # the last record, or the last check of the brokers
         self._unread_since: float | None = None
 
     def take(self, wait_s: float, *, full: bool = False) -> Batch | None:
-        """The next batch, or None if no event comes within `wait_s` seconds, or it is to be `full` and is not yet.
+        """The next batch; None if no event comes within `wait_s` seconds, or if it must be `full` and is not yet.
 
         Raises:
             Fenced: the group was rebalanced; nothing that was polled before may be committed.
-            Away: the group does not take us in, or gives us nothing of what is there.
+            Away: the group does not admit us, or returns no events although there are some.
         """
         if not self._full() and not self._poll(0.0 if self._polled else wait_s):
             return None
@@ -98,8 +98,8 @@ class Intake:
     def stay(self) -> None:
         """Stay in the group without taking a batch; the next one is fetched meanwhile.
 
-        Once that is full the partitions are paused. Not before: what comes while they are paused is asked for only when
-        they are resumed, and then a batch would hold the one image that came first.
+        Once the next batch is full, the partitions are paused. Not before: the client fetches nothing for paused
+        partitions, and after they are resumed a batch would hold only the one image that comes first.
 
         Raises:
             Fenced: as `take`.
@@ -115,7 +115,7 @@ class Intake:
             self._consumer.resume(*(paused & self._consumer.assignment()))
 
     def rewind(self) -> None:
-        """Forget what was polled, and seek every partition that we have to what the group has committed.
+        """Forget what was polled, and seek each of our partitions to its committed offset.
 
         Raises:
             Away: no answer for longer than we may wait.
@@ -125,29 +125,29 @@ class Intake:
         for partition in sorted(self._consumer.assignment()):
             try:
                 offset = self._patience.call(partial(self._committed, partition), _is_away, "kafka")
-            except _MOVED:
-                self._membership = None  # the group moves again: the next poll brings us back here, whatever it says
+            except _NOT_A_MEMBER:
+                self._membership = None  # another rebalance: the next poll raises Fenced, which brings us back here
                 return
             self._consumer.seek(partition, offset)
             self._next[partition] = offset
 
     def close(self) -> None:
-        """Leave the group, so that others have our partitions at once."""
-        self._consumer.close(autocommit=False, timeout_ms=_RPC_MS)
+        """Leave the group, so that others get our partitions at once."""
+        self._consumer.close(autocommit=False, timeout_ms=_OFFSETS_MS)
 
     def _poll(self, wait_s: float) -> bool:
-        """Poll once. True if there is something to close a batch with."""
+        """Poll once. True if there are records for a batch."""
         room = max(1, self._limits.images - len(self._polled))
-        records = self._ask(int(wait_s * 1000), room)
+        records = self._poll_client(int(wait_s * 1000), room)
         rejoined = self._settle()
         membership = self._consumer.group_metadata()
         before, self._membership = self._membership, membership
         if rejoined or not _same(before, membership):
-            # What was polled before is read again from what is committed, and so is what came with this poll: the
-            # client may have taken its position from an answer that is older than this generation (docs/delivery.md).
+            # All that was polled is read again from the committed offsets, the records of this poll too: the client
+            # may have taken its position from an answer that is older than this generation (docs/delivery.md).
             raise Fenced(f"the group was rebalanced (generation {membership.generation_id})")
         for partition, polled in records.items():
-            # A member that joins again can be given its old generation, and then reads from what is committed.
+            # A member that joins again can get its old generation back, and then reads from the committed offset.
             if polled and polled[0].offset < self._next.get(partition, 0):
                 raise Fenced(f"partition {partition.partition} was read again without a new generation")
             self._polled.extend(polled)
@@ -157,14 +157,14 @@ class Intake:
             self._heard_at, self._unread_since = time.monotonic(), None
             self._on_wait(None)
         elif time.monotonic() - self._heard_at > _QUIET_S:
-            self._ask_around()
+            self._check_brokers()
         return bool(self._polled)
 
     def _settle(self) -> bool:
-        """Poll until we are a member of a settled group. True if that took a poll: what it brought must be read again.
+        """Poll until the group is settled and we are a member. True if that took a poll: its records are read again.
 
-        kafka-python throws a join away that comes through between two polls, and begins another: with anything else to
-        do in between, a leader keeps the whole group rebalancing for ever (docs/delivery.md).
+        kafka-python discards a join that completes between two polls, and begins another: a leader with anything else
+        to do between polls keeps the whole group rebalancing for ever (docs/delivery.md).
         """
         started, rejoined = time.monotonic(), False
         while self._consumer.group_metadata().state != MemberState.STABLE and not self._stopping.is_set():
@@ -173,14 +173,14 @@ class Intake:
                 raise Away(f"kafka did not admit us to the group for {waited:.0f} s")
             if waited > _QUIET_S:
                 self._on_wait("kafka: not yet a member of the group")
-            self._ask(_JOIN_MS, 1)
+            self._poll_client(_JOIN_MS, 1)
             rejoined = True
         return rejoined
 
-    def _ask(self, timeout_ms: int, room: int) -> dict[TopicPartition, list[Any]]:
-        """One poll. When a broker goes the client raises out of the middle of its work: then all is read again."""
+    def _poll_client(self, timeout_ms: int, room: int) -> dict[TopicPartition, list[Any]]:
+        """One poll. When a broker goes away, the client may raise in the middle of its work: then all is read again."""
         try:
-            return self._consumer.poll(timeout_ms=timeout_ms, max_records=room)  # type: ignore[no-any-return]  # no types there
+            return self._consumer.poll(timeout_ms=timeout_ms, max_records=room)  # type: ignore[no-any-return]  # untyped
         except KafkaError as error:
             if not error.retriable:
                 raise
@@ -206,14 +206,14 @@ class Intake:
         return Batch(events, self._membership, lag)
 
     def _committed(self, partition: TopicPartition) -> int:
-        """What the group has committed; where it begins, committed now, if that is nothing.
+        """The group's committed offset. If there is none, the offset where reading begins, which is then committed.
 
-        So every partition has a committed offset before its first event is taken, and a rewind always has a place.
+        So every partition has a committed offset before its first event is taken, and a rewind always has a target.
         """
-        # Asked twice: after a time-out kafka-python keeps the late answer and hands it to the next question.
-        self._consumer.committed(partition, timeout_ms=_RPC_MS)
-        offset = self._consumer.committed(partition, timeout_ms=_RPC_MS)
-        first = int(self._consumer.beginning_offsets([partition], timeout_ms=_RPC_MS)[partition])
+        # Asked twice: after a time-out kafka-python keeps the late answer and returns it to the next request.
+        self._consumer.committed(partition, timeout_ms=_OFFSETS_MS)
+        offset = self._consumer.committed(partition, timeout_ms=_OFFSETS_MS)
+        first = int(self._consumer.beginning_offsets([partition], timeout_ms=_OFFSETS_MS)[partition])
         if offset is not None and offset >= first:
             return int(offset)
         if offset is not None and offset >= 0:
@@ -221,36 +221,36 @@ class Intake:
             log.error("events were deleted by retention before they were judged", extra={"fields": fields})
             return first
         if self._start == "latest":
-            first = int(self._consumer.end_offsets([partition], timeout_ms=_RPC_MS)[partition])
-        self._consumer.commit({partition: OffsetAndMetadata(first, "", -1)}, timeout_ms=_RPC_MS)
+            first = int(self._consumer.end_offsets([partition], timeout_ms=_OFFSETS_MS)[partition])
+        self._consumer.commit({partition: OffsetAndMetadata(first, "", -1)}, timeout_ms=_OFFSETS_MS)
         return first
 
-    def _ask_around(self) -> None:
-        """Nothing came for a while: a quiet topic, or brokers that are away? The client does not say by itself.
+    def _check_brokers(self) -> None:
+        """Nothing came for a while: is the topic quiet, or are the brokers away? The client does not report it.
 
         Raises:
             Away: there are events, and none of them came for longer than we may wait.
         """
         self._heard_at = time.monotonic()
         try:
-            ends = self._consumer.end_offsets(sorted(self._consumer.assignment()), timeout_ms=_RPC_MS)
-            positions = {at: self._consumer.position(at, timeout_ms=_RPC_MS) for at in ends}
+            ends = self._consumer.end_offsets(sorted(self._consumer.assignment()), timeout_ms=_OFFSETS_MS)
+            positions = {at: self._consumer.position(at, timeout_ms=_OFFSETS_MS) for at in ends}
         except KafkaError as error:
             self._unread_since = None
             self._on_wait(f"kafka: {type(error).__name__}")
             return
-        # While a batch waits that is full, nothing is asked for.
+        # While a full batch waits, nothing is fetched.
         behind = [at for at, position in positions.items() if position is not None and position < ends[at]]
         unread = [] if self._full() else behind
         if not unread or self._unread_since is None:
-            self._unread_since = self._heard_at if unread else None  # what is there may be on its way
+            self._unread_since = self._heard_at if unread else None  # the events may be on their way
             self._on_wait(None)
             return
-        # The client has stood still before, and said nothing (consumer/kafka_patches.py): a new process begins anew.
+        # The client has stalled before without an error (consumer/kafka_patches.py). Only a new process helps.
         names = ", ".join(str(at.partition) for at in unread)
-        self._on_wait(f"kafka: nothing comes of partition {names}, where events are")
+        self._on_wait(f"kafka: no events come from partition {names}, although there are some")
         if (waited := self._heard_at - self._unread_since) > self._give_up_s:
-            raise Away(f"nothing came of partition {names} for {waited:.0f} s, where events are")
+            raise Away(f"no events came from partition {names} for {waited:.0f} s, although there are some")
 
 
 def _joined(membership: Any) -> bool:
@@ -262,5 +262,5 @@ def _same(before: Any, after: Any) -> bool:
 
 
 def _is_away(error: Exception) -> bool:
-    """May another try go through? Being refused by name is final, all else of Kafka's passes."""
-    return isinstance(error, KafkaError) and not isinstance(error, (AuthorizationError, *_MOVED))
+    """May another try succeed? A refused authorization or membership is final; any other error of Kafka is not."""
+    return isinstance(error, KafkaError) and not isinstance(error, (AuthorizationError, *_NOT_A_MEMBER))

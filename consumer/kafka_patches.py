@@ -1,29 +1,30 @@
-"""Patches of kafka-python: what its consumer does wrong or slowly, put right from outside (docs/delivery.md).
+"""Patches for kafka-python: they correct what its consumer does wrong or slowly (docs/delivery.md).
 
-Each replaces a private function, so each was tried with certain versions only (`TRIED`); with any other the service
-does not start. All of them can be applied again.
+Each replaces a private function, so it was tried with certain versions only (`TRIED`); with any other the service does
+not start. Applying them twice does no harm.
 
-Header names: a record whose header names are not UTF-8 raises out of `poll()`, again after each restart and in each
-worker that inherits the partition. Java's client, and the brokers, let such names pass. Here the bytes that are no
-UTF-8 become U+FFFD.
+Header names: a record whose header names are not UTF-8 makes `poll()` raise, again after each restart and in each
+worker that inherits the partition. Java's client and the brokers accept such names. The patch replaces bytes that are
+not UTF-8 with U+FFFD.
 
-Receive size: the client receives 4 KiB of a socket's bytes at a time. Each time its thread releases the GIL and must
-get it back from the workers: 23 times for an image of 90 KB, and 0.7 times with 256 KiB at a time. A record of that
-size costs 0.32 ms of processor time instead of 0.40 to 0.55 (two cores without AMX).
+Receive size: the client reads 4 KiB from a socket at a time. Each time its thread releases the GIL and must get it back
+from the workers: 23 times for an image of 90 KB, and 0.7 times with 256 KiB at a time. A record of that size costs
+0.32 ms of processor time instead of 0.40 to 0.55 (two cores without AMX).
 
-Leaders: a look-up of offsets that reaches a broker which no longer leads the partition is sent to it again at once,
-some 500 times a second, and nobody asks who leads now. Java's client had that mistake too (KAFKA-9535).
+Leaders: a request for offsets that reaches a broker which no longer leads the partition is sent to it again at once,
+some 500 times a second, without asking for the new leader. Java's client had that mistake too (KAFKA-9535).
 
-Paused records: what was fetched of a partition and is held back while it is paused (kafka-python's #2981) comes out
-again only while no other partition's records are being read. That place is never empty again once it was taken, even by
-records that are all read. Until it comes out, the partition is not fetched.
+Paused records: records that were fetched and are held back while their partition is paused (kafka-python's #2981) are
+returned only while no other partition's records are being read. `_next_partition_records` holds the records being read,
+and is never emptied once it was set, even when all of them are read. Until the held-back records are returned, their
+partition is not fetched.
 
-Unknown brokers: an answer can name a leader that the client does not know yet, or no longer. The request to it raises
-before it is sent, yet the fetch counts as one that was sent, and nothing of this broker is fetched again.
+Unknown brokers: a response can name a leader that the client does not know yet, or no longer. The request to it raises
+before it is sent, but the fetch still counts as sent, and nothing is fetched from this broker again.
 
-Joins: a leader that joins again because the number of the topic's partitions has changed has forgotten why once they
-are assigned. If its poll is over by then, it never takes the answer, and is no longer a member. Java's client remembers
-(`requestRejoin` in `ConsumerCoordinator.rejoinNeededOrPending`).
+Joins: a leader that joins again because the topic's number of partitions has changed forgets the reason once the
+partitions are assigned. If its poll is over by then, it never reads the response and is no longer a member. Java's
+client remembers (`requestRejoin` in `ConsumerCoordinator.rejoinNeededOrPending`).
 """
 
 from typing import Any
@@ -39,7 +40,7 @@ from kafka.record.default_records import DefaultRecordBatch
 
 from consumer.lifecycle import CannotStart
 
-# ruff: noqa: SLF001 (a patch has no other place)
+# ruff: noqa: SLF001 (only private functions can be patched)
 TRIED = ("3.0.12",)
 RECEIVE_BYTES = 262_144  # with 1 MiB as many receives were needed
 
@@ -52,7 +53,7 @@ _must_join: Any = ConsumerCoordinator.need_rejoin
 
 
 def apply(version: str = kafka.__version__) -> None:
-    """Patch this process's consumers. Can be repeated.
+    """Patch the Kafka clients of this process. Calling it twice does no harm.
 
     Args:
         version: of kafka-python.
@@ -68,17 +69,17 @@ def apply(version: str = kafka.__version__) -> None:
     DefaultRecordBatch._read_msg = _read_any_header_name
     KafkaTCPTransport.__init__ = _open_with_large_receives
     Fetcher._send_list_offsets_requests = _look_up_at_the_leader
-    Fetcher.fetched_records = _take_what_was_held_back
+    Fetcher.fetched_records = _take_held_back_records
     KafkaConnectionManager.send = _send_or_fail
     ConsumerCoordinator.need_rejoin = _must_join_until_joined
 
 
-class _Forgiving(bytes):
-    """Bytes that decode whatever they hold."""
+class _LenientBytes(bytes):
+    """Bytes whose `decode` never fails."""
 
     def __getitem__(self, at: Any) -> Any:
         part = super().__getitem__(at)
-        return _Forgiving(part) if isinstance(part, bytes) else part
+        return _LenientBytes(part) if isinstance(part, bytes) else part
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002 (bytes' own signature)
         return super().decode(encoding, "replace")
@@ -87,13 +88,13 @@ class _Forgiving(bytes):
 def _read_any_header_name(batch: Any, *args: Any, **options: Any) -> Any:
     try:
         return _read_strictly(batch, *args, **options)
-    except UnicodeDecodeError:  # the position is where it was: read the record again, and the rest of its batch so too
-        batch._buffer = _Forgiving(batch._buffer)
+    except UnicodeDecodeError:  # the position has not moved: read this record, and the rest of its batch, leniently
+        batch._buffer = _LenientBytes(batch._buffer)
         return _read_strictly(batch, *args, **options)
 
 
 class _LargeReceives:
-    """A socket that gives more than it is asked for, if it has it."""
+    """A socket that returns more than it is asked for, if more has arrived."""
 
     def __init__(self, sock: Any) -> None:
         self._sock = sock
@@ -102,7 +103,7 @@ class _LargeReceives:
         return getattr(self._sock, name)
 
     def recv(self, size: int) -> bytes:
-        """Bytes that are there, at most `size` or RECEIVE_BYTES, whichever is more."""
+        """The bytes that have arrived, at most `size` or RECEIVE_BYTES, whichever is larger."""
         received: bytes = self._sock.recv(max(size, RECEIVE_BYTES))
         return received
 
@@ -119,8 +120,8 @@ async def _look_up_at_the_leader(fetcher: Any, timestamps: Any) -> Any:
     return offsets, again
 
 
-def _take_what_was_held_back(fetcher: Any, *args: Any, **options: Any) -> Any:
-    if not fetcher._next_partition_records:  # nothing is left of them
+def _take_held_back_records(fetcher: Any, *args: Any, **options: Any) -> Any:
+    if not fetcher._next_partition_records:  # all of them are read
         fetcher._next_partition_records = None
     return _take(fetcher, *args, **options)
 

@@ -1,4 +1,4 @@
-"""Signals, the slot's name, and the watchdog: what keeps one process of the service well-behaved from outside."""
+"""Signals, the process's instance name, and the watchdog: how one process of the service behaves towards its host."""
 
 import fcntl
 import logging
@@ -20,14 +20,14 @@ EXIT_STUCK = 70  # sysexits.h: internal software error; a supervisor starts us a
 
 
 class CannotStart(Exception):  # noqa: N818 (named after the reaction)
-    """The service could not give right verdicts as things are. The message names the fix."""
+    """The service cannot give correct verdicts in its present environment. The message names the fix."""
 
 
 @contextmanager
 def stop_signals(stopping: threading.Event) -> Iterator[list[int]]:
     """SIGTERM and SIGINT set `stopping`; the second one ends the process at once, with nothing half committed.
 
-    Yields the signals that came: empty, or one.
+    Yields the list of signals received: empty, or one.
     """
     asked: list[int] = []
 
@@ -48,10 +48,10 @@ def stop_signals(stopping: threading.Event) -> Iterator[list[int]]:
 
 @contextmanager
 def slot(group: str, given: str) -> Iterator[str]:
-    """This process's name among its live siblings, and the same one after a restart.
+    """A name that is unique among the live processes of the group, and the same after a restart.
 
-    It names the transactional producer: the new process fences what a killed one of the same name left open. Without a
-    `given` name it is the host's and the first free number on this host, held by a lock that dies with the process.
+    It names the transactional producer: a new process fences what a killed one of the same name left open. Without a
+    `given` name it is the host's name and the first free number there, held by a lock that ends with the process.
     """
     if given:
         yield given
@@ -72,17 +72,17 @@ def _lock(path: Path) -> IO[str] | None:
     file = path.open("w")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:  # a sibling has it
+    except BlockingIOError:  # another process has it
         file.close()
         return None
     return file
 
 
 class Watchdog:
-    """Ends the process when a step does not come back: some calls of the Kafka client can block for ever.
+    """Ends the process when a step does not return: some calls of the Kafka client can block for ever.
 
     Args:
-        end: what to do then; ends the process without any clean-up, which could block as well.
+        end: ends the process, without any clean-up, which could block as well.
     """
 
     def __init__(self, end: Callable[[], None] = lambda: os._exit(EXIT_STUCK)) -> None:
@@ -91,7 +91,7 @@ class Watchdog:
     @contextmanager
     def limit(self, seconds: float, what: str) -> Iterator[None]:
         """End the process if the body takes longer than `seconds`."""
-        timer = threading.Timer(seconds, self._bite, (seconds, what))
+        timer = threading.Timer(seconds, self._expired, (seconds, what))
         timer.daemon = True
         timer.start()
         try:
@@ -99,7 +99,7 @@ class Watchdog:
         finally:
             timer.cancel()
 
-    def _bite(self, seconds: float, what: str) -> None:
+    def _expired(self, seconds: float, what: str) -> None:
         log.critical(
             "stuck: %s has taken more than %.0f s. This process ends; nothing is lost, a new one settles the outcome",
             what,

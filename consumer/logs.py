@@ -1,4 +1,4 @@
-"""One line per batch: text on a terminal, JSON elsewhere. Fields come in `extra={"fields": {...}}`."""
+"""Log lines: text on a terminal, JSON elsewhere. Fields come in `extra={"fields": {...}}`."""
 
 import json
 import logging
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 
 class JsonLines(logging.Formatter):
-    """A record as one JSON object."""
+    """A log record as one JSON object."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line; an exception's traceback is a member of it."""
@@ -35,12 +35,12 @@ def set_up(form: str, level: str) -> None:
 
     Args:
         form: "text", "json", or "auto": text if stderr is a terminal.
-        level: DEBUG, INFO, WARNING or ERROR; of libraries only warnings are shown.
+        level: DEBUG, INFO, WARNING or ERROR; libraries log warnings only.
     """
     text = form == "text" or (form == "auto" and sys.stderr.isatty())
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(TextLines() if text else JsonLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("vigilens").setLevel(level)
-    # The client reports each broken connection several times over; we say once what we wait for.
+    # The client reports each broken connection several times; we log once what we wait for.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)

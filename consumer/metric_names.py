@@ -1,4 +1,4 @@
-"""Every Prometheus metric of the service, a comment each; docs/operations.md has the same list, and a test compares."""
+"""Every Prometheus metric of the service, with its help text; a test compares them with docs/operations.md."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ from consumer.records import AGE_BUCKETS
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """Name (without the `_total` of counters), kind, labels, and what it says."""
+    """Name (without the `_total` of counters), kind, help text, labels, and a histogram's upper bounds."""
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
@@ -21,7 +21,7 @@ _STAGE_BUCKETS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 _SIZE_BUCKETS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0)
 
 VERDICTS = Metric("vigilens_verdicts", "counter", "Verdicts published, by decision.", ("decision",))
-UNSCANNABLE = Metric("vigilens_unscannable", "counter", "Images that could not be looked at, by reason.", ("reason",))
+UNSCANNABLE = Metric("vigilens_unscannable", "counter", "Images that could not be judged, by reason.", ("reason",))
 MATCHES = Metric("vigilens_matches", "counter", "Matches published, by set and level.", ("set", "level"))
 STAGE = Metric(
     "vigilens_stage_seconds",
@@ -32,15 +32,15 @@ STAGE = Metric(
 )
 BATCH = Metric("vigilens_batch_images", "histogram", "Images in a published batch.", (), _SIZE_BUCKETS)
 DUPLICATES = Metric(
-    "vigilens_duplicates", "counter", "Images whose exact bytes were embedded recently, and so not again."
+    "vigilens_duplicates", "counter", "Images not embedded again, because their exact bytes were embedded recently."
 )
 AGE = Metric(
     "vigilens_event_age_seconds", "histogram", "From an event's timestamp to its verdict's commit.", (), AGE_BUCKETS
 )
-LAG = Metric("vigilens_consumer_lag", "gauge", "Events waiting beyond the newest batch, by partition.", ("partition",))
-REWINDS = Metric("vigilens_rewinds", "counter", "Times that reading began again at what is committed.")
+LAG = Metric("vigilens_consumer_lag", "gauge", "Events waiting after the newest batch, by partition.", ("partition",))
+REWINDS = Metric("vigilens_rewinds", "counter", "Times that reading went back to the committed offsets.")
 READY = Metric("vigilens_ready", "gauge", "1 while Kafka and Milvus answer, else 0.")
-SETS_SKIPPED = Metric("vigilens_sets_skipped", "gauge", "Sets that are not matched because they cannot be.")
+SETS_SKIPPED = Metric("vigilens_sets_skipped", "gauge", "Sets left out of judging, because they cannot be matched.")
 DAMAGED = Metric("vigilens_references_damaged", "gauge", "References left out because they are damaged.", ("set",))
 SET_VERSION = Metric("vigilens_set_version", "gauge", "Version of a set in the newest batch.", ("set",))
 SET_REFERENCES = Metric("vigilens_set_references", "gauge", "References in a set at its newest version.", ("set",))

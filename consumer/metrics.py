@@ -13,14 +13,14 @@ from matcher.judge import Judged
 
 log = logging.getLogger("vigilens.waiting")
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # without it: a second gauge beside each counter, which nobody asks for
+disable_created_metrics()  # type: ignore[no-untyped-call]  # without it each counter has a `_created` gauge, unused
 
 
 class Metrics:
-    """What the service counts. Several threads may use it at once.
+    """The service's counters and gauges. Several threads may use it at once.
 
     Attributes:
-        skipped: name of each set that is not matched, and why.
+        skipped: name of each set that is left out of judging → the reason.
     """
 
     def __init__(self) -> None:
@@ -43,8 +43,8 @@ class Metrics:
         """Why we are not ready, or an empty string."""
         return "; ".join(self._waiting.values())
 
-    def wait(self, who: str, why: str | None) -> None:
-        """`who` ("kafka", "milvus", "start") is being waited for because of `why`; None: no longer."""
+    def set_waiting(self, who: str, why: str | None) -> None:
+        """The service waits for `who` ("kafka", "milvus", "sets", "start") because of `why`; None: no longer."""
         with self._lock:
             before = self._waiting.get(who)
             waiting = {name: text for name, text in self._waiting.items() if name != who}
@@ -55,12 +55,12 @@ class Metrics:
             log.info("no longer waiting", extra={"fields": {"for": who}})
 
     def rewound(self) -> None:
-        """Reading began again at what is committed."""
+        """Count a rewind to the committed offsets."""
         self._values[names.REWINDS.name].inc()
-        self._values[names.LAG.name].clear()  # of partitions that another process may have now
+        self._values[names.LAG.name].clear()  # another process may have these partitions now
 
     def published(self, batch: Batch, judged: Judged, added: BatchMetrics) -> None:
-        """A batch was committed."""
+        """Add a committed batch."""
         values = self._values
         for decision, count in added.decisions.items():
             values[names.VERDICTS.name].labels(decision).inc(count)

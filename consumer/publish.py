@@ -1,4 +1,4 @@
-"""The way out of a judged batch: its records, their transaction, then the port's numbers and the batch's line."""
+"""Publishes a judged batch: its records in a transaction, then its Prometheus metrics and its log line."""
 
 import logging
 import time
@@ -15,7 +15,7 @@ log = logging.getLogger("vigilens.batch")
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Who publishes, and where: one record per event in one topic, one per batch in the other."""
+    """Who publishes, and where: a record per event in the verdicts topic, a record per batch in the metrics topic."""
 
     group: str
     instance: str
@@ -35,8 +35,8 @@ class Outlet:
         """Publish the batch's verdicts and metrics and commit its offsets.
 
         Raises:
-            Fenced: it did not happen, or we cannot know.
-            CannotPublish: it never will.
+            Fenced: it failed, or we cannot know.
+            CannotPublish: it will never succeed.
         """
         started = time.perf_counter()
         names = self._names
@@ -50,17 +50,17 @@ class Outlet:
         records.append(metrics_record(added, names.metrics_topic))
         self._publisher.publish(records, batch.next_offsets, batch.membership)
         self._metrics.published(batch, judged, added)
-        self._metrics.wait("kafka", None)
+        self._metrics.set_waiting("kafka", None)
         log.info("batch", extra={"fields": _line(batch, judged, added, time.perf_counter() - started)})
 
     def renew(self) -> None:
-        """Reading begins again: count that, and settle what was begun (see Publisher.renew)."""
+        """Before a rewind: count it, and settle the open transaction (see Publisher.renew)."""
         self._metrics.rewound()
         self._publisher.renew()
 
 
 def _line(batch: Batch, judged: Judged, added: BatchMetrics, publish_s: float) -> dict[str, object]:
-    """The canonical line of a batch."""
+    """The fields of a batch's log line."""
     stages = {f"{stage}_ms": round(seconds * 1000, 1) for stage, seconds in judged.seconds.items()}
     ages = [age for event in batch.events if (age := event.age_s(added.at.timestamp())) is not None]
     return {

@@ -1,4 +1,4 @@
-"""What a verdict and a batch's metrics look like as Kafka records."""
+"""Verdicts and a batch's metrics as Kafka records."""
 
 import hashlib
 from collections import Counter
@@ -28,7 +28,7 @@ AGE_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 360
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record to send. `partition` None: by the key."""
+    """One record to send. Without a `partition` the key decides it."""
 
     topic: str
     value: bytes
@@ -48,7 +48,7 @@ class SetCount(BaseModel):
 
 
 class BatchMetrics(BaseModel):
-    """The value of a metrics record: what one transaction added. Adding the records up gives exact totals."""
+    """The value of a metrics record: the counts of one transaction. Their sum over all records is exact."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -60,19 +60,19 @@ class BatchMetrics(BaseModel):
     decisions: dict[str, int] = Field(description="Verdicts by decision.")
     reasons: dict[str, int] = Field(description="Unscannable images by reason.")
     matches: tuple[SetCount, ...] = Field(description="Matches by set and level.")
-    duplicates: int = Field(description="Images whose exact bytes were embedded recently, and so not again.")
+    duplicates: int = Field(description="Images not embedded again, because their exact bytes were embedded recently.")
     age_s: dict[str, int] = Field(
-        description="Events with a timestamp, by age at publish: upper bound in s → count, not cumulated."
+        description="Events with a timestamp, by age at publish: upper bound in s → count, not cumulative."
     )
-    lag: dict[str, int] = Field(description="Input partition → events that waited beyond this batch when it was taken.")
+    lag: dict[str, int] = Field(description="Input partition → events that waited after this batch when it was taken.")
     stage_seconds: dict[str, float] = Field(description="Seconds of work for the batch by stage, all workers together.")
 
 
 def verdict_record(event: Event, verdict: Verdict, topic: str, source: str, partitions: int) -> Record:
     """The verdict on `event` as a CloudEvent in binary mode.
 
-    It goes to the partition with the event's number, modulo their number: so verdicts keep the order of the events'
-    partition even where events have no key.
+    It goes to the partition with the number of the event's partition, modulo `partitions`. So verdicts keep the order
+    of the events in each partition, even if events have no key.
     """
     cloud = CloudEvent(
         {
@@ -95,7 +95,7 @@ def verdict_record(event: Event, verdict: Verdict, topic: str, source: str, part
 
 
 def _within_a_record(verdict: Verdict) -> bytes:
-    """The verdict as JSON. The candidates of all sets are left out if it has more than MAX_VERDICT bytes with them."""
+    """The verdict as JSON; without the candidates of all sets if it would be larger than MAX_VERDICT with them."""
     value = verdict.model_dump_json().encode()
     if len(value) <= MAX_VERDICT:
         return value
@@ -104,7 +104,7 @@ def _within_a_record(verdict: Verdict) -> bytes:
 
 
 def metrics_of(batch: Batch, judged: Judged, group: str, instance: str) -> BatchMetrics:
-    """What this batch adds to the metrics."""
+    """The metrics of a judged batch."""
     verdicts, now = judged.verdicts, datetime.now(UTC)
     ages = [age for event in batch.events if (age := event.age_s(now.timestamp())) is not None]
     matches = Counter((match.set, match.level) for verdict in verdicts for match in verdict.matches)

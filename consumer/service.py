@@ -35,12 +35,12 @@ log = logging.getLogger("vigilens.service")
 
 _PICTURE_S = 10.0  # the worst picture of the default limits decodes in 6 s on one core
 _SPARE_S = 60.0
-_SETS_S = 1.0  # between two looks whether the sets can be judged by again
+_SETS_S = 1.0  # between two tries while the sets cannot be judged by
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the service is to do; times in seconds, see config/default.toml for each."""
+    """The settings of the service; times in seconds. config/default.toml explains each."""
 
     connection: Connection
     group: GroupSettings
@@ -61,26 +61,26 @@ def run(plan: Plan, start: Callable[[Patience], Judge], metrics: Metrics, stoppi
     """Serve until `stopping` is set.
 
     Args:
-        plan: what to do.
-        start: makes the judge; called once the port is open, so that watchers see us start.
-        metrics: what the port shows.
-        stopping: set from anywhere, e.g. by a signal.
+        plan: the settings of the service.
+        start: makes the judge; called once the HTTP port is open, so that probes get an answer while we start.
+        metrics: what the HTTP port shows.
+        stopping: set by any thread, e.g. after a signal.
 
     Raises:
-        Away: a dependency stayed away for longer than `give_up_s`, or we were asked to stop meanwhile.
+        Away: a dependency stayed away for longer than `give_up_s`, or `stopping` was set while we waited for it.
         CannotStart: a topic does not exist, the port is taken.
         CannotPublish: Kafka refuses our records.
     """
     started = time.monotonic()
-    with ExitStack() as house:
-        address = house.enter_context(serve(metrics, plan.http_host, plan.http_port))
-        instance = house.enter_context(slot(plan.group.name, plan.instance))
+    with ExitStack() as stack:
+        address = stack.enter_context(serve(metrics, plan.http_host, plan.http_port))
+        instance = stack.enter_context(slot(plan.group.name, plan.instance))
         log.info("starting", extra={"fields": {"instance": instance, "http": address}})
         if not has_fast_checksums():
             log.warning(NO_FAST_CHECKSUMS)
-        judge = start(Patience(plan.give_up_s, stopping, lambda why: metrics.wait("milvus", why)))
-        house.callback(judge.close)
-        patience = Patience(plan.give_up_s, stopping, lambda why: metrics.wait("kafka", why))
+        judge = start(Patience(plan.give_up_s, stopping, lambda why: metrics.set_waiting("milvus", why)))
+        stack.callback(judge.close)
+        patience = Patience(plan.give_up_s, stopping, lambda why: metrics.set_waiting("kafka", why))
         publisher = Publisher(
             lambda: build_producer(plan.connection, f"{plan.group.name}-{instance}", plan.transaction_timeout_s),
             transaction_timeout_s=plan.transaction_timeout_s,
@@ -88,15 +88,15 @@ def run(plan: Plan, start: Callable[[Patience], Judge], metrics: Metrics, stoppi
             patience=patience,
             give_up_s=plan.give_up_s,
         )
-        house.callback(publisher.discard)
-        patience.call(lambda: _look_for_topics(plan), _is_away, "kafka")
-        publisher.renew()  # before we join: what a killed process of our name left open is settled now
+        stack.callback(publisher.discard)
+        patience.call(lambda: _require_topics(plan), _is_away, "kafka")
+        publisher.renew()  # before we join the group: settles what a killed process of our name left open
         intake = _intake(plan, metrics, patience, stopping)
-        house.callback(intake.close)  # the last to come is the first to go: others have our partitions at once
+        stack.callback(intake.close)  # opened last, closed first: others get our partitions at once
         names = Names(plan.group.name, instance, plan.verdicts_topic, plan.metrics_topic)
         outlet = Outlet(publisher, metrics, names)
-        metrics.wait("start", None)
-        house.callback(stopping.set)  # however the loop ends, judges that wait for Milvus end too
+        metrics.set_waiting("start", None)
+        stack.callback(stopping.set)  # however the loop ends, workers that wait for Milvus stop too
         seconds = round(time.monotonic() - started, 1)
         log.info("ready", extra={"fields": {"topic": plan.images_topic, "group": plan.group.name, "seconds": seconds}})
         work = partial(_judge, judge, plan, metrics, stopping)
@@ -117,11 +117,11 @@ def _intake(plan: Plan, metrics: Metrics, patience: Patience, stopping: threadin
         patience=patience,
         stopping=stopping,
         give_up_s=plan.give_up_s,
-        on_wait=lambda why: metrics.wait("kafka", why),
+        on_wait=lambda why: metrics.set_waiting("kafka", why),
     )
 
 
-def _look_for_topics(plan: Plan) -> None:
+def _require_topics(plan: Plan) -> None:
     with topics.admin(plan.connection) as client:
         missing = topics.missing(client, (plan.images_topic, plan.verdicts_topic, plan.metrics_topic))
     if missing:
@@ -138,10 +138,10 @@ def _is_away(error: Exception) -> bool:
 def _judge(judge: Judge, plan: Plan, metrics: Metrics, stopping: threading.Event, batch: Batch) -> Judged:
     """Judge a batch. While the sets cannot be judged by, wait: nothing is allowed because we could not look.
 
-    The process ends if judging outlasts every time limit on its way, as on a network disk that hangs. Waiting for the
-    sets has no limit: someone must put them right.
+    The process ends if judging takes longer than all its time limits together, for example when a network disk hangs.
+    The wait for the sets has no limit: an operator must repair them.
     """
-    # Older batches are served first, and one worker may have to do it all.
+    # Older batches are served first, and one worker may have to do all the work.
     images = len(batch.events) + (plan.depth - 1) * plan.limits.images
     bound_s = images * (plan.fetch_timeout_s + _PICTURE_S) + plan.give_up_s + _SPARE_S
     while True:
@@ -149,9 +149,9 @@ def _judge(judge: Judge, plan: Plan, metrics: Metrics, stopping: threading.Event
             with Watchdog().limit(bound_s, "judging a batch"):
                 judged = judge.judge([event.image for event in batch.events])
         except SetsUnfit as error:
-            metrics.wait("sets", str(error))
+            metrics.set_waiting("sets", str(error))
             if stopping.wait(_SETS_S):
                 raise Away(f"the process is stopping: {error}") from error
         else:
-            metrics.wait("sets", None)
+            metrics.set_waiting("sets", None)
             return judged

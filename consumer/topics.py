@@ -1,4 +1,4 @@
-"""Are the topics there, and fit for the sizes that we read and write? Looks, judges, and creates what is missing."""
+"""Checks that the topics exist and take records of the sizes that we read and write; creates missing ones."""
 
 import logging
 import re
@@ -13,20 +13,20 @@ from kafka.errors import KafkaError, for_code
 
 from consumer.clients import Connection
 
-# Our producer's cap on one record (max_request_size). A verdict holds the event's key, id and attributes, each capped.
+# Our producer's limit for a record (max_request_size). A verdict holds the event's key, id and attributes, all limited.
 RECORD_BYTES = 1_048_576
-# Around an image in its record: keys of the JSON object, id, the record's key and headers.
+# For the rest of an image's record: keys of the JSON object, id, the record's key and headers.
 ROOM_BYTES = 65_536
-# Brokers answer within milliseconds; this is for names that do not resolve and ports that swallow packets.
+# Brokers answer within milliseconds; this is for names that do not resolve and ports that drop packets.
 TIMEOUT_MS = 5_000
 
 
 class NoAnswer(Exception):  # noqa: N818 (named after what happened)
-    """No broker answers, none lets us in, or they do not tell what we ask."""
+    """No broker answers, or none accepts our credentials, or we may not read what we ask for."""
 
 
 class _LastReason(logging.Handler):
-    """Why the last attempt to connect failed: the client raises a bare timeout and tells the reason to its log only."""
+    """Why the last attempt to connect failed: the client raises a bare timeout, and only its log has the reason."""
 
     text = ""
 
@@ -39,7 +39,7 @@ class _LastReason(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         found = re.match(r"Bootstrap connection to .*? failed: (.*) \(backoff", record.getMessage())
-        # Of several attempts some are told that the password is wrong, others see the connection closed.
+        # Of several attempts some fail with "wrong password", others with "connection closed". The former says more.
         if found and "Authentication" not in self.text:
             self.text = found[1]
 
@@ -77,22 +77,22 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True)
-class Unfit:
-    """What is wrong with a topic, and how to mend it. `fatal`: the service would fail or lose something."""
+class Fault:
+    """What is wrong with a topic, and how to fix it. `fatal`: the service would fail or lose something."""
 
     sentence: str
     fatal: bool
 
 
 def needs(images: str, verdicts: str, metrics: str, max_bytes: int, max_attributes_bytes: int) -> tuple[Need, ...]:
-    """What the three topics must take.
+    """What we need of the three topics.
 
     Args:
-        images: name of the topic that we read.
-        verdicts: name of the topic of verdicts.
-        metrics: name of the topic of metrics.
-        max_bytes: cap on the bytes of one image; it may come as base64 in JSON, which is 4/3 of that.
-        max_attributes_bytes: cap on an event's attributes.
+        images: name of the images topic, which we read.
+        verdicts: name of the verdicts topic.
+        metrics: name of the metrics topic.
+        max_bytes: limit for the bytes of one image; as base64 in JSON it has 4/3 of that.
+        max_attributes_bytes: limit for an event's attributes.
     """
     image_bytes = 4 * -(-max_bytes // 3) + max_attributes_bytes + ROOM_BYTES
     return (
@@ -107,7 +107,7 @@ def admin(connection: Connection) -> Iterator[KafkaAdminClient]:
     """A client for questions about the cluster.
 
     Raises:
-        NoAnswer: no broker answers, or none lets us in.
+        NoAnswer: no broker answers, or none accepts our credentials.
     """
     options = connection.options() | {"request_timeout_ms": TIMEOUT_MS}
     with _LastReason() as reason:
@@ -122,7 +122,7 @@ def admin(connection: Connection) -> Iterator[KafkaAdminClient]:
 
 
 def missing(client: KafkaAdminClient, names: Sequence[str]) -> list[str]:
-    """Those of `names` that are no topics.
+    """Those of `names` that do not exist as topics.
 
     Raises:
         KafkaError: no answer, or not permitted.
@@ -130,8 +130,8 @@ def missing(client: KafkaAdminClient, names: Sequence[str]) -> list[str]:
     return [topic["name"] for topic in client.describe_topics(list(names)) if not _exists(topic)]
 
 
-def look(client: KafkaAdminClient, names: Sequence[str]) -> dict[str, Topic | None]:
-    """The topics as they are; None for one that does not exist.
+def describe(client: KafkaAdminClient, names: Sequence[str]) -> dict[str, Topic | None]:
+    """The topics by name; None for one that does not exist.
 
     Raises:
         KafkaError: no answer.
@@ -142,7 +142,7 @@ def look(client: KafkaAdminClient, names: Sequence[str]) -> dict[str, Topic | No
     resources = [ConfigResource("TOPIC", name) for name in there]
     configs = client.describe_configs(resources, config_filter="all")["topic"] if resources else {}
     if silent := [name for name in there if not configs.get(name)]:
-        raise NoAnswer(f"the configuration of {', '.join(silent)} is not told; permit DescribeConfigs to this user")
+        raise NoAnswer(f"this user may not read the configuration of {', '.join(silent)}; permit DescribeConfigs")
     return {name: _topic(described[name], configs[name]) if name in there else None for name in names}
 
 
@@ -153,7 +153,7 @@ def create(client: KafkaAdminClient, missing: Sequence[Need], partitions: int, r
         client: see `admin`.
         missing: the topics to create.
         partitions: of each topic.
-        replication: copies of each partition; -1: what the brokers do by default.
+        replication: copies of each partition; -1: the brokers' default.
 
     Raises:
         KafkaError: for example fewer brokers than copies.
@@ -163,7 +163,7 @@ def create(client: KafkaAdminClient, missing: Sequence[Need], partitions: int, r
             "num_partitions": partitions,
             "replication_factor": replication,
             "configs": {"max.message.bytes": str(need.record_bytes), "cleanup.policy": "delete"}
-            # Of three copies two must have a record before it counts, so that one broker may die at any time.
+            # Two of three copies must have a record before it is acknowledged, so one broker may die at any time.
             | ({"min.insync.replicas": "2"} if replication >= 3 else {}),  # noqa: PLR2004
         }
         for need in missing
@@ -175,27 +175,27 @@ def create(client: KafkaAdminClient, missing: Sequence[Need], partitions: int, r
     client.wait_for_topics(list(wanted))
 
 
-def faults(need: Need, topics: Mapping[str, Topic | None], images: str) -> Iterator[Unfit]:
+def faults(need: Need, topics: Mapping[str, Topic | None], images: str) -> Iterator[Fault]:
     """What is wrong with a topic that exists, worst first.
 
     Args:
         need: what we need of it.
-        topics: all of ours, as `look` found them.
-        images: name of the topic that we read.
+        topics: all of ours, from `describe`.
+        images: name of the images topic.
     """
     topic, source = topics[need.name], topics[images]
     if topic is None:
         return
     ours = need.role != "images"
     if "compact" in topic.cleanup:
-        yield Unfit(f"cleanup.policy {topic.cleanup} removes records of the same key; set it to delete", fatal=ours)
+        yield Fault(f"cleanup.policy {topic.cleanup} removes records of the same key; set it to delete", fatal=ours)
     if topic.record_bytes < need.record_bytes:
         what = "a verdict or the metrics of a batch" if ours else "an image of images.max_bytes, as base64,"
-        yield Unfit(f"{what} may have {need.record_bytes:,} bytes; set max.message.bytes to that", fatal=ours)
+        yield Fault(f"{what} may have {need.record_bytes:,} bytes; set max.message.bytes to that", fatal=ours)
     if need.role == "verdicts" and min(topic.replication, topic.min_insync) < 2:  # noqa: PLR2004 (copies)
-        yield Unfit("a broker that dies can take verdicts with it; use 3 copies, min.insync.replicas 2", fatal=False)
+        yield Fault("verdicts can be lost with a broker that dies; use 3 copies, min.insync.replicas 2", fatal=False)
     if need.role == "verdicts" and source is not None and topic.partitions < source.partitions:
-        yield Unfit(
+        yield Fault(
             f"fewer partitions than {images}, so verdicts of several partitions share one; add some", fatal=False
         )
 

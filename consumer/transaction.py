@@ -1,7 +1,7 @@
 """Verdicts, metrics and offsets in one transaction: all of them, or none.
 
-Each line of the recipe steps around a bug of the client that broke exactly-once when it was left out; docs/delivery.md
-tells which, with counts. The slow work is done before; here nothing but Kafka is waited for.
+Each step works around a bug of the client that broke exactly-once when the step was left out; docs/delivery.md has the
+bugs, with counts. The slow work is done before: here we wait for Kafka only.
 """
 
 import logging
@@ -29,10 +29,10 @@ class Publisher:
 
     Args:
         build: makes a producer that is not yet initialised.
-        transaction_timeout_s: seconds after which the broker aborts by itself.
+        transaction_timeout_s: seconds after which the broker aborts a transaction.
         limit: `limit(seconds, what)` ends the process when its body takes longer.
         patience: for building a producer while brokers are away.
-        give_up_s: seconds for which transaction after transaction may fail.
+        give_up_s: seconds for which all transactions may fail before we give up.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Publisher:
         self._producer: Any = None
 
     def renew(self) -> None:
-        """Make sure that there is a healthy producer. A new one settles what its predecessor left open.
+        """Make sure that there is a healthy producer. A new one settles the transaction that the last one left open.
 
         Raises:
             Away: no broker for longer than we may wait.
@@ -62,7 +62,7 @@ class Publisher:
         """
         if self._producer is None:
             try:
-                self._producer = self._patience.call(self._start, _passes, "kafka")
+                self._producer = self._patience.call(self._start, _is_transient, "kafka")
             except (AuthorizationError, UnsupportedVersionError) as error:
                 raise CannotPublish(f"Kafka refuses the transactional producer: {error!r}") from error
 
@@ -70,40 +70,40 @@ class Publisher:
         """Number of partitions of `topic`.
 
         Raises:
-            Fenced: no broker tells.
+            Fenced: no broker answers.
         """
         self.renew()
         try:
             return len(self._producer.partitions_for(topic))
         except KafkaError as error:
             self.discard()
-            raise Fenced(f"kafka does not tell the partitions of {topic}: {error!r}") from error
+            raise Fenced(f"kafka does not say how many partitions {topic} has: {error!r}") from error
 
     def publish(self, records: Iterable[Record], offsets: Mapping[TopicPartition, int], membership: Any) -> None:
         """Publish `records` and commit `offsets` as one transaction.
 
         Raises:
-            Fenced: it did not happen, or we cannot know; the committed offsets tell. Drop, and rewind.
-            CannotPublish: it will never happen.
+            Fenced: it failed, or we cannot know; the committed offsets show which. Drop, and rewind.
+            CannotPublish: it will never succeed.
         """
         self.renew()
         try:
-            # A commit can block for ever: then end the process, a new one settles the outcome.
+            # A commit can block for ever. Then the process ends, and the next one settles the outcome.
             with self._limit(2 * self._timeout_s, "publishing a transaction"):
                 self._transaction(records, offsets, membership)
         except KafkaError as error:
             self.discard()
             if isinstance(error, AuthorizationError | MessageSizeTooLargeError):
-                raise CannotPublish(f"Kafka refuses our records: {error!r}. `vigilens check` tells why") from error
+                raise CannotPublish(f"Kafka refuses our records: {error!r}. `vigilens check` says why") from error
             if self._fails_too_long():
                 raise CannotPublish(
-                    f"no transaction went through for {self._give_up_s:.0f} s; last: {error!r}"
+                    f"all transactions failed for {self._give_up_s:.0f} s; the last with {error!r}"
                 ) from error
             raise Fenced(f"the transaction failed: {error!r}") from error
         self._failing_since = None
 
     def _fails_too_long(self) -> bool:
-        """Has no transaction gone through for `give_up_s`? Quiet times between two failures do not count."""
+        """Have all transactions failed for `give_up_s`? Quiet times between two failures do not count."""
         now = time.monotonic()
         if self._failing_since is None or now - self._failed_at > self._give_up_s / 2:
             self._failing_since = now
@@ -118,7 +118,7 @@ class Publisher:
 
     def _close(self, producer: Any) -> None:
         try:
-            producer.close(timeout=self._timeout_s)  # longer than a delivery, so that it comes to its end
+            producer.close(timeout=self._timeout_s)  # longer than a delivery, so that deliveries end
         except KafkaError as error:
             log.debug("closing a failed producer: %r", error)
 
@@ -149,15 +149,15 @@ class Publisher:
 
 
 def check(futures: Sequence[Any]) -> None:
-    """Every record was acknowledged. Without this look a commit succeeds although a record was lost.
+    """Check that every record was acknowledged. Without it a commit succeeds although a record was lost.
 
     Raises:
-        KafkaError: of the first record that was not.
+        KafkaError: of the first record that was not acknowledged.
     """
     for future in futures:
         future.get(timeout=0)
 
 
-def _passes(error: Exception) -> bool:
-    """May another try go through?"""
+def _is_transient(error: Exception) -> bool:
+    """May another try succeed?"""
     return isinstance(error, KafkaError) and not isinstance(error, AuthorizationError | UnsupportedVersionError)

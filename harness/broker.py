@@ -46,7 +46,7 @@ class Node(Program):
         self.address = address
 
     def stop(self) -> int:
-        """As of any program, but one that takes too long is killed: it may wait for votes of nodes that are gone."""
+        """Stop it; kill it if that takes too long: it may wait for votes of nodes that have ended."""
         try:
             return super().stop()
         except ProgramFailed:
@@ -55,7 +55,7 @@ class Node(Program):
 
 @dataclass(frozen=True)
 class Cluster:
-    """Brokers that answer.
+    """Running brokers.
 
     Attributes:
         bootstrap: "host:port,…" for clients.
@@ -66,10 +66,10 @@ class Cluster:
     nodes: tuple[Node, ...] = ()
 
     def wait(self, timeout_s: float = START_TIMEOUT_S) -> None:
-        """Waits until every node is registered and every partition has all its replicas in sync.
+        """Wait until every node is registered and every partition has all its replicas in sync.
 
         Raises:
-            ProgramFailed: when a node has ended, or `timeout_s` seconds are over.
+            ProgramFailed: a node has ended, or `timeout_s` seconds are over.
         """
         deadline = time.monotonic() + timeout_s
         missing = "no answer yet"
@@ -85,8 +85,8 @@ class Cluster:
             missing = self._missing()
 
     def make_topics(self, partitions: Mapping[str, int]) -> None:
-        """Makes topics, name → number of partitions, and waits until each partition has a leader."""
-        from kafka import KafkaAdminClient  # noqa: PLC0415 (heavy)
+        """Create topics, name → number of partitions, and wait until each partition has a leader."""
+        from kafka import KafkaAdminClient  # noqa: PLC0415 (slow to import)
 
         admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
         try:
@@ -96,11 +96,11 @@ class Cluster:
             admin.close()
 
     def _missing(self) -> str:
-        """What is still missing, in words; empty when the cluster is complete."""
+        """What is still missing, as text; empty when the cluster is complete."""
         silent = [node.address for node in self.nodes if not _listens(node.address)]
         if silent:
             return f"{', '.join(silent)} does not listen"
-        from kafka import KafkaAdminClient  # noqa: PLC0415 (heavy)
+        from kafka import KafkaAdminClient  # noqa: PLC0415 (slow to import)
         from kafka.errors import KafkaError  # noqa: PLC0415
 
         try:
@@ -118,7 +118,7 @@ class Cluster:
             partitions = [part for topic in topics for part in topic["partitions"]]
             behind = sum(set(part["isr_nodes"]) != set(part["replica_nodes"]) for part in partitions)
             return f"{behind} partitions lack a replica" if behind and self.nodes else ""
-        return "it listens and does not answer"
+        return "it listens but does not answer"
 
 
 @contextmanager
@@ -129,12 +129,12 @@ def kafka(
     cache: Path | None = None,
     more: str = "",
 ) -> Iterator[Cluster]:
-    """A cluster for the time of the `with` block.
+    """A cluster for the duration of the `with` block.
 
-    With KAFKA_BOOTSTRAP_SERVERS set and one node wanted, it is that cluster, and nothing is started.
+    If KAFKA_BOOTSTRAP_SERVERS is set and one node is enough, it is that cluster, and nothing is started.
 
     Args:
-        folder: for data and logs; made if missing. Each call makes a fresh cluster in it.
+        folder: for data and logs; created if missing. Each call makes a new cluster in it.
         nodes: 1, or 3 with replication 3 and min.insync.replicas 2.
         say: called with a line of text before each slow step.
         cache: folder for Kafka's jars; None: `harness.kafka_jars.CACHE`.
@@ -158,7 +158,7 @@ def kafka(
         for node in cluster.nodes:
             node.resume()
         if nodes == 1:
-            cluster.nodes[0].stop()  # several would wait for one another's votes; the leash ends them
+            cluster.nodes[0].stop()  # several nodes would wait for each other's votes; the leash kills them
 
 
 def _started(folder: Path, nodes: int, jars: str, leash: Leash, more: str) -> Cluster:
@@ -179,12 +179,12 @@ def _started(folder: Path, nodes: int, jars: str, leash: Leash, more: str) -> Cl
 
 
 def _cluster_id(drawn: bytes) -> str:
-    """16 bytes as Kafka writes them; the first is kept low, since an id that begins with - is taken for an option."""
+    """16 bytes as Kafka writes them. The first is below 128: an id that begins with - would be taken for an option."""
     return urlsafe_b64encode(bytes([drawn[0] & 0x7F, *drawn[1:]])).decode().rstrip("=")
 
 
 def _formatted(folder: Path, nodes: int, jars: str, leash: Leash, more: str) -> Cluster:
-    """Writes each node's properties, formats its folder, and makes nodes that are not yet started."""
+    """Write each node's properties and format its folder; the nodes are not yet started."""
     folder.mkdir(parents=True)
     ports = free_ports(2 * nodes)
     clients, controllers = ports[:nodes], ports[nodes:]

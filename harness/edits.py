@@ -1,8 +1,8 @@
-"""What people do to a picture before they post it again: everyday edits, and hard ones.
+"""The edits that people make to a picture before they post it again: everyday edits, and hard ones.
 
-The demo shows the everyday edits. The hard ones, in the spirit of DISC21, show where a way of finding copies ends;
+The demo shows the everyday edits. The hard ones, similar to DISC21's, show the limits of a way to find copies;
 `benchmarks.copies` measures with them, and docs/copies.md has the figures. Each edit is written once, and both lists
-give it their strength. What is left to chance is drawn from a seed.
+set its strength. Random choices are drawn from a seed.
 """
 
 from dataclasses import dataclass
@@ -25,11 +25,11 @@ from harness.frames import (
     sticker,
 )
 
-# Why a hash of the whole picture cannot follow an edit. The demo's report shows it where PDQ alone loses copies.
-MOVED = "its parts move, and the hash compares place by place"
-COVERED = "what lies over it changes a part of the hash"
-FRAMED = "it is a part of another picture, and the hash sees the whole"
-_SMALLEST = 16  # pixels that a side keeps
+# Why a hash of the whole picture misses an edit. The demo's report shows it for edits that PDQ misses.
+MOVED = "its parts move, but the hash compares the same places"
+COVERED = "the part that is covered changes a part of the hash"
+FRAMED = "it is a part of another picture, but the hash is of the whole"
+_SMALLEST = 16  # pixels of a side, at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ class Edit:
     """One kind of edit.
 
     Attributes:
-        name: as reports show it.
-        change: what it does; see `apply`.
-        against: why a perceptual hash may miss it; empty where it should find it.
+        name: in reports.
+        change: makes the edit; see `apply`.
+        against: why a perceptual hash may miss it; empty if it should find it.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Edit:
     against: str = ""
 
     def apply(self, picture: Picture, seed: int, *others: Picture) -> Picture:
-        """The edited picture, in RGB; `picture` stays as it is.
+        """The edited picture, in RGB; `picture` is not changed.
 
         Args:
             picture: in RGB, each side 64 pixels or more.
@@ -63,7 +63,7 @@ def _plain_copy(picture: Picture, _rng: Random, *_: Picture) -> Picture:
 
 
 def _recompressed(*qualities: tuple[int, int]) -> Change:
-    """JPEG with a quality from the range, once for each range, as messengers do."""
+    """Save as JPEG, once for each range with a quality from it, as messengers do."""
 
     def recompress(picture: Picture, rng: Random, *_: Picture) -> Picture:
         for least, most in qualities:
@@ -84,7 +84,7 @@ def _resized(factors: Range) -> Change:
 
 
 def _stretched(less: Range, more: Range) -> Change:
-    """Width or height by a factor of one of the ranges."""
+    """Stretch width or height by a factor from one of the ranges."""
 
     def stretch(picture: Picture, rng: Random, *_: Picture) -> Picture:
         factor = rng.choice((rng.uniform(*less), rng.uniform(*more)))
@@ -94,7 +94,7 @@ def _stretched(less: Range, more: Range) -> Change:
 
 
 def _cropped(area: Range) -> Change:
-    """A part of the picture's shape that keeps a share of its area from the range."""
+    """Keep a part of the same shape; its share of the area is from the range."""
 
     def crop(picture: Picture, rng: Random, *_: Picture) -> Picture:
         kept = rng.uniform(*area) ** 0.5
@@ -114,7 +114,7 @@ def _quarter_turn(picture: Picture, rng: Random, *_: Picture) -> Picture:
 
 
 def _turned(degrees: Range) -> Change:
-    """Turned either way, on a page of one colour that holds all of it."""
+    """Turn to either side, on a page of one colour that is large enough for the whole picture."""
 
     def turn(picture: Picture, rng: Random, *_: Picture) -> Picture:
         angle = rng.choice((-1, 1)) * rng.uniform(*degrees)
@@ -124,7 +124,7 @@ def _turned(degrees: Range) -> Change:
 
 
 def _coloured(less: Range, more: Range) -> Change:
-    """Saturation, brightness and contrast, each by a factor of one of the ranges."""
+    """Change saturation, brightness and contrast, each by a factor from one of the ranges."""
 
     def colour(picture: Picture, rng: Random, *_: Picture) -> Picture:
         for enhance in (ImageEnhance.Color, ImageEnhance.Brightness, ImageEnhance.Contrast):
@@ -139,7 +139,7 @@ def _grey(picture: Picture, _rng: Random, *_: Picture) -> Picture:
 
 
 def _blurred(radii: Range) -> Change:
-    """Blurred with a radius that is such a share of the shorter side."""
+    """Blur with a radius that is a share of the shorter side from the range."""
 
     def blur(picture: Picture, rng: Random, *_: Picture) -> Picture:
         return picture.filter(ImageFilter.GaussianBlur(min(picture.size) * rng.uniform(*radii)))
@@ -154,7 +154,7 @@ def _noisy(picture: Picture, rng: Random, *_: Picture) -> Picture:
 
 
 def _written_over(lines: tuple[int, int], heights: Range) -> Change:
-    """Outlined lines anywhere; a line's height is such a share of the picture's."""
+    """Write outlined lines anywhere; a line's height is a share of the picture's from the range."""
     words = ("this", "IS", "when", "they", "SAID", "today", "again", "LOOK", "nobody", "knows", "share", "2 late")
 
     def write(picture: Picture, rng: Random, *_: Picture) -> Picture:
@@ -210,7 +210,7 @@ EVERYDAY = (
     Edit("combination", _combined(_cropped((0.36, 0.72)), _COLOURED, _TEXT, _recompressed(*_JPEG)), MOVED),
 )
 
-# docs/copies.md has figures that were measured with these: what they draw, and in which order, stays.
+# docs/copies.md has figures measured with these: do not change what they draw at random, nor the order of it.
 _HARD_COLOURED, _HARD_TEXT = _coloured((0.45, 0.75), (1.35, 1.9)), _written_over((1, 3), (0.09, 0.17))
 HARD = (
     Edit("recompressed", _recompressed((6, 25))),

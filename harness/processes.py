@@ -1,4 +1,4 @@
-"""Child processes that die with this one, whatever ends it: an exception, Ctrl-C, even kill -9."""
+"""Child processes that end when this one ends for any reason: an exception, Ctrl-C, even kill -9."""
 
 import signal
 import subprocess
@@ -12,13 +12,13 @@ from typing import Self
 
 
 class Leash:
-    """Starts programs in one process group, led by a shell that kills the group when this process is gone.
+    """Starts programs in one process group, led by a shell that kills the group when this process ends.
 
-    The shell waits at the read end of a pipe whose write end only this process holds, so it learns of any kind of
-    death. (PR_SET_PDEATHSIG would tie the children to the *thread* that started them.) A group of their own also
-    keeps the terminal's Ctrl-C from the children: who holds the leash stops them in the right order.
+    The shell reads from a pipe whose write end only this process holds, so it notices any kind of end.
+    (PR_SET_PDEATHSIG would tie the children to the *thread* that started them.) In a separate group the children also
+    do not get the terminal's Ctrl-C, so this process can stop them in the right order.
 
-    Use it as a context manager; on leaving, all that still runs is killed.
+    Use it as a context manager; at the end all programs that still run are killed.
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Leash:
         env: Mapping[str, str] | None = None,
         folder: Path | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Starts a program whose output, stdout and stderr, is appended to `log`.
+        """Start a program whose output, stdout and stderr, is appended to `log`.
 
         Args:
             command: the program and its arguments.
@@ -65,7 +65,7 @@ class Leash:
         return child
 
     def close(self) -> None:
-        """Kills all that still runs and waits until it is gone."""
+        """Kill all programs that still run and wait until they have ended."""
         if self._leader.stdin is not None:
             self._leader.stdin.close()
         self._leader.wait()
@@ -91,7 +91,8 @@ class Program:
         stop_timeout_s: seconds that it may take to stop.
 
     Attributes:
-        name, log: see above.
+        name: for messages.
+        log: file for its output.
         started_at: time.monotonic of its newest start.
     """
 
@@ -112,7 +113,7 @@ class Program:
         self._begin = partial(leash.start, command, log, env=env, folder=folder)
         self._stop_timeout_s = stop_timeout_s
         self._lock = threading.RLock()
-        self._process: subprocess.Popen[bytes] | None = None  # None: it is not meant to run
+        self._process: subprocess.Popen[bytes] | None = None  # None: it should not run
 
     @property
     def pid(self) -> int | None:
@@ -121,19 +122,19 @@ class Program:
         return process.pid if process is not None and process.poll() is None else None
 
     def start(self) -> None:
-        """Starts it and returns at once. One that runs goes on."""
+        """Start it, unless it runs already; returns at once."""
         with self._lock:
             if self.pid is None:
                 self.started_at = time.monotonic()
                 self._process = self._begin()
 
     def stop(self) -> int:
-        """Ends it as an operator would (SIGTERM) and waits; returns its exit code, 0 if it was not meant to run.
+        """End it in an orderly way (SIGTERM) and wait; returns its exit code, 0 if it was not started.
 
         Raises:
             ProgramFailed: it did not stop in time, and was killed.
         """
-        process = self._let_go()
+        process = self._release()
         if process is None:
             return 0
         for number in (signal.SIGCONT, signal.SIGTERM):
@@ -148,32 +149,32 @@ class Program:
             ) from None
 
     def kill(self) -> None:
-        """Ends it as a power cut would (SIGKILL) and waits until it is gone."""
-        process = self._let_go()
+        """End it as a power cut would (SIGKILL) and wait until it has ended."""
+        process = self._release()
         if process is not None:
             process.kill()
             process.wait()
 
     def pause(self) -> None:
-        """Stalls it (SIGSTOP): it keeps its connections and answers nothing."""
+        """Stall it (SIGSTOP): it keeps its connections but does not answer."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Ends a stall (SIGCONT)."""
+        """End the stall (SIGCONT)."""
         self._signal(signal.SIGCONT)
 
     def check(self) -> None:
-        """Raises ProgramFailed when it has ended by itself."""
+        """Raise ProgramFailed if it exited unexpectedly."""
         process = self._process
         if process is not None and process.poll() is not None:
             raise ProgramFailed(f"{self.name} ended with code {process.returncode}; {self.end_of_log()}")
 
     def end_of_log(self) -> str:
-        """The last lines of its log, and where the rest is."""
+        """The last lines of its log, and the log's path."""
         return f"its log {self.log} ends with\n{tail(self.log)}"
 
-    def _let_go(self) -> "subprocess.Popen[bytes] | None":
-        """The process; from now on it is not meant to run."""
+    def _release(self) -> "subprocess.Popen[bytes] | None":
+        """The process; from now on its end is expected."""
         with self._lock:
             process, self._process = self._process, None
             return process

@@ -1,4 +1,4 @@
-"""A reader of committed records by librdkafka, which shares no code with the service's own Kafka client."""
+"""A reader of committed records that uses librdkafka, which shares no code with the service's Kafka client."""
 
 import time
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ except ImportError:
     raise NoKafka("The demo's reader needs the extra: pip install 'vigilens[demo]'.") from None
 
 RPC_TIMEOUT_S = 30.0
-SILENCE_S = 60.0  # a broker that says nothing for so long, not even that a topic ends, is not read any further
+SILENCE_S = 60.0  # reading fails when a broker sends nothing for so long, not even the end of a partition
 
 
 class ReadFailed(Exception):  # noqa: N818 (named after what happened)
@@ -21,14 +21,14 @@ class ReadFailed(Exception):  # noqa: N818 (named after what happened)
 
 
 class Reader:
-    """Reads all partitions of a topic, and only what committed transactions wrote.
+    """Reads all partitions of a topic, but only records of committed transactions.
 
     It is in no group and commits nothing. Use it as a context manager, in one thread at a time.
 
     Args:
         bootstrap: "host:port,…" of the brokers.
         topic: its name.
-        from_now: begin where the partitions end now, not at their beginning.
+        from_now: begin at the present end of the partitions, not at their beginning.
 
     Raises:
         ReadFailed: there is no such topic.
@@ -39,7 +39,7 @@ class Reader:
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap,
-                "group.id": "reader",  # the client asks for a name; nothing joins or commits
+                "group.id": "reader",  # the client requires a name; it neither joins nor commits
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
@@ -79,7 +79,7 @@ class Reader:
         return None
 
     def rest(self) -> Iterator[Message]:
-        """The records up to where the topic ends now, those of a partition in their order.
+        """The records up to the present end of the topic, in the order of each partition.
 
         Raises:
             ReadFailed: the client cannot go on, or the broker is silent for SILENCE_S.
@@ -96,7 +96,7 @@ class Reader:
                 raise ReadFailed(f"{self._topic}: nothing came for {SILENCE_S:.0f} s, and no end")
 
     def _poll(self, timeout_s: float) -> Message | None:
-        """A record; None if there is none yet, or if what came is no record."""
+        """A record; None if there is none yet, or if the message is not a record."""
         message = self._consumer.poll(timeout_s)
         if message is None:
             return None
@@ -112,7 +112,7 @@ class Reader:
 
 
 def committed(bootstrap: str, topic: str) -> Iterator[Message]:
-    """All committed records of a topic, up to where it ends now.
+    """All committed records of a topic, up to its present end.
 
     Raises:
         ReadFailed: see `Reader`.
@@ -122,7 +122,7 @@ def committed(bootstrap: str, topic: str) -> Iterator[Message]:
 
 
 def partition_of(message: Message) -> int:
-    """Number of the partition: the client's type says that it may be missing, but a message that was read has one."""
+    """Number of the partition. By the client's type it may be None, but a message that was read has one."""
     number = message.partition()
     if number is None:
         raise ReadFailed("the client returned a message without a partition")

@@ -1,4 +1,4 @@
-"""The service as an operator would run it: `vigilens run` with a vigilens.toml of its own, in a process of its own."""
+"""The service as an operator runs it: `vigilens run` with its own vigilens.toml, in a separate process."""
 
 import json
 import os
@@ -20,7 +20,7 @@ class Service(Program):
     """`vigilens run` as a process."""
 
     def wait_until_ready(self) -> float:
-        """Waits until /ready says so; returns the seconds since its start.
+        """Wait until /ready answers 200; returns the seconds since its start.
 
         Raises:
             ProgramFailed: it has ended, or is not ready in time.
@@ -35,10 +35,10 @@ class Service(Program):
         raise ProgramFailed(f"{self.name} is not ready after {READY_TIMEOUT_S:.0f} s: {why}; {self.end_of_log()}")
 
     def stop(self) -> int:
-        """As of any program.
+        """As for any program.
 
         Raises:
-            ProgramFailed: it does not stop, or not with code 0.
+            ProgramFailed: it does not stop, or its exit code is not 0.
         """
         if code := super().stop():
             raise ProgramFailed(f"{self.name} ended with code {code}; {self.end_of_log()}")
@@ -47,11 +47,11 @@ class Service(Program):
 
 @contextmanager
 def service(folder: Path, settings_file: Path, leash: Leash, program: str = "vigilens.cli") -> Iterator[Service]:
-    """Starts the service; stops it by SIGTERM when the body has not done so.
+    """Start the service; stop it by SIGTERM unless the body has done so.
 
     Args:
         folder: its working directory; its log is service.log in it.
-        settings_file: its settings. Variables VIGILENS_… of this process are kept from it.
+        settings_file: its settings. It does not get this process's variables VIGILENS_….
         leash: kills it if this process dies.
         program: module with the command line.
     """
@@ -70,14 +70,14 @@ def service(folder: Path, settings_file: Path, leash: Leash, program: str = "vig
 
 
 def plain_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment without settings of Vigilens: the demo must be the same everywhere. Code is found as here."""
+    """The environment without settings of Vigilens, so that the demo is the same everywhere; imports work as here."""
     kept = {name: value for name, value in environment.items() if not name.startswith(PREFIX)}
     root = str(Path(__file__).parents[1])
     return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, (root, kept.get("PYTHONPATH"))))}
 
 
 def write_settings(file: Path, tables: Mapping[str, Mapping[str, object]]) -> None:
-    """Writes a vigilens.toml. Strings, numbers, booleans and lists of strings in TOML look as they do in JSON."""
+    """Write a vigilens.toml. Strings, numbers, booleans and lists of strings are written the same in TOML and JSON."""
     lines = ["# Written by `vigilens demo`."]
     for table, keys in tables.items():
         lines += ["", f"[{table}]", *(f"{key} = {json.dumps(value)}" for key, value in keys.items())]
@@ -85,7 +85,7 @@ def write_settings(file: Path, tables: Mapping[str, Mapping[str, object]]) -> No
 
 
 def _address(log: Path) -> str:
-    """Where /ready is: the first line of the log says it, since the port is any free one."""
+    """The address of the HTTP port, which is any free one: the first line of the log has it."""
     for line in log.read_text(errors="replace").splitlines():
         if line.startswith("{") and '"http"' in line:
             return str(json.loads(line)["http"])

@@ -1,8 +1,8 @@
-"""The command line: wiring, and what is printed. No logic of matching lives here.
+"""The command line: wiring and output. No matching logic lives here.
 
-cli        the group `vigilens`: commands are imported when used, expected errors are one sentence
+cli        the group `vigilens`: imports commands when they are used, prints expected errors as one sentence
 errors     which errors are expected
-wiring     settings → parts, the only place that does so
+wiring     builds the parts of the service from the settings, the only place that does so
 commands/  a file for each command
 pages/     HTML that commands write
 """

@@ -1,8 +1,8 @@
-"""The errors that are no bug: their message is one sentence for the operator."""
+"""The errors that are not bugs: their message is one sentence for the operator."""
 
 import sys
 
-# By name, so that nothing is imported for this: a class whose module is not loaded was never raised.
+# By name, so that nothing is imported here: an error whose module is not loaded was never raised.
 EXPECTED = (
     ("config.load", "SettingsError"),
     ("embedding.encoder", "EncoderError"),

@@ -1,6 +1,6 @@
-"""Settings become parts: the only place that reads values of the settings into the rooms. Each imports when called."""
+"""Builds the service's parts from the settings, the only place that does so. Each function imports what it needs."""
 
-# ruff: noqa: PLC0415 (late imports are this file's purpose: `vigilens sets list` should not wait for torch)
+# ruff: noqa: PLC0415 (late imports are intended: `vigilens sets list` should not wait for torch)
 
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def connection(settings: "Settings") -> "Connection":
-    """How to reach Kafka, and as whom."""
+    """Kafka's addresses and our credentials."""
     from consumer.clients import Connection
 
     kafka = settings.kafka
@@ -38,7 +38,7 @@ def encoder(settings: "Settings") -> "Encoder":
     """The encoder that the settings name.
 
     Raises:
-        embedding.choose.EncoderError: weights that are missing or wrong, a device that is not there.
+        embedding.encoder.EncoderError: weights are missing or wrong, or there is no such device.
     """
     from embedding.choose import choose
 
@@ -53,7 +53,7 @@ def encoder(settings: "Settings") -> "Encoder":
 
 
 def store(settings: "Settings", patience: "Patience | None" = None) -> "Store":
-    """The sets in Milvus. Without `patience` a call that fails is not repeated."""
+    """The store of sets in Milvus. Without `patience` a call that fails is not repeated."""
     from reference_sets.store import Store
 
     milvus = settings.milvus
@@ -67,17 +67,17 @@ def store(settings: "Settings", patience: "Patience | None" = None) -> "Store":
 
 
 def sets_in_force(settings: "Settings", store: "Store", encoder: "Encoder") -> "SetsInForce":
-    """What a judge judges by: versions, thresholds and kinds of one moment."""
+    """Reads the sets to judge by; each reading is a consistent snapshot of versions, thresholds and kinds."""
     from reference_sets.in_force import SetsInForce, fits
 
     return SetsInForce(store, settings.sets.use, fits(encoder), settings.sets.refresh_s)
 
 
 def fetcher(settings: "Settings") -> "Fetcher":
-    """What brings an image's bytes, within the operator's limits.
+    """Fetches an image's bytes, within the operator's limits.
 
     Raises:
-        config.load.SettingsError: a host that is not one.
+        config.load.SettingsError: an entry of images.hosts is not a host.
     """
     from config.load import SettingsError
     from embedding.fetch.fetcher import Fetcher, FetchRules
@@ -97,7 +97,7 @@ def fetcher(settings: "Settings") -> "Fetcher":
 
 
 def judge(settings: "Settings", encoder: "Encoder", store: "Store", sets: "SetsInForce") -> "Judge":
-    """The straight line from images to verdicts."""
+    """Judges images: fetches, decodes, embeds, searches, checks and decides."""
     from matcher.embed import Embedder
     from matcher.judge import Judge
     from matcher.workers import Workers
@@ -119,7 +119,7 @@ def judge(settings: "Settings", encoder: "Encoder", store: "Store", sets: "SetsI
 
 
 def searcher(settings: "Settings", store: "Store") -> "Searcher":
-    """What searches the sets and checks what it finds."""
+    """Searches the sets and checks the candidates that it finds."""
     from matcher.search import Searcher
 
     sets = settings.sets

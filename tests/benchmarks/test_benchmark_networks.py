@@ -1,4 +1,4 @@
-"""Benchmarks can measure any network: its random weights, and the settings that name them."""
+"""Benchmarks can measure any network: random weights, and the settings for them."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from embedding.probe import probe_picture
 
 
 @pytest.mark.parametrize("network", ["timm:test_vit", "ViT-S-32-alt"])
-def test_the_settings_name_the_weights_that_were_made_and_the_service_takes_them(tmp_path, network):
+def test_the_service_can_use_the_settings_and_the_weights(tmp_path, network):
     checkpoint(tmp_path, network)
     encoder = choose(**settings(tmp_path, network))
     assert encoder.name == ("timm" if network.startswith("timm:") else "openclip")
@@ -18,6 +18,6 @@ def test_the_settings_name_the_weights_that_were_made_and_the_service_takes_them
 @pytest.mark.parametrize(
     ("network", "said"), [("timm:nothing", "timm has no model"), ("ViT-Z", "OpenCLIP has no model")]
 )
-def test_a_network_that_there_is_not_is_refused_by_a_sentence(tmp_path, network, said):
+def test_an_unknown_network_is_refused_with_one_sentence(tmp_path, network, said):
     with pytest.raises(SystemExit, match=f"{said} .*: --network takes"):
         checkpoint(tmp_path, network)

@@ -1,19 +1,19 @@
-"""The chaos's count and plan: pure functions, so that the proof itself can be trusted."""
+"""The count and the plan of the chaos: tested, so that the proof can be trusted."""
 
 from dataclasses import replace
 
 import pytest
 
-from benchmarks.chaos_count import Counts, Seen, count
+from benchmarks.chaos_count import Counts, Published, count
 from benchmarks.chaos_faults import BROKER_KINDS, Fault, Lane, execute, plan
 
 TOPIC = "images"
 INPUTS = {(0, 0): "a", (0, 1): "b", (0, 2): "c", (1, 0): "d"}
 DONE = {0: 3, 1: 1}
-RIGHT = [Seen(5, (0, 0), "a", "allow"), Seen(5, (0, 1), "b", "block"), Seen(5, (0, 2), "c", "allow")]
-LAST = Seen(6, (1, 0), "d", "allow")
+RIGHT = [Published(5, (0, 0), "a", "allow"), Published(5, (0, 1), "b", "block"), Published(5, (0, 2), "c", "allow")]
+LAST = Published(6, (1, 0), "d", "allow")
 METRICS = [{"allow": 2, "block": 1}, {"allow": 1}]
-CLEAN = Counts(lost=0, twice=0, out_of_order=0, metrics_difference=0, strangers=0, unfinished=0, ahead=0)
+CLEAN = Counts(lost=0, twice=0, out_of_order=0, metrics_difference=0, unexpected=0, unfinished=0, ahead=0)
 
 
 def counted(verdicts, metrics=METRICS, committed=DONE):
@@ -26,8 +26,8 @@ def test_one_verdict_for_each_event_in_order_counts_as_clean():
     assert not counts.wrong()
 
 
-def test_an_event_without_an_id_is_known_by_its_place():
-    assert counted([*RIGHT, Seen(6, (1, 0), "images/1/0", "unscannable")]) == CLEAN
+def test_an_event_without_an_id_is_identified_by_its_place():
+    assert counted([*RIGHT, Published(6, (1, 0), "images/1/0", "unscannable")]) == CLEAN
 
 
 @pytest.mark.parametrize(
@@ -36,16 +36,16 @@ def test_an_event_without_an_id_is_known_by_its_place():
         (RIGHT, [{"allow": 3}], DONE, "lost", 1),
         ([*RIGHT, LAST, LAST, LAST], [{"allow": 6}], DONE, "twice", 2),
         ([RIGHT[1], RIGHT[0], RIGHT[2], LAST], METRICS, DONE, "out_of_order", 1),
-        # A second partition has no order with the first, so readers could see the key's events in any order.
-        ([*RIGHT[:2], Seen(4, (0, 2), "c", "allow"), LAST], METRICS, DONE, "out_of_order", 1),
+        # Two partitions have no common order, so readers could get the key's events in any order.
+        ([*RIGHT[:2], Published(4, (0, 2), "c", "allow"), LAST], METRICS, DONE, "out_of_order", 1),
         ([*RIGHT, LAST], [{"allow": 5}], DONE, "metrics_difference", 1),
         ([*RIGHT, LAST], [{"allow": 3}], DONE, "metrics_difference", -1),
-        ([*RIGHT, LAST, Seen(6, (1, 7), "x", "allow")], [{"allow": 5}], DONE, "strangers", 1),
-        ([*RIGHT, LAST, Seen(6, (1, 0), "another's", "allow")], [{"allow": 5}], DONE, "strangers", 1),
+        ([*RIGHT, LAST, Published(6, (1, 7), "x", "allow")], [{"allow": 5}], DONE, "unexpected", 1),
+        ([*RIGHT, LAST, Published(6, (1, 0), "another's", "allow")], [{"allow": 5}], DONE, "unexpected", 1),
         ([*RIGHT, LAST], METRICS, {0: 3, 1: 0}, "ahead", 1),
     ],
 )
-def test_each_kind_of_wrong_is_counted_and_nothing_else(verdicts, metrics, committed, name, number):
+def test_each_kind_of_error_is_counted_and_nothing_else(verdicts, metrics, committed, name, number):
     counts = counted(verdicts, metrics, committed)
     assert counts == replace(CLEAN, **{name: number})
     assert counts.wrong()
@@ -57,7 +57,7 @@ def test_an_event_that_the_group_has_not_reached_is_unfinished_and_not_lost():
     assert not counts.wrong()
 
 
-def test_a_seed_gives_the_same_plan_again_and_another_seed_another():
+def test_a_seed_always_gives_the_same_plan_and_another_seed_another_plan():
     assert plan(1, 60, 3, 3) == plan(1, 60, 3, 3)
     assert plan(1, 60, 3, 3) != plan(2, 60, 3, 3)
 
@@ -68,29 +68,29 @@ def test_a_single_broker_is_never_killed():
     assert "broker_killed" not in kinds
 
 
-def test_a_plan_of_a_minute_holds_every_kind_of_fault(seed):
+def test_a_plan_of_a_minute_has_every_kind_of_fault(seed):
     kinds = {fault.kind for lane in plan(seed, 60, 3, 3).values() for fault in lane}
     assert set(BROKER_KINDS[3]) <= kinds
     assert {"worker_killed", "worker_stalled", "worker_stopped", "milvus_restarted", "milvus_killed"} <= kinds
 
 
 class Dummy:
-    """Notes what is done to it; cannot be stopped."""
+    """Records its calls; cannot be stopped."""
 
     def __init__(self):
-        self.seen = []
+        self.calls = []
 
     def kill(self):
-        self.seen.append("kill")
+        self.calls.append("kill")
 
     def start(self):
-        self.seen.append("start")
+        self.calls.append("start")
 
     def pause(self):
-        self.seen.append("pause")
+        self.calls.append("pause")
 
     def resume(self):
-        self.seen.append("resume")
+        self.calls.append("resume")
 
     def stop(self):
         raise RuntimeError("would not stop")
@@ -100,14 +100,14 @@ def _fault(kind, at=0.0):
     return Fault(at, kind, 0, 0.0)
 
 
-def test_what_is_broken_is_healed_again_and_counted():
+def test_faults_are_repaired_and_counted():
     one = Dummy()
     lane = Lane([_fault("worker_killed"), _fault("worker_stalled"), _fault("worker_killed", 99)], [one])
     done = execute({"worker": lane}, 5, lambda _: None)
-    assert one.seen == ["kill", "start", "pause", "resume"]
+    assert one.calls == ["kill", "start", "pause", "resume"]
     assert done == {"worker_killed": 1, "worker_stalled": 1}
 
 
-def test_a_fault_that_cannot_be_healed_ends_the_run():
+def test_a_fault_that_cannot_be_repaired_ends_the_run():
     with pytest.raises(RuntimeError, match="would not stop"):
         execute({"worker": Lane([_fault("worker_stopped")], [Dummy()])}, 5, lambda _: None)

@@ -1,4 +1,4 @@
-"""The benchmark of edited copies: what it counts, what it edits, and one small run through the product."""
+"""The benchmark of edited copies: its counting, its edits, and one small run with the service's parts."""
 
 import json
 from functools import cache
@@ -24,16 +24,16 @@ def picture(seed):
 
 
 def mosaic(seed):
-    """Full of corners, and made in no time."""
+    """A picture full of corners that is quick to make."""
     tiles = np.random.default_rng((79, seed)).integers(0, 256, (18, 24, 3), dtype=np.uint8)
     return Image.fromarray(tiles).resize((288, 216), Image.Resampling.NEAREST)
 
 
 def ignored():
-    """Progress that nobody looks at."""
+    """Progress that is not shown."""
 
 
-# What is counted
+# Counting
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_the_threshold_is_the_score_that_the_chosen_share_of_unrelated_pictures_
     assert threshold([0.1, 0.9, 0.5, 0.6, 0.2], false_positives) == expected
 
 
-def test_a_copy_counts_when_it_is_the_right_one_and_above_the_threshold():
+def test_a_copy_is_found_if_its_best_candidate_is_right_and_above_the_threshold():
     answers = [Copy("crop", 0.8, True, 1), Copy("crop", 0.8, False, 3), Copy("crop", 0.5, True, 2)]
     found = figures(Tally([*answers, Copy("turn", 0.9, True, None)], [0.5, 0.1]), 0.005)
     assert found.threshold == 0.5
@@ -55,7 +55,7 @@ def test_a_copy_counts_when_it_is_the_right_one_and_above_the_threshold():
 
 
 def test_the_mean_of_the_precision_at_each_right_answer_is_the_average_precision():
-    # Best first: right, wrong, right; and a third right answer that nobody gave.
+    # Best first: right, wrong, right; and a third right answer that is missing.
     assert micro_average_precision([0.9, 0.7, 0.8], [True, True, False], 3) == pytest.approx((1 + 2 / 3) / 3)
 
 
@@ -63,16 +63,16 @@ def test_of_equal_scores_the_wrong_answers_count_first():
     assert micro_average_precision([0.5, 0.5], [True, False], 1) == 0.5
 
 
-def test_the_rank_is_the_place_of_the_reference_or_of_its_mirror_image():
+def test_the_rank_is_the_first_position_of_the_reference_or_its_mirror_image():
     answer = Answer(4, 0.5, (4, 2, 4, 7, 2))
     assert [answer.rank(reference) for reference in (4, 2, 7, 9)] == [1, 2, 4, None]
 
 
-# What is edited
+# Edits
 
 
 @pytest.mark.parametrize("edit", HARD, ids=lambda edit: edit.name)
-def test_an_edit_is_what_its_seed_says_and_leaves_the_picture_alone(edit):
+def test_an_edit_depends_on_its_seed_only_and_does_not_change_the_original(edit):
     original, other = picture(1), mosaic(SEED)
     before = original.tobytes()
     edited, again = (edit.apply(original, SEED, other) for _ in range(2))
@@ -83,7 +83,7 @@ def test_an_edit_is_what_its_seed_says_and_leaves_the_picture_alone(edit):
     assert original.tobytes() == before
 
 
-def test_the_edits_are_those_that_the_figures_in_the_docs_were_measured_with():
+def test_the_edits_are_the_same_as_for_the_figures_in_the_docs():
     page, other = Image.new("RGB", (400, 300)), Image.new("RGB", (320, 320))
     sizes = {edit.name: [edit.apply(page, seed, other).size for seed in (0, 1, 2)] for edit in HARD}
     same = {name for name, of in sizes.items() if set(of) == {page.size}}
@@ -105,17 +105,17 @@ def test_the_edits_are_those_that_the_figures_in_the_docs_were_measured_with():
 
 @pytest.mark.parametrize("edit", HARD, ids=lambda edit: edit.name)
 @pytest.mark.parametrize("size", [(64, 1024), (1024, 64), (64, 64)])
-def test_an_edit_takes_the_smallest_and_the_longest_pictures(edit, size):
+def test_an_edit_works_on_the_smallest_and_the_longest_pictures(edit, size):
     original, other = mosaic(1).resize(size), mosaic(2).resize(size[::-1])
     assert min(edit.apply(original, SEED, other).size) >= 8
 
 
-# What the folder gives
+# The folder of pictures
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """42 pictures in two folders, one of them twice, and files that are none."""
+    """42 pictures in two folders, one of them twice, and files that cannot be used."""
     folder = tmp_path_factory.mktemp("pictures")
     (folder / "more").mkdir()
     for number in range(42):
@@ -123,11 +123,11 @@ def folder(tmp_path_factory):
     mosaic(0).save(folder / "twice.png")
     drawn(1).resize((2000, 50)).save(folder / "thin.png")
     (folder / "notes.txt").write_text("no picture")
-    (folder / ".hidden.png").write_text("not looked at")
+    (folder / ".hidden.png").write_text("ignored")
     return folder
 
 
-def test_what_cannot_be_used_is_skipped_and_named(folder):
+def test_files_that_cannot_be_used_are_skipped_and_listed(folder):
     paths, skipped = usable(folder, SEED, 0, ignored)
     assert len(paths) == 42
     assert {one.path.name for one in skipped} - {"00.png"} <= {"twice.png", "thin.png", "notes.txt"}
@@ -143,26 +143,26 @@ def test_the_seed_decides_which_pictures_are_used(folder):
 
 
 @pytest.mark.parametrize("hard", [False, True])
-def test_no_picture_is_known_and_unrelated_at_once(folder, hard):
+def test_no_picture_is_both_known_and_unrelated(folder, hard):
     split = divide(usable(folder, SEED, 0, ignored)[0], hard=hard)
-    inside = {*split.references, *split.crowd, *split.crowd_pasted}
+    inside = {*split.references, *split.distractors, *split.distractors_pasted}
     assert len(split.references) == 21
-    assert split.strangers
-    assert not inside & {*split.strangers, *split.shown_pasted}
-    assert bool(split.crowd) == hard
+    assert split.unrelated
+    assert not inside & {*split.unrelated, *split.queries_pasted}
+    assert bool(split.distractors) == hard
 
 
-def test_hard_makes_every_edit_of_the_crowd_known(folder):
+def test_with_hard_every_edit_of_the_distractors_is_known(folder):
     edits = HARD[:3]
     paths, _ = usable(folder, SEED, 0, ignored)
     easy, hard = divide(paths, hard=False), divide(paths, hard=True)
     assert sum(map(len, known(easy, edits))) == 21
-    assert sum(map(len, known(hard, edits))) == 21 + 3 * len(hard.crowd)
-    assert sum(len(shown.pictures) for shown in copies(hard, edits)) == 3 * 21
-    assert sum(len(shown.pictures) for shown in unrelated(hard, edits, 2)) == 3 * len(hard.strangers)
+    assert sum(map(len, known(hard, edits))) == 21 + 3 * len(hard.distractors)
+    assert sum(len(each.pictures) for each in copies(hard, edits)) == 3 * 21
+    assert sum(len(each.pictures) for each in unrelated(hard, edits, 2)) == 3 * len(hard.unrelated)
 
 
-# Through the product
+# With the service's parts
 
 
 def test_the_matcher_finds_cropped_turned_and_mirrored_copies_and_scores_them_above_others():
@@ -180,7 +180,7 @@ def test_the_matcher_finds_cropped_turned_and_mirrored_copies_and_scores_them_ab
     assert match.cost.encode_cpu_s > 0
 
 
-def test_a_picture_without_detail_has_no_answer_and_shifts_no_other():
+def test_a_picture_without_detail_has_no_answer_and_does_not_shift_the_others():
     plain = Image.new("RGB", (300, 200), "white")
     match = matcher([plain, picture(1), picture(2)])
     index, score = match([plain, picture(2)])
@@ -190,7 +190,7 @@ def test_a_picture_without_detail_has_no_answer_and_shifts_no_other():
     assert match.finder.featureless == 1
 
 
-def test_the_folder_of_a_set_is_gone_with_it():
+def test_closing_a_finder_deletes_its_folder():
     match = matcher([picture(1)])
     place = match.finder._folder
     assert place.is_dir()
@@ -199,21 +199,21 @@ def test_the_folder_of_a_set_is_gone_with_it():
     assert not place.exists()
 
 
-def test_a_run_puts_the_ways_side_by_side_and_ends_with_one_line_of_json(folder, tmp_path, capsys):
+def test_a_run_compares_the_ways_and_ends_with_one_line_of_json(folder, tmp_path, capsys):
     ways = ["words", "pdq", "pdq+check"]
     named = [word for way in ways for word in ("--encoder", way)]
     edits = ["--edit", "recompressed", "--edit", "quarter turn"]
     main([str(folder), *named, *edits, "--plot", str(tmp_path / "plot.svg")])
-    shown = capsys.readouterr()
-    result = json.loads(shown.out.splitlines()[-1])
+    printed = capsys.readouterr()
+    result = json.loads(printed.out.splitlines()[-1])
     assert list(result["encoders"]) == ways
     words, pdq, checked = result["encoders"].values()
     assert words["per_edit"] == {"recompressed": 1, "quarter turn": 1}
     assert words["uap"] == 1
     assert pdq["per_edit"]["quarter turn"] < 0.5 < checked["per_edit"]["quarter turn"]
     assert words["bytes_per_reference"] > pdq["bytes_per_reference"] == 1024
-    assert "quarter turn" in shown.out
-    assert "notes.txt" in shown.err
+    assert "quarter turn" in printed.out
+    assert "notes.txt" in printed.err
     assert "<svg" in (tmp_path / "plot.svg").read_text(encoding="utf-8")
 
 
@@ -227,6 +227,8 @@ def test_a_run_puts_the_ways_side_by_side_and_ends_with_one_line_of_json(folder,
         (["--encoder", "openclip:ViT-B-32"], "checkpoint"),
     ],
 )
-def test_what_cannot_be_measured_is_one_sentence_before_anything_is_measured(folder, arguments, sentence):
+def test_options_that_cannot_be_used_are_refused_with_one_sentence_before_anything_is_measured(
+    folder, arguments, sentence
+):
     with pytest.raises(SystemExit, match=sentence):
         main([str(folder), *arguments])

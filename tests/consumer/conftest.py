@@ -1,4 +1,4 @@
-"""The Kafka client as it comes, without our patches."""
+"""The Kafka client without our patches, and with them."""
 
 import pytest
 from kafka.consumer.fetcher import Fetcher
@@ -12,7 +12,7 @@ from consumer import kafka_patches
 
 @pytest.fixture
 def unpatched(monkeypatch):
-    """Until the test patches it. Whatever it was before comes back afterwards."""
+    """Until the test applies the patches. The former state is restored afterwards."""
     monkeypatch.setattr(DefaultRecordBatch, "_read_msg", kafka_patches._read_strictly)
     monkeypatch.setattr(KafkaTCPTransport, "__init__", kafka_patches._open)
     monkeypatch.setattr(Fetcher, "_send_list_offsets_requests", kafka_patches._look_up)
@@ -22,5 +22,5 @@ def unpatched(monkeypatch):
 
 
 @pytest.fixture
-def patched(unpatched):  # noqa: ARG001 (it undoes the patches afterwards)
+def patched(unpatched):  # noqa: ARG001 (it removes the patches afterwards)
     kafka_patches.apply()

@@ -40,12 +40,12 @@ def test_a_plain_value_is_the_image_and_the_position_names_the_event():
 
 
 @pytest.mark.parametrize("key", [None, b"", b"\xff\xfe", b"a\nb", b"k" * 2000])
-def test_a_key_that_is_no_readable_name_leaves_the_position_as_the_images_name(key):
+def test_an_image_whose_key_is_no_printable_text_is_named_by_its_position(key):
     assert image(PICTURE, key=key).image_id == NAME
 
 
 @pytest.mark.parametrize("value", [None, b""])
-def test_a_record_without_a_value_is_said_to_be_empty(value):
+def test_a_record_without_a_value_has_the_reason_empty_value(value):
     assert image(value).problem.reason is Reason.EMPTY_VALUE
 
 
@@ -64,11 +64,11 @@ def test_a_json_object_names_one_source_and_carries_its_attributes(member, sourc
     assert taken.attributes == {"user": 7, "tags": ["a", None]}
 
 
-def test_keys_that_we_do_not_read_do_no_harm():
+def test_unknown_keys_are_ignored():
     assert image(body(id="x", path="a", trace="123")).source == File("a")
 
 
-def test_a_number_as_id_is_taken_as_text():
+def test_a_number_as_id_becomes_text():
     assert image(body(id=17, path="a")).image_id == "17"
 
 
@@ -96,7 +96,7 @@ def test_a_number_as_id_is_taken_as_text():
     ],
     ids=lambda value: repr(value[:40]),
 )
-def test_a_malformed_object_is_an_event_all_the_same_and_says_so(value):
+def test_a_malformed_object_is_still_an_event_and_has_the_reason_malformed_event(value):
     taken = image(value)
     assert taken.problem.reason is Reason.MALFORMED_EVENT
     assert taken.problem.detail
@@ -104,7 +104,7 @@ def test_a_malformed_object_is_an_event_all_the_same_and_says_so(value):
 
 
 @pytest.mark.parametrize("data", ["%%%", "abc", "aGVsbG8=\n!", "ä"])
-def test_bad_base64_is_said_to_be_that(data):
+def test_bad_base64_has_the_reason_bad_base64(data):
     assert image(body(id="x", data=data)).problem.reason is Reason.BAD_BASE64
 
 
@@ -143,7 +143,7 @@ def test_a_structured_cloudevent_with_a_picture_or_an_object(data):
 
 @pytest.mark.parametrize("missing", ["id", "source", "type", "specversion"])
 @pytest.mark.parametrize("structured", [True, False])
-def test_a_cloudevent_that_is_none_is_malformed_and_keeps_the_positions_name(missing, structured):
+def test_a_cloudevent_without_a_required_attribute_is_malformed_and_named_by_its_position(missing, structured):
     attributes = {key: value for key, value in cloud().items() if key != missing}
     if structured:
         taken = image(body(**attributes, data={"path": "a"}), [("content-type", b"application/cloudevents+json")])
@@ -170,12 +170,12 @@ def test_odd_headers_never_raise(headers):
 
 
 @pytest.mark.parametrize("headers", [None, [("content-type", b"\xff\xfe")], [("x", None)], [("", b"")]])
-def test_headers_that_mean_nothing_to_us_leave_the_picture_a_picture(headers):
+def test_a_picture_with_headers_that_we_do_not_know_is_still_a_picture(headers):
     taken = read(SimpleNamespace(**{**vars(record(PICTURE)), "headers": headers}), 1_000).image
     assert taken.source == Inline(PICTURE)
 
 
-def test_the_source_is_kept_where_the_event_is_refused_for_something_else():
+def test_the_source_is_kept_when_the_event_is_refused_for_another_reason():
     taken = image(body(id="x", url="https://cdn.example/1", attributes={"a": "b" * 2000}))
     assert (taken.source, taken.problem.reason) == (Url("https://cdn.example/1"), Reason.MALFORMED_EVENT)
     assert image(b"{").source is None
@@ -185,6 +185,6 @@ def test_the_source_is_kept_where_the_event_is_refused_for_something_else():
     ("milliseconds", "time"),
     [(1_000, datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)), (None, None), (-1, None), (10**17, None), (10**30, None)],
 )
-def test_the_position_has_the_records_time_if_it_has_one_that_a_calendar_has(milliseconds, time):
+def test_the_position_has_the_records_time_if_it_is_a_valid_date(milliseconds, time):
     given = SimpleNamespace(**{**vars(record(PICTURE)), "timestamp": milliseconds})
     assert read(given, 1_000).image.position == Position("images", 2, 7, time)

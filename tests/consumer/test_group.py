@@ -1,4 +1,4 @@
-"""The intake on a real broker: what it takes for events that should come, and for none."""
+"""The intake on a real broker: it tells a topic without new events from events that do not come."""
 
 import threading
 
@@ -40,12 +40,12 @@ def taken(consumer, kafka_cluster, topics):
     while len(offsets) < 2:
         offsets += [event.offset for event in next_batch(made).events]
     assert offsets == [0, 1]
-    made._give_up_s = 0.0  # not before: to become a member takes its time
+    made._give_up_s = 0.0  # not before: joining the group takes time
     return made
 
 
 def next_batch(intake):
-    """The next batch, rewound as the loop would."""
+    """The next batch, with a rewind when fenced, as in the loop."""
     for _ in range(600):
         try:
             if batch := intake.take(0.1):
@@ -57,19 +57,19 @@ def next_batch(intake):
 
 @pytest.fixture
 def impatient(taken, monkeypatch):
-    """Asks around after each poll that brings nothing."""
+    """Checks the brokers after each poll without records."""
     monkeypatch.setattr("consumer.intake._QUIET_S", -1.0)
     return taken
 
 
-def test_aborted_events_at_the_end_are_nothing_that_should_come(impatient):
+def test_aborted_events_at_the_end_are_not_waited_for(impatient):
     assert [impatient.take(0.6) for _ in range(5)] == [None] * 5
 
 
-def test_an_event_that_is_there_and_never_comes_ends_the_process(impatient, consumer, kafka_cluster, topics):
+def test_an_event_that_exists_and_never_comes_ends_the_process(impatient, consumer, kafka_cluster, topics):
     consumer.pause(*consumer.assignment())  # as if the client had forgotten them
     producer = Producer({"bootstrap.servers": kafka_cluster.bootstrap})
     producer.produce(topics.images, b"there", partition=0)
     producer.flush()
-    with pytest.raises(Away, match="nothing came of partition 0"):
+    with pytest.raises(Away, match="no events came from partition 0"):
         [impatient.take(0.1) for _ in range(5)]

@@ -1,4 +1,4 @@
-"""A record that kafka-python would not read, between two that it would."""
+"""A record that kafka-python cannot read, between two that it can."""
 
 import pytest
 from kafka.errors import CorruptRecordError
@@ -8,7 +8,7 @@ MARK = "MARKMARK"
 
 
 def batch(names):
-    """The bytes of a record batch with one record for each header name; `MARK` becomes bytes that are no UTF-8."""
+    """The bytes of a record batch with one record for each header name; `MARK` becomes bytes that are not UTF-8."""
     builder = DefaultRecordBatchBuilder(
         magic=2,
         compression_type=0,
@@ -24,13 +24,13 @@ def batch(names):
 
 
 @pytest.mark.usefixtures("unpatched")
-def test_by_itself_the_client_stops_at_such_a_record():
+def test_the_unpatched_client_stops_at_such_a_record():
     with pytest.raises(CorruptRecordError):
         list(DefaultRecordBatch(batch(["a", MARK, "b"])))
 
 
 @pytest.mark.usefixtures("patched")
-def test_a_header_name_that_is_no_utf8_is_read_with_marks_and_its_neighbours_as_they_are():
+def test_a_header_name_that_is_not_utf8_is_read_with_replacement_characters_and_its_neighbours_unchanged():
     read = list(DefaultRecordBatch(batch(["a", MARK, "ä", MARK])))
     assert [each.value for each in read] == [b"value-0", b"value-1", b"value-2", b"value-3"]
     assert [each.headers[0][0] for each in read] == ["a", "\ufffd" * 8, "ä", "\ufffd" * 8]
@@ -39,6 +39,6 @@ def test_a_header_name_that_is_no_utf8_is_read_with_marks_and_its_neighbours_as_
 
 
 @pytest.mark.usefixtures("patched")
-def test_a_batch_that_is_broken_otherwise_is_still_said_to_be_so():
+def test_a_batch_that_is_corrupt_in_another_way_is_still_an_error():
     with pytest.raises(CorruptRecordError):
         list(DefaultRecordBatch(batch(["a", MARK])[:-3]))

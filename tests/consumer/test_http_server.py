@@ -1,4 +1,4 @@
-"""The metrics port, asked over a plain socket: a client library would hide a body that follows a HEAD."""
+"""Requests to the metrics port over a plain socket: a client library would hide a body in the response to HEAD."""
 
 import socket
 
@@ -16,7 +16,7 @@ def metrics():
 
 @pytest.fixture
 def ask(metrics):
-    """Asks for a page; returns status, headers and body."""
+    """Requests a page; returns status, headers and body."""
     with serve(metrics, "127.0.0.1", 0) as address:
 
         def page(method, path):
@@ -38,14 +38,14 @@ def test_a_query_does_not_hide_the_metrics(ask, path):
     assert b"vigilens_ready 0.0" in body
 
 
-def test_the_probes_follow_what_is_waited_for(ask, metrics):
+def test_the_probes_say_what_the_service_waits_for(ask, metrics):
     assert ask("GET", "/live?from=kubelet")[0::2] == (200, b"live\n")
     assert ask("GET", "/ready?verbose")[0::2] == (503, b"waiting: the service is starting\n")
-    metrics.wait("start", None)
+    metrics.set_waiting("start", None)
     assert ask("GET", "/ready?verbose")[0::2] == (200, b"ready\n")
 
 
-def test_a_page_that_there_is_not_names_those_that_there_are(ask):
+def test_an_unknown_page_names_the_existing_ones(ask):
     status, _, body = ask("GET", "/?page=/metrics")
     assert status == 404
     assert b"/metrics, /live" in body

@@ -1,4 +1,4 @@
-"""What the intake does where the model of test_loop.py does not lead it."""
+"""Cases of the intake that the model of Kafka in test_loop.py does not reach."""
 
 import random
 import threading
@@ -18,7 +18,7 @@ FIRST = TopicPartition(TOPIC, 0)
 
 
 class Scripted(FakeConsumer):
-    """Polls give what a test put into `coming`."""
+    """Polls return what a test put into `coming`."""
 
     def __init__(self, coming, generation=1, member="us"):
         super().__init__(FakeBroker(random.Random(0), trouble=0.0), threading.Event())
@@ -51,7 +51,7 @@ def intake(consumer, *, images=4, size=1_000, start="earliest", give_up_s=5.0):
         stopping=threading.Event(),
         give_up_s=give_up_s,
     )
-    made._membership = consumer.group_metadata()  # as after the rewind that begins a generation
+    made._membership = consumer.group_metadata()  # as after the rewind at the start of a generation
     return made
 
 
@@ -63,7 +63,7 @@ def offsets(batch):
     return [event.offset for event in batch.events]
 
 
-def test_a_batch_closes_by_count_and_what_is_left_over_comes_next():
+def test_a_batch_closes_by_count_and_the_remaining_events_come_next():
     taken = intake(Scripted([records(0, 6)]))
     assert offsets(taken.take(0.0)) == [0, 1, 2, 3]
     assert offsets(taken.take(0.0)) == [4, 5]
@@ -75,15 +75,15 @@ def test_a_batch_closes_by_bytes_and_never_without_an_event():
     assert [offsets(taken.take(0.0)) for _ in range(3)] == [[0], [1], [2]]
 
 
-def test_a_batch_that_is_to_be_full_grows_until_it_is_and_loses_nothing():
+def test_a_batch_that_must_be_full_grows_until_it_is_and_loses_nothing():
     taken = intake(Scripted([records(0, 1), [], records(1, 3), records(4, 1), records(5, 1, b"x" * 2_000)]))
     assert [taken.take(0.0, full=True) for _ in range(2)] == [None, None]
     assert offsets(taken.take(0.0, full=True)) == [0, 1, 2, 3]
     assert taken.take(0.0, full=True) is None
-    assert [offsets(taken.take(0.0, full=True)) for _ in range(2)] == [[4], [5]]  # by bytes: more than two would be
+    assert [offsets(taken.take(0.0, full=True)) for _ in range(2)] == [[4], [5]]  # together they are too large
 
 
-def test_a_batch_that_need_not_be_full_is_whatever_is_there():
+def test_a_batch_that_need_not_be_full_holds_the_events_that_have_come():
     taken = intake(Scripted([records(0, 1), records(1, 2)]))
     assert taken.take(0.0, full=True) is None
     assert offsets(taken.take(0.0)) == [0, 1, 2]
@@ -105,7 +105,7 @@ def test_the_offsets_to_commit_are_those_of_the_batch():
     assert batch.lag == {0: 51}  # of the model's 60 events
 
 
-def test_the_first_poll_of_a_generation_is_fenced_whatever_it_brings():
+def test_the_first_poll_of_a_generation_is_fenced_whatever_it_returns():
     consumer = Scripted([records(0, 2), records(0, 2)])
     taken = intake(consumer)
     consumer.generation = 2
@@ -131,19 +131,19 @@ def test_a_partition_has_a_committed_offset_before_its_first_event_is_taken(star
     assert consumer.positions == {FIRST: begins}
     consumer.ends[FIRST] = 50  # ten events later, with nothing published yet …
     taken.rewind()
-    assert consumer.positions == {FIRST: begins}  # … they are still to come
+    assert consumer.positions == {FIRST: begins}  # … they are read again
 
 
-def test_events_that_retention_deleted_before_they_were_judged_are_told_and_reading_goes_on(caplog):
+def test_events_that_retention_deleted_before_they_were_judged_are_logged_and_reading_goes_on(caplog):
     consumer = Scripted([])
     consumer.commits, consumer.begins = {FIRST: 5}, 12
     intake(consumer, start="latest").rewind()
     assert consumer.positions == {FIRST: 12}
-    (told,) = [each for each in caplog.records if "deleted by retention" in each.message]
-    assert told.fields == {"partition": 0, "events": 7}
+    (logged,) = [each for each in caplog.records if "deleted by retention" in each.message]
+    assert logged.fields == {"partition": 0, "events": 7}
 
 
-def test_a_rewind_that_the_group_interrupts_is_made_up_for_before_anything_is_taken():
+def test_a_rewind_that_a_rebalance_interrupts_is_repeated_before_anything_is_taken():
     consumer = Scripted([records(50, 2)])
     taken = intake(consumer)
     consumer.committed = lambda *_args, **_options: (_ for _ in ()).throw(CommitFailedError())
@@ -152,9 +152,9 @@ def test_a_rewind_that_the_group_interrupts_is_made_up_for_before_anything_is_ta
         taken.take(0.0)
 
 
-def test_a_late_answer_of_a_question_that_timed_out_is_not_taken_for_a_new_one():
+def test_the_late_answer_to_a_request_that_timed_out_is_not_used_for_the_next_request():
     consumer = Scripted([])
-    answers = [KafkaTimeoutError(), 10, 25]  # 10 is the late answer to the first question
+    answers = [KafkaTimeoutError(), 10, 25]  # 10 is the late answer to the first request
 
     def committed(at, timeout_ms):  # noqa: ARG001
         answer = answers.pop(0)
@@ -167,7 +167,7 @@ def test_a_late_answer_of_a_question_that_timed_out_is_not_taken_for_a_new_one()
     assert consumer.positions == {FIRST: 25}
 
 
-def test_while_the_group_is_rebalanced_nothing_is_done_but_polling_until_it_has_settled():
+def test_while_the_group_is_rebalanced_the_intake_only_polls():
     consumer = Scripted([records(0, 2), records(2, 2), records(4, 2), records(0, 2)])
     taken = intake(consumer)
     states, polls = [MemberState.REBALANCING, MemberState.REBALANCING, MemberState.STABLE], len(consumer.coming)
@@ -182,7 +182,7 @@ def test_while_the_group_is_rebalanced_nothing_is_done_but_polling_until_it_has_
         taken.take(0.0)
     assert len(consumer.coming) == polls - 3
     taken.rewind()
-    assert offsets(taken.take(0.0)) == [0, 1]  # nothing of the polls in between was taken
+    assert offsets(taken.take(0.0)) == [0, 1]  # nothing was taken from the polls in between
 
 
 def test_a_poll_that_fails_because_a_broker_is_away_is_fenced_and_read_again():
@@ -193,7 +193,7 @@ def test_a_poll_that_fails_because_a_broker_is_away_is_fenced_and_read_again():
         taken.take(0.0)
 
 
-def test_a_poll_that_fails_for_good_ends_the_process():
+def test_a_poll_that_fails_with_a_final_error_ends_the_process():
     consumer = Scripted([])
     taken = intake(consumer)
     consumer.poll = lambda **_: (_ for _ in ()).throw(CorruptRecordError())
@@ -201,7 +201,7 @@ def test_a_poll_that_fails_for_good_ends_the_process():
         taken.take(0.0)
 
 
-@pytest.mark.parametrize("again", [(0, 3), (1, 2), (2, 1), (2, 2)])  # the last two: just the last event
+@pytest.mark.parametrize("again", [(0, 3), (1, 2), (2, 1), (2, 2)])  # the last two: only the last event
 def test_a_partition_that_is_read_again_within_one_generation_is_fenced(again):
     taken = intake(Scripted([records(0, 3), records(*again), records(0, 3)]))
     assert offsets(taken.take(0.0)) == [0, 1, 2]  # under way, not committed
@@ -211,7 +211,7 @@ def test_a_partition_that_is_read_again_within_one_generation_is_fenced(again):
     assert offsets(taken.take(0.0)) == [0, 1, 2]
 
 
-def test_what_came_while_the_group_was_rebalanced_is_read_again_even_if_the_generation_is_the_old_one():
+def test_events_that_came_during_a_rebalance_are_read_again_even_if_the_generation_is_the_old_one():
     consumer = Scripted([records(0, 2), records(2, 1)])
     taken, states = intake(consumer), [MemberState.REBALANCING, MemberState.STABLE]
 
@@ -224,7 +224,7 @@ def test_what_came_while_the_group_was_rebalanced_is_read_again_even_if_the_gene
         taken.take(0.0)
 
 
-def test_a_group_that_never_settles_ends_the_waiting():
+def test_a_group_that_never_settles_ends_the_wait():
     consumer = Scripted([])
     taken = intake(consumer, give_up_s=0.0)
     consumer.state = MemberState.REBALANCING
@@ -234,24 +234,24 @@ def test_a_group_that_never_settles_ends_the_waiting():
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """Asks around after each poll that brings nothing."""
+    """Checks the brokers after each poll without records."""
     monkeypatch.setattr("consumer.intake._QUIET_S", -1.0)
 
 
 @pytest.mark.usefixtures("impatient")
-def test_events_that_are_there_and_never_come_end_the_process_and_are_told_before():
+def test_events_that_exist_and_never_come_are_reported_and_then_end_the_process():
     said = []
     taken = intake(Scripted([]), give_up_s=0.0)
     taken._on_wait = said.append
     assert taken.take(0.0) is None
     assert said == [None]  # they may be on their way
-    with pytest.raises(Away, match="nothing came of partition 0"):
+    with pytest.raises(Away, match="no events came from partition 0"):
         taken.take(0.0)
-    assert said == [None, "kafka: nothing comes of partition 0, where events are"]
+    assert said == [None, "kafka: no events come from partition 0, although there are some"]
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_topic_that_is_read_to_its_end_is_waited_for():
+def test_at_the_end_of_a_topic_the_intake_waits():
     consumer, said = Scripted([]), []
     taken = intake(consumer, give_up_s=0.0)
     taken._on_wait = said.append
@@ -261,7 +261,7 @@ def test_a_topic_that_is_read_to_its_end_is_waited_for():
 
 
 @pytest.mark.usefixtures("impatient")
-def test_brokers_that_come_back_have_time_to_give_what_is_there():
+def test_brokers_that_come_back_have_time_to_send_their_events():
     consumer = Scripted([])
     taken, answer = intake(consumer, give_up_s=0.0), consumer.end_offsets
     assert taken.take(0.0) is None
@@ -274,7 +274,7 @@ def test_brokers_that_come_back_have_time_to_give_what_is_there():
 
 
 @pytest.mark.usefixtures("impatient")
-def test_events_that_come_late_are_no_reason_to_end():
+def test_events_that_come_late_do_not_end_the_process():
     taken = intake(Scripted([[], records(0, 4), [], records(4, 1)]), give_up_s=0.0)
     assert taken.take(0.0) is None
     assert offsets(taken.take(0.0)) == [0, 1, 2, 3]
@@ -283,7 +283,7 @@ def test_events_that_come_late_are_no_reason_to_end():
 
 
 @pytest.mark.usefixtures("impatient")
-def test_what_is_not_asked_for_while_a_full_batch_waits_is_no_reason_to_end():
+def test_events_that_are_not_fetched_while_a_full_batch_waits_do_not_end_the_process():
     taken = intake(Scripted([records(0, 8)]), give_up_s=0.0)
     assert offsets(taken.take(0.0)) == [0, 1, 2, 3]
     for _ in range(3):
@@ -291,7 +291,7 @@ def test_what_is_not_asked_for_while_a_full_batch_waits_is_no_reason_to_end():
     assert offsets(taken.take(0.0)) == [4, 5, 6, 7]
 
 
-def test_staying_in_the_group_takes_nothing_and_lets_the_partitions_go_on():
+def test_staying_in_the_group_takes_nothing_and_leaves_no_partition_paused():
     consumer = Scripted([])
     taken = intake(consumer)
     taken.stay()

@@ -9,17 +9,17 @@ import pytest
 from consumer.lifecycle import Watchdog, slot, stop_signals
 
 
-def test_a_step_that_does_not_come_back_ends_the_process():
-    bitten = threading.Event()
-    with Watchdog(bitten.set).limit(0.01, "a commit"):
-        assert bitten.wait(10)
+def test_a_step_that_does_not_return_ends_the_process():
+    ended = threading.Event()
+    with Watchdog(ended.set).limit(0.01, "a commit"):
+        assert ended.wait(10)
 
 
-def test_a_step_that_comes_back_in_time_ends_nothing():
-    bitten = threading.Event()
-    with Watchdog(bitten.set).limit(0.05, "a commit"):
+def test_a_step_that_returns_in_time_ends_nothing():
+    ended = threading.Event()
+    with Watchdog(ended.set).limit(0.05, "a commit"):
         pass
-    assert not bitten.wait(0.2)
+    assert not ended.wait(0.2)
 
 
 def test_the_watchdog_ends_a_process_whose_main_thread_is_stuck():
@@ -32,7 +32,7 @@ def test_the_watchdog_ends_a_process_whose_main_thread_is_stuck():
     assert "stuck: a commit" in ended.stderr
 
 
-def test_a_given_name_is_the_slots_name():
+def test_a_given_name_is_used():
     with slot("group", "pod-3") as name:
         assert name == "pod-3"
 
@@ -48,7 +48,7 @@ def test_processes_of_one_host_take_the_first_free_number_and_give_it_back(tmp_p
             assert again == second
 
 
-def test_a_killed_process_leaves_its_slot_free(tmp_path, monkeypatch):
+def test_a_killed_process_leaves_its_name_free(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
     program = (
         "import sys, threading\nfrom consumer.lifecycle import slot\n"
@@ -68,7 +68,7 @@ def test_a_killed_process_leaves_its_slot_free(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_first_signal_asks_to_stop_and_the_handlers_come_back_afterwards(number):
+def test_the_first_signal_asks_to_stop_and_the_old_handlers_are_restored_afterwards(number):
     before, stopping = signal.getsignal(number), threading.Event()
     with stop_signals(stopping):
         os.kill(os.getpid(), number)

@@ -41,13 +41,13 @@ def allow(batch):
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    """The model answers at once: look at what is under way, and ask again, after a millisecond."""
+    """The model answers at once: check what is under way, and retry, after a millisecond."""
     monkeypatch.setattr(loop, "_BUSY_S", 0.001)
     monkeypatch.setattr("patience.FIRST_PAUSE_S", 0.001)
 
 
 def run_once(seed, *, trouble=0.03):
-    """One run of the real loop, intake and publisher on a fake Kafka until all is committed; the faults found."""
+    """Run the real loop, intake and publisher on a fake Kafka until all is committed; returns its broker."""
     broker, stopping = FakeBroker(random.Random(seed), trouble=trouble), threading.Event()
     patience = Patience(60.0, stopping)
     publisher = Publisher(
@@ -78,7 +78,7 @@ def run_once(seed, *, trouble=0.03):
 
 
 def goes_wrong(first_seed):
-    """Does one of the runs have a fault, or no end?"""
+    """Does one of the runs have a fault, or never end?"""
     return any(is_wrong(first_seed + number) for number in range(RUNS))
 
 
@@ -101,14 +101,14 @@ def test_a_quiet_group_is_read_to_its_end_without_a_single_rewind():
     assert not any(broker.faults().values())
 
 
-def test_without_looking_at_the_futures_records_are_lost(seed, monkeypatch):
+def test_without_a_check_of_the_futures_records_are_lost(seed, monkeypatch):
     monkeypatch.setattr(publish, "check", lambda _futures: None)
     assert goes_wrong(seed)
 
 
-def test_with_the_membership_of_publish_time_events_are_judged_twice(seed, monkeypatch):
+def test_with_the_membership_read_at_publish_events_are_judged_twice(seed, monkeypatch):
     monkeypatch.setattr(intake_module, "_same", lambda _before, _after: True)  # the change is not noticed …
-    monkeypatch.setattr(  # … and the generation is that of the moment
+    monkeypatch.setattr(  # … and the generation is the present one
         FakeProducer,
         "send_offsets_to_transaction",
         lambda self, offsets, _: self.offsets.update({at: each.offset for at, each in offsets.items()}),
@@ -121,12 +121,12 @@ def test_without_a_rewind_events_are_lost_or_judged_twice(seed, monkeypatch):
     assert goes_wrong(seed)
 
 
-def test_batches_that_are_kept_after_being_fenced_are_published_twice_or_for_ever_refused(seed, monkeypatch):
+def test_batches_that_are_kept_after_being_fenced_are_published_twice_or_refused_for_ever(seed, monkeypatch):
     monkeypatch.setattr(loop, "drop", lambda _under_way: None)
     assert goes_wrong(seed)
 
 
-def test_offsets_of_the_consumers_position_lose_what_is_under_way(seed, monkeypatch):
+def test_committing_the_consumers_position_loses_what_is_under_way(seed, monkeypatch):
     taken = {}
 
     def newest(self):
@@ -143,7 +143,7 @@ def always():
 
 
 @pytest.mark.parametrize("idle", [True, False])
-def test_a_batch_that_is_not_full_is_begun_only_when_the_workers_are_idle(idle):
+def test_a_batch_that_is_not_full_is_taken_only_when_the_workers_are_idle(idle):
     asked, stopping = [], threading.Event()
 
     class Asked:
@@ -190,25 +190,25 @@ def test_batches_are_published_oldest_first_however_long_each_is_judged(depth):
     assert published == list(gates)
 
 
-def test_what_has_come_meanwhile_is_fetched_while_a_batch_is_published():
-    seen, stopping = [], threading.Event()
+def test_events_that_have_arrived_are_fetched_while_a_batch_is_published():
+    calls, stopping = [], threading.Event()
 
     class Endless:
         def take(self, _wait_s, **_full):
-            seen.append("take")
+            calls.append("take")
             return "batch"
 
         def stay(self):
-            seen.append("stay")
+            calls.append("stay")
 
     class Two:
         def publish(self, _batch, _judged):
-            seen.append("publish")
-            if seen.count("publish") == 2:
+            calls.append("publish")
+            if calls.count("publish") == 2:
                 stopping.set()
 
     loop.run(Endless(), lambda batch: batch, Two(), depth=2, stopping=stopping, idle=always)
-    before = [seen[at - 1] for at, what in enumerate(seen) if what == "publish"]
+    before = [calls[at - 1] for at, what in enumerate(calls) if what == "publish"]
     assert set(before) == {"stay"}
 
 
@@ -216,7 +216,7 @@ def test_dropped_batches_that_are_still_judged_count_so_that_memory_is_bounded()
     gates, taken, stopping = [], [], threading.Event()
 
     class Restless:
-        """The group is rebalanced after every batch, and no judge comes to its end."""
+        """The group is rebalanced after every batch, and no judging ends."""
 
         def take(self, _wait_s, **_full):
             taken.append(threading.Event())
@@ -244,7 +244,7 @@ def test_dropped_batches_that_are_still_judged_count_so_that_memory_is_bounded()
     assert len(taken) == 2  # not two more after the first two were dropped
 
 
-def test_a_judge_that_fails_ends_the_loop_and_nothing_of_its_batch_is_published():
+def test_a_judge_that_fails_ends_the_loop_and_its_batch_is_not_published():
     class One:
         def take(self, _wait_s, **_full):
             return "batch"

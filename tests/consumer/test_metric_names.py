@@ -18,12 +18,12 @@ def test_every_metric_is_in_the_docs_with_its_kind_labels_and_help():
         assert line in OPERATIONS, line
 
 
-def test_the_docs_name_no_metric_that_is_not_there():
+def test_the_docs_name_no_metric_that_does_not_exist():
     named = {word for word in OPERATIONS.split("`") if word.startswith("vigilens_")}
     assert named == {shown_name(metric) for metric in metric_names.ALL}
 
 
-def test_the_list_holds_all_metrics_and_the_port_shows_all_of_them():
+def test_the_list_has_all_metrics_and_the_port_shows_all_of_them():
     declared = [each for each in vars(metric_names).values() if isinstance(each, metric_names.Metric)]
     assert sorted(declared, key=id) == sorted(metric_names.ALL, key=id)
     shown = {family.name for family in Metrics().registry.collect()}
@@ -35,14 +35,14 @@ def test_every_key_of_a_metrics_record_is_in_the_docs():
     assert [key for key in BatchMetrics.model_fields if f"`{key}`" not in section] == []
 
 
-def test_waiting_for_one_thing_is_not_ended_by_another_and_each_is_told_once(caplog):
+def test_each_wait_ends_separately_and_is_logged_once(caplog):
     metrics = Metrics()
-    metrics.wait("start", None)
-    metrics.wait("milvus", "milvus: refused")
-    metrics.wait("kafka", "kafka: refused")
-    metrics.wait("kafka", None)
+    metrics.set_waiting("start", None)
+    metrics.set_waiting("milvus", "milvus: refused")
+    metrics.set_waiting("kafka", "kafka: refused")
+    metrics.set_waiting("kafka", None)
     assert metrics.waiting == "milvus: refused"
-    told = [(each.message, each.fields["for"]) for each in caplog.records]
-    assert told == [("waiting", "milvus"), ("waiting", "kafka")]
-    metrics.wait("milvus", None)
+    logged = [(each.message, each.fields["for"]) for each in caplog.records]
+    assert logged == [("waiting", "milvus"), ("waiting", "kafka")]
+    metrics.set_waiting("milvus", None)
     assert metrics.waiting == ""

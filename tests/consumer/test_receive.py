@@ -1,4 +1,4 @@
-"""What lies in a connection's socket is received at once, and not 4 KiB at a time."""
+"""All bytes that a socket holds are received at once, not 4 KiB at a time."""
 
 import os
 import socket
@@ -10,7 +10,7 @@ SENT = os.urandom(100_000)
 
 
 class Counted:
-    """A socket that counts how often it is received from."""
+    """A socket that counts its `recv` calls."""
 
     def __init__(self, sock):
         self.sock, self.times = sock, 0
@@ -39,12 +39,12 @@ def received(pair):
 
 
 @pytest.mark.usefixtures("unpatched")
-def test_by_itself_the_client_receives_four_kilobytes_at_a_time(pair):
+def test_the_unpatched_client_receives_four_kilobytes_at_a_time(pair):
     assert received(pair) == ((SENT, None), 1 + -(-len(SENT) // 4096))
 
 
 @pytest.mark.usefixtures("patched")
-def test_what_lies_in_the_socket_comes_at_once(pair):
+def test_all_bytes_in_the_socket_are_received_at_once(pair):
     assert received(pair) == ((SENT, None), 2)  # the second finds nothing more
 
 

@@ -1,4 +1,4 @@
-"""Partitions are read on where the client by itself would never do so, and says nothing."""
+"""Partitions that the unpatched client would stop reading, without an error, are still read."""
 
 from functools import partial
 
@@ -38,7 +38,7 @@ def consumer(both, kafka_cluster):
 @pytest.fixture
 def asked(consumer, monkeypatch):
     """The broker answers that it does not lead, as after an election, until the client asks for the cluster's state."""
-    consumer.end_offsets(consumer.assignment(), timeout_ms=30_000)  # it knows the leaders, as far as it knows
+    consumer.end_offsets(consumer.assignment(), timeout_ms=30_000)  # the client learns the leaders
     answer, known, asked = Fetcher._send_list_offsets_request, consumer._cluster._last_successful_refresh_ms, []
 
     async def refuse(fetcher, node_id, wanted):
@@ -51,22 +51,22 @@ def asked(consumer, monkeypatch):
     return asked
 
 
-def test_by_itself_a_look_up_asks_a_former_leader_until_the_time_is_over(consumer, asked):
+def test_the_unpatched_client_asks_a_former_leader_for_offsets_until_it_times_out(consumer, asked):
     with pytest.raises(KafkaTimeoutError):
         consumer.end_offsets(consumer.assignment(), timeout_ms=500)
     assert len(asked) > 20
 
 
-def test_a_look_up_finds_the_new_leader(consumer, asked):
+def test_a_request_for_offsets_finds_the_new_leader(consumer, asked):
     kafka_patches.apply()
-    kafka_patches.apply()  # again: no harm
+    kafka_patches.apply()  # twice does no harm
     assert consumer.end_offsets(consumer.assignment(), timeout_ms=30_000) == dict.fromkeys(consumer.assignment(), 0)
     assert len(asked) <= 5
 
 
 @pytest.fixture
 def held_back(consumer, both, kafka_cluster):
-    """One of the partitions was paused when part of it was read, and is not any more; the other was read meanwhile."""
+    """One partition was paused after a part of it was read, and is resumed now; the other was read meanwhile."""
     send(kafka_cluster, both)
     (first,) = until(consumer, 1, most=1)
     paused = next(each for each in both if each.partition == first.partition)
@@ -85,7 +85,7 @@ def send(cluster, both):
 
 
 def until(consumer, count, *, most=100, polls=100):
-    """Records of as many polls as it takes, up to `polls`."""
+    """Poll until there are `count` records, `polls` times at most; returns the records."""
     records = []
     while len(records) < count and polls > 0:
         records += [record for polled in consumer.poll(100, max_records=most).values() for record in polled]
@@ -94,7 +94,7 @@ def until(consumer, count, *, most=100, polls=100):
 
 
 @pytest.mark.usefixtures("held_back")
-def test_by_itself_a_partition_that_was_paused_is_not_read_any_more(consumer):
+def test_the_unpatched_client_never_reads_a_paused_partition_again(consumer):
     assert until(consumer, 1, polls=20) == []
 
 
@@ -107,7 +107,7 @@ def test_a_partition_that_was_paused_is_read_to_its_end(consumer, held_back):
 
 @pytest.fixture
 def elsewhere(consumer, both, kafka_cluster):
-    """A broker that the client does not know is said to lead a partition, until it asks for the cluster's state."""
+    """The client takes an unknown broker for a partition's leader, until it asks for the cluster's state."""
     send(kafka_cluster, both)
     consumer.beginning_offsets(both, timeout_ms=30_000)
     for partition in both:
@@ -116,7 +116,7 @@ def elsewhere(consumer, both, kafka_cluster):
     return both[0]
 
 
-def test_by_itself_the_client_fails_at_an_unknown_leader_and_passes_it_over_then(consumer, elsewhere):
+def test_the_unpatched_client_fails_at_an_unknown_leader_and_then_skips_its_partition(consumer, elsewhere):
     with pytest.raises(UnknownBrokerIdError):
         consumer.beginning_offsets([elsewhere], timeout_ms=30_000)
     with pytest.raises(UnknownBrokerIdError):
@@ -124,7 +124,7 @@ def test_by_itself_the_client_fails_at_an_unknown_leader_and_passes_it_over_then
     assert {record.partition for record in until(consumer, 2 * RECORDS, polls=20)} == {1 - elsewhere.partition}
 
 
-def test_a_look_up_and_a_fetch_wait_until_the_leader_is_known(consumer, elsewhere):
+def test_a_request_for_offsets_and_a_fetch_wait_until_the_leader_is_known(consumer, elsewhere):
     kafka_patches.apply()
     assert consumer.beginning_offsets([elsewhere], timeout_ms=30_000) == {elsewhere: 0}
     consumer._cluster._partitions[elsewhere.topic][elsewhere.partition].leader_id = 99
@@ -133,10 +133,7 @@ def test_a_look_up_and_a_fetch_wait_until_the_leader_is_known(consumer, elsewher
 
 @pytest.fixture
 def leader(kafka_cluster, topics):
-    """Leads its group, and joins again in polls that end at once, because the topic has five partitions now, not three.
-
-    The other patches are applied as well: it is the consumer that the service has.
-    """
+    """A consumer as the service has it, with all patches, in a group of three partitions. It will lead the group."""
     leader = build(kafka_cluster, topics)
     yield leader
     leader.close(autocommit=False)
@@ -149,6 +146,7 @@ def is_member(leader):
 
 
 def gain_partitions(leader, cluster, topics):
+    """Give the topic five partitions, not three. The leader joins again, in polls that end at once."""
     assert any(is_member(leader) for _ in range(60))
     admin = KafkaAdminClient(bootstrap_servers=cluster.bootstrap)
     admin.create_partitions({topics.images: 5})
@@ -161,7 +159,9 @@ def gain_partitions(leader, cluster, topics):
     wait(coordinator._join_task, 30_000)
 
 
-def test_by_itself_a_leader_that_joins_in_several_polls_is_a_member_no_more(leader, kafka_cluster, topics, monkeypatch):
+def test_the_unpatched_leader_that_joins_in_several_polls_is_no_longer_a_member(
+    leader, kafka_cluster, topics, monkeypatch
+):
     monkeypatch.setattr(ConsumerCoordinator, "need_rejoin", kafka_patches._must_join)
     gain_partitions(leader, kafka_cluster, topics)
     until(leader, 1, polls=20)
@@ -184,13 +184,13 @@ def build(cluster, topics):
 def test_the_consumer_that_we_build_is_patched(kafka_cluster, topics):
     build(kafka_cluster, topics).close(autocommit=False)
     assert Fetcher._send_list_offsets_requests is kafka_patches._look_up_at_the_leader
-    assert Fetcher.fetched_records is kafka_patches._take_what_was_held_back
+    assert Fetcher.fetched_records is kafka_patches._take_held_back_records
     assert KafkaConnectionManager.send is kafka_patches._send_or_fail
     assert ConsumerCoordinator.need_rejoin is kafka_patches._must_join_until_joined
     assert DefaultRecordBatch._read_msg is kafka_patches._read_any_header_name
     assert KafkaTCPTransport.__init__ is kafka_patches._open_with_large_receives
 
 
-def test_another_version_of_the_client_than_those_that_were_tried_is_refused():
+def test_a_version_of_the_client_that_was_not_tried_is_refused():
     with pytest.raises(CannotStart, match=r"kafka-python 3\.1\.0 is installed.*pip install 'kafka-python=="):
         kafka_patches.apply("3.1.0")

@@ -1,4 +1,4 @@
-"""The recipe of one transaction, step by step, where a step fails."""
+"""The steps of one transaction, and what happens when one of them fails."""
 
 import contextlib
 
@@ -30,7 +30,7 @@ class Future:
 
 
 class Producer:
-    """Writes down its steps; one of them may fail."""
+    """Records its steps; one of them may fail."""
 
     def __init__(self, steps, failing=None, error=None):
         self.steps, self.failing, self.error = steps, failing, error
@@ -81,7 +81,7 @@ def publisher(producers, give_up_s=60.0, limits=None):
     )
 
 
-def test_the_steps_come_in_the_order_of_the_recipe_under_a_watchdog():
+def test_the_steps_come_in_the_documented_order_under_a_watchdog():
     steps, limits = [], []
     publisher([Producer(steps)], limits=limits).publish([RECORD], OFFSETS, "membership")
     assert steps == ["init", *STEPS]
@@ -90,7 +90,7 @@ def test_the_steps_come_in_the_order_of_the_recipe_under_a_watchdog():
 
 @pytest.mark.parametrize("failing", STEPS)
 @pytest.mark.parametrize("error", [KafkaTimeoutError(), ProducerFencedError()], ids=lambda error: type(error).__name__)
-def test_after_any_error_nothing_more_is_asked_of_that_producer_but_to_close(failing, error):
+def test_after_any_error_the_producer_is_closed_and_not_used_again(failing, error):
     steps, fresh = [], []
     publishing = publisher([Producer(steps, failing, error), Producer(fresh)])
     with pytest.raises(Fenced):
@@ -101,7 +101,7 @@ def test_after_any_error_nothing_more_is_asked_of_that_producer_but_to_close(fai
 
 
 @pytest.mark.parametrize("error", [MessageSizeTooLargeError(), TopicAuthorizationFailedError()])
-def test_what_kafka_refuses_for_good_is_not_tried_again(error):
+def test_a_final_refusal_by_kafka_is_not_tried_again(error):
     with pytest.raises(CannotPublish, match="vigilens check"):
         publisher([Producer([], "get", error)]).publish([RECORD], OFFSETS, "membership")
 
@@ -114,7 +114,7 @@ def test_transactions_that_fail_for_too_long_end_the_process(monkeypatch):
         with pytest.raises(Fenced):
             publishing.publish([RECORD], OFFSETS, "membership")
     now[0] = 161.0
-    with pytest.raises(CannotPublish, match="no transaction went through for 60 s"):
+    with pytest.raises(CannotPublish, match="all transactions failed for 60 s"):
         publishing.publish([RECORD], OFFSETS, "membership")
 
 
@@ -127,7 +127,7 @@ def test_quiet_hours_between_two_failures_do_not_count(monkeypatch):
             publishing.publish([RECORD], OFFSETS, "membership")
 
 
-def test_one_transaction_that_goes_through_ends_the_counting_of_failures(monkeypatch):
+def test_a_transaction_that_succeeds_resets_the_time_of_failures(monkeypatch):
     now = [100.0]
     monkeypatch.setattr("consumer.transaction.time.monotonic", lambda: now[0])
     broken, working = Producer([], "commit", KafkaTimeoutError()), Producer([])
@@ -140,7 +140,7 @@ def test_one_transaction_that_goes_through_ends_the_counting_of_failures(monkeyp
         publishing.publish([RECORD], OFFSETS, "membership")
 
 
-def test_a_producer_that_cannot_be_had_is_waited_for_and_each_try_is_closed():
+def test_a_producer_that_cannot_start_is_tried_again_and_each_try_is_closed():
     steps = []
     with pytest.raises(Away, match="kafka stayed away"):
         publisher([Producer(steps, "init", KafkaTimeoutError()) for _ in range(50)]).renew()
@@ -148,6 +148,6 @@ def test_a_producer_that_cannot_be_had_is_waited_for_and_each_try_is_closed():
     assert steps == ["init", "close"] * (len(steps) // 2)
 
 
-def test_who_is_not_permitted_is_told_so_at_once():
+def test_a_refused_authorization_is_reported_at_once():
     with pytest.raises(CannotPublish, match="refuses the transactional producer"):
         publisher([Producer([], "init", TopicAuthorizationFailedError())]).renew()

@@ -1,4 +1,4 @@
-"""The service while the broker is away: a cluster of its own, since no other test may see it stopped."""
+"""The service while the broker is away. It has its own cluster, which other tests do not use."""
 
 import pytest
 from drawn import drawn
@@ -21,7 +21,7 @@ def own_cluster(tmp_path):
         missing(str(why))
 
 
-def test_a_broker_that_is_away_is_waited_for_and_each_event_has_one_verdict_when_it_is_back(own_cluster, milvus):
+def test_the_service_waits_for_a_broker_that_is_away_and_each_event_has_one_verdict_afterwards(own_cluster, milvus):
     topics = Topics("images", "verdicts", "metrics", "group")
     admin = KafkaAdminClient(bootstrap_servers=own_cluster.bootstrap)
     names = (topics.images, topics.verdicts, topics.metrics)

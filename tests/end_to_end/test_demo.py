@@ -1,4 +1,4 @@
-"""The whole demo in its short form, on a real broker, and what happens when it is interrupted or fails."""
+"""A short demo on a real broker, and what happens when it is interrupted or fails."""
 
 import json
 import os
@@ -24,7 +24,7 @@ TIMEOUT_S = 300  # 15 s on an idle machine
 
 def start(folder, **variables):
     program = [sys.executable, "-m", "vigilens.cli", "demo", "--folder", str(folder), *SHORT]
-    environment = {**plain_environment(os.environ), "VIGILENS_KAFKA__GROUP": "somebody-else", **variables}
+    environment = {**plain_environment(os.environ), "VIGILENS_KAFKA__GROUP": "another-group", **variables}
     return subprocess.Popen(
         program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, encoding="utf-8"
     )
@@ -48,7 +48,7 @@ def test_the_demo_gives_each_event_one_verdict_and_the_sums_agree(done):
     assert sorted(keys) == [f"image-{number:04d}" for number in range(1, 51)]
 
 
-def test_the_demo_says_honest_times_and_what_was_found_counted_from_the_verdicts(done):
+def test_the_demo_prints_real_times_and_counts_of_the_verdicts(done):
     _, out = done
     assert 0 < float(re.search(r"first verdict after ([\d.]+) s", out)[1]) < TIMEOUT_S
     rows = [line for line in out.splitlines() if line.startswith("image-")]
@@ -58,7 +58,7 @@ def test_the_demo_says_honest_times_and_what_was_found_counted_from_the_verdicts
     assert "False alarms among" in out
 
 
-def test_the_demo_finds_edits_that_a_perceptual_hash_loses(done):
+def test_the_demo_finds_edits_that_a_perceptual_hash_misses(done):
     _, out = done
     found, by_hash = map(
         int, re.search(r"^(\d+) of \d+ copies were found; PDQ.* finds (\d+) ", out, re.MULTILINE).groups()
@@ -68,7 +68,7 @@ def test_the_demo_finds_edits_that_a_perceptual_hash_loses(done):
     assert {"mirrored", "quarter turn", "caption", "frame", "screenshot", "sticker"} <= set(always)
 
 
-def test_a_set_that_changes_meanwhile_changes_the_verdict_and_its_version(done):
+def test_a_set_that_changes_during_the_demo_changes_the_verdict_and_its_version(done):
     _, out = done
     rows = [line for line in out.splitlines() if line.startswith("image-")]
     before, after = rows[:3], [line for line in rows if re.match("image-00(48|49|50) ", line)]
@@ -85,7 +85,7 @@ def test_every_kind_of_outcome_is_shown_and_none_is_unexpected(done):
     assert [line for line in rows if " unexpected " in line or " false alarm " in line] == []
 
 
-def test_the_report_lies_in_the_folder_and_holds_each_event(done):
+def test_the_report_is_in_the_folder_and_shows_each_event(done):
     folder, out = done
     page = (folder / "report.html").read_text()
     assert page.count('<article class="card"') == 50
@@ -99,7 +99,7 @@ def test_the_report_lies_in_the_folder_and_holds_each_event(done):
 
 
 @pytest.mark.usefixtures("done")
-def test_on_other_peoples_brokers_the_topics_are_removed_at_the_end(kafka_cluster):
+def test_on_brokers_that_the_demo_did_not_start_its_topics_are_removed_at_the_end(kafka_cluster):
     admin = KafkaAdminClient(bootstrap_servers=kafka_cluster.bootstrap)
     try:
         assert [name for name in admin.list_topics() if name.startswith("vigilens-demo-")] == []
@@ -107,12 +107,12 @@ def test_on_other_peoples_brokers_the_topics_are_removed_at_the_end(kafka_cluste
         admin.close()
 
 
-def test_settings_of_this_shell_do_not_reach_the_demo(done):
+def test_settings_in_the_environment_do_not_affect_the_demo(done):
     folder, _ = done
-    assert "somebody-else" not in (folder / "run" / "service.log").read_text()
+    assert "another-group" not in (folder / "run" / "service.log").read_text()
 
 
-@pytest.mark.usefixtures("kafka_cluster")  # it has fetched Kafka; this demo starts a broker of its own
+@pytest.mark.usefixtures("kafka_cluster")  # it has fetched Kafka; this demo starts its own broker
 def test_ctrl_c_stops_broker_milvus_and_service_and_says_so(tmp_path):
     process = start(tmp_path, KAFKA_BOOTSTRAP_SERVERS="")
     with process:
@@ -131,7 +131,7 @@ def test_ctrl_c_stops_broker_milvus_and_service_and_says_so(tmp_path):
     assert stopped[-1] == "stopped"
 
 
-def test_a_service_that_ends_is_told_with_its_log_and_its_last_lines(tmp_path):
+def test_a_service_that_ends_is_an_error_with_its_log_and_its_last_lines(tmp_path):
     file = tmp_path / "vigilens.toml"
     write_settings(file, {"kafka": {"no_such_key": "value"}})
     started = time.monotonic()
@@ -144,7 +144,7 @@ def test_a_service_that_ends_is_told_with_its_log_and_its_last_lines(tmp_path):
     assert time.monotonic() - started < 60
 
 
-def test_a_folder_that_the_demo_did_not_write_is_left_alone(tmp_path):
+def test_a_folder_that_the_demo_did_not_write_is_not_changed(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "letter.txt").write_text("precious")
     outcome = CliRunner().invoke(main, ["demo", "--folder", str(tmp_path)])

@@ -1,4 +1,4 @@
-"""One picture, one set, four ways to the verdict: Kafka or scan, Milvus Lite or a real Milvus server."""
+"""One picture and one set get the same verdict by Kafka and by scan, on Milvus Lite and on a real Milvus server."""
 
 import json
 import os
@@ -35,7 +35,7 @@ def matched(verdict):
 
 
 def fill(uri):
-    """A set as `vigilens sets create` and `sets add` make it for the default encoder."""
+    """Make a set like `vigilens sets create` and `sets add` for the default encoder."""
     encoder, usual = choose("words"), defaults("words")
     with Store(uri, patience=Patience(READY_S)) as store:
         described = ReferenceSet(
@@ -94,7 +94,7 @@ def test_the_score_is_the_same_by_kafka_and_by_scan_on_lite_and_on_a_server(
         said["scan, server"] = scanned(server, picture)
         said["Kafka, server"] = streamed(kafka_cluster, make_topics(), server, picture)
     with capsys.disabled():
-        print("\n", said)  # noqa: T201 (to be quoted)
+        print("\n", said)  # noqa: T201 (for the docs)
     decision, nearest, *numbers = said["scan, Lite"]
     assert (decision, nearest) == ("block", "id-3")
     for way, each in said.items():

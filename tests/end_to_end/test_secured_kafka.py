@@ -1,4 +1,4 @@
-"""A broker that asks for TLS and a password: the service gets in with them, and tells what is wrong without."""
+"""A broker that requires TLS and a password: the service connects with them, and reports what is wrong without."""
 
 import json
 import os
@@ -22,7 +22,7 @@ TOPICS = Topics("images", "verdicts", "metrics", "group")
 
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory):
-    """A cluster with a second listener for strangers, and the settings that let the service in there."""
+    """A cluster with a second listener that requires TLS and a password, and the service's settings for it."""
     folder = tmp_path_factory.mktemp("secured")
     (port,) = free_ports(1)
     identity, trusted = folder / "identity.pem", folder / "trusted.pem"
@@ -59,7 +59,7 @@ listener.name.secure.plain.sasl.jaas.config=org.apache.kafka.common.security.pla
         missing(str(why))
 
 
-def test_the_service_works_behind_tls_and_a_password_and_never_says_it(secured, milvus):
+def test_the_service_works_with_tls_and_a_password_and_never_logs_it(secured, milvus):
     cluster, key = secured
     with running(settings(cluster, TOPICS, milvus.uri) | key) as service:
         produce(cluster.bootstrap, TOPICS.images, [event("copy", drawn(KNOWN))])
@@ -71,15 +71,15 @@ def test_the_service_works_behind_tls_and_a_password_and_never_says_it(secured, 
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "reason"),
     [
         ({"VIGILENS_KAFKA__SASL_PASSWORD": "guess"}, "invalid username or password"),
         ({"VIGILENS_KAFKA__SSL_CAFILE": ""}, "certificate"),
         ({"VIGILENS_KAFKA__SECURITY_PROTOCOL": "SASL_PLAINTEXT"}, "no answer from localhost"),
     ],
-    ids=["wrong password", "a certificate that nobody vouches for", "no TLS"],
+    ids=["wrong password", "an untrusted certificate", "no TLS"],
 )
-def test_who_is_not_let_in_is_told_why_and_the_password_is_not_repeated(secured, milvus, wrong, told):
+def test_a_refused_connection_is_reported_with_its_reason_and_without_the_password(secured, milvus, wrong, reason):
     cluster, key = secured
     environment = {**os.environ, **settings(cluster, TOPICS, milvus.uri), **key, **wrong}
     for _ in range(6):  # a broker may close the connection before the client has read why, more so on a busy machine
@@ -91,10 +91,10 @@ def test_who_is_not_let_in_is_told_why_and_the_password_is_not_repeated(secured,
             check=False,
             env=environment,
         )
-        if told.lower() in said.stdout.lower():
+        if reason.lower() in said.stdout.lower():
             break
     text = said.stdout + said.stderr
     assert said.returncode == 1
-    assert told.lower() in text.lower()
+    assert reason.lower() in text.lower()
     assert PASSWORD not in text
     assert "guess" not in text

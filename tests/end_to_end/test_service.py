@@ -1,4 +1,4 @@
-"""The whole way on a real broker and the real Milvus client: a process of `vigilens run`, read by librdkafka."""
+"""The whole service on a real broker and the real Milvus client: `vigilens run`, its verdicts read by librdkafka."""
 
 import json
 from collections import Counter
@@ -6,13 +6,13 @@ from collections import Counter
 import pytest
 from drawn import drawn, encoded
 from running_service import produce, read_committed, running
-from service_fixtures import ALLOWED, BLOCK, KNOWN, STRANGER, event, make_set, reference, settings, verdicts
+from service_fixtures import ALLOWED, BLOCK, KNOWN, UNRELATED, event, make_set, reference, settings, verdicts
 
 from reference_sets.model import Kind, Thresholds
 from reference_sets.store import Store
 
 
-def test_a_copy_is_blocked_a_stranger_allowed_and_an_allowed_picture_vetoes_nothing_else(
+def test_a_copy_is_blocked_an_unrelated_picture_allowed_and_an_allowed_picture_vetoes_only_itself(
     kafka_cluster, topics, milvus, encoder
 ):
     with Store(milvus.uri) as store:  # the allowed picture is in the harmful set too: a confirmed false alarm
@@ -21,7 +21,7 @@ def test_a_copy_is_blocked_a_stranger_allowed_and_an_allowed_picture_vetoes_noth
     sent = [
         event("copy", drawn(KNOWN), user=7),
         event("small copy", small),
-        event("stranger", drawn(STRANGER)),
+        event("unrelated", drawn(UNRELATED)),
         event("false alarm", drawn(ALLOWED)),
     ]
     with running(settings(kafka_cluster, topics, milvus.uri)) as service:
@@ -30,12 +30,12 @@ def test_a_copy_is_blocked_a_stranger_allowed_and_an_allowed_picture_vetoes_noth
         service.end()
     decisions = {name: each["decision"] for name, each in said.items()}
     assert decisions.pop("small copy") in ("block", "review")
-    assert decisions == {"copy": "block", "stranger": "allow", "false alarm": "allow"}
+    assert decisions == {"copy": "block", "unrelated": "allow", "false alarm": "allow"}
     copy = said["copy"]
     assert copy["decided_by"] == "known"
     assert copy["attributes"] == {"user": 7}
-    looked = {"name": "pdq", "fingerprint": encoder.fingerprint, "looked": True, "reason": None}
-    assert copy["encoders"] == [looked]
+    encoder_entry = {"name": "pdq", "fingerprint": encoder.fingerprint, "looked": True, "reason": None}
+    assert copy["encoders"] == [encoder_entry]
     assert copy["source"] == {"kind": "record", "address": None, "fetched": True}
     (match,) = copy["matches"]
     assert match["reference"]["label"] == "known-1"
@@ -51,7 +51,7 @@ def test_a_copy_is_blocked_a_stranger_allowed_and_an_allowed_picture_vetoes_noth
 
 def test_a_verdict_is_a_cloudevent_with_the_events_key_in_the_partition_of_the_event(kafka_cluster, topics, milvus):
     with running(settings(kafka_cluster, topics, milvus.uri)):
-        picture = encoded(drawn(STRANGER))
+        picture = encoded(drawn(UNRELATED))
         produce(kafka_cluster.bootstrap, topics.images, [(b"\xffkey", picture, [], 2), (None, picture, [], 1)])
         records = read_committed(kafka_cluster.bootstrap, topics.verdicts, 2)
     found = {record.partition(): record for record in records}
@@ -66,7 +66,7 @@ def test_a_verdict_is_a_cloudevent_with_the_events_key_in_the_partition_of_the_e
 
 
 def test_adding_up_the_metrics_topic_gives_exactly_the_verdicts(kafka_cluster, topics, milvus):
-    sent = [event(f"e{number}", drawn([KNOWN, STRANGER][number % 2])) for number in range(150)]
+    sent = [event(f"e{number}", drawn([KNOWN, UNRELATED][number % 2])) for number in range(150)]
     sent += [(b"odd", b"not a picture", [], None)] * 5
     with running(settings(kafka_cluster, topics, milvus.uri, VIGILENS_BATCH__IMAGES="16")) as service:
         produce(kafka_cluster.bootstrap, topics.images, sent)
@@ -98,17 +98,17 @@ def test_a_set_that_changes_while_the_service_runs_changes_the_verdict_and_its_v
 ):
     run = settings(kafka_cluster, topics, milvus.uri, VIGILENS_SETS__REFRESH_S="0")
     with running(run) as service, Store(milvus.uri) as store:
-        make_set(store, encoder, "another", Kind.HARMFUL, [])  # without any harmful set the service would wait
-        produce(kafka_cluster.bootstrap, topics.images, [event("before", drawn(STRANGER))])
+        make_set(store, encoder, "another", Kind.HARMFUL, [])  # without a harmful set the service would wait
+        produce(kafka_cluster.bootstrap, topics.images, [event("before", drawn(UNRELATED))])
         service.until("batch")
-        store.upsert("known", [reference(encoder, drawn(STRANGER), "no-stranger-any-more")])
-        produce(kafka_cluster.bootstrap, topics.images, [event("after", drawn(STRANGER))])
+        store.upsert("known", [reference(encoder, drawn(UNRELATED), "known-now")])
+        produce(kafka_cluster.bootstrap, topics.images, [event("after", drawn(UNRELATED))])
         service.until("batch")
         store.change("known", thresholds=Thresholds(0.9, 0.95), kind=Kind.REFERENCE)
-        produce(kafka_cluster.bootstrap, topics.images, [event("reported", drawn(STRANGER))])
+        produce(kafka_cluster.bootstrap, topics.images, [event("reported", drawn(UNRELATED))])
         said = verdicts(kafka_cluster, topics, 3)
-    seen = {name: next(each for each in verdict["sets"] if each["set"] == "known") for name, verdict in said.items()}
+    known = {name: next(each for each in verdict["sets"] if each["set"] == "known") for name, verdict in said.items()}
     assert [said[name]["decision"] for name in ("before", "after", "reported")] == ["allow", "block", "allow"]
-    assert seen["before"]["version"] < seen["after"]["version"] < seen["reported"]["version"]
-    assert (seen["reported"]["kind"], seen["reported"]["rules"]["similarity"]["block"]) == ("reference", 0.95)
+    assert known["before"]["version"] < known["after"]["version"] < known["reported"]["version"]
+    assert (known["reported"]["kind"], known["reported"]["rules"]["similarity"]["block"]) == ("reference", 0.95)
     assert [each["set"] for each in said["reported"]["matches"]] == ["known"]

@@ -1,4 +1,4 @@
-"""The service while something is away, and when it is stopped: nothing is lost, nothing is judged twice."""
+"""The service while Milvus or a set is missing, and when it is stopped: nothing is lost, nothing is judged twice."""
 
 import json
 import signal
@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 from drawn import drawn
 from running_service import PATIENCE_S, Service, produce, read_committed, running
-from service_fixtures import KNOWN, STRANGER, event, make_set, reference, settings, verdicts
+from service_fixtures import KNOWN, UNRELATED, event, make_set, reference, settings, verdicts
 
 from reference_sets.model import Kind
 from reference_sets.store import Store
 from vectors.lite_server import LiteServer
 
 
-def test_while_milvus_is_away_nothing_is_allowed_and_all_is_judged_when_it_is_back(
+def test_while_milvus_is_away_nothing_is_allowed_and_everything_is_judged_when_it_is_back(
     kafka_cluster, topics, milvus, tmp_path
 ):
     port = int(milvus.uri.rpartition(":")[2])
@@ -51,7 +51,7 @@ def test_when_milvus_stays_away_the_process_ends_with_one_sentence_and_the_next_
         assert verdicts(kafka_cluster, topics, 1)["e"]["decision"] == "block"
 
 
-def test_sigterm_while_milvus_is_away_ends_the_waiting_and_loses_nothing(kafka_cluster, topics, milvus, tmp_path):
+def test_sigterm_while_milvus_is_away_ends_the_wait_and_loses_nothing(kafka_cluster, topics, milvus, tmp_path):
     port = int(milvus.uri.rpartition(":")[2])
     with running(settings(kafka_cluster, topics, milvus.uri)) as service:
         milvus.stop()
@@ -64,14 +64,14 @@ def test_sigterm_while_milvus_is_away_ends_the_waiting_and_loses_nothing(kafka_c
         assert verdicts(kafka_cluster, topics, 1)["e"]["decision"] == "block"
 
 
-def test_a_set_of_another_encoder_that_comes_later_is_skipped_and_reported_and_ends_nothing(
+def test_a_set_of_another_encoder_that_is_added_later_is_skipped_and_reported_and_the_service_goes_on(
     kafka_cluster, topics, milvus
 ):
     run = settings(kafka_cluster, topics, milvus.uri, VIGILENS_SETS__REFRESH_S="0")
     with running(run) as service, Store(milvus.uri) as store:
         foreign = replace(store.describe("known"), name="foreign", encoder="words:another", version=1)
         store.create(foreign)
-        produce(kafka_cluster.bootstrap, topics.images, [event("copy", drawn(KNOWN)), event("not", drawn(STRANGER))])
+        produce(kafka_cluster.bootstrap, topics.images, [event("copy", drawn(KNOWN)), event("not", drawn(UNRELATED))])
         said = verdicts(kafka_cluster, topics, 2)
         service.until("batch")
         assert "skipped: the set foreign was made by the encoder words:another" in service.get("/ready")[1]
@@ -82,7 +82,7 @@ def test_a_set_of_another_encoder_that_comes_later_is_skipped_and_reported_and_e
     assert [each["set"] for each in said["not"]["sets"]] == ["allowed", "known"]
 
 
-def test_without_the_last_harmful_set_nothing_is_allowed_and_the_service_waits_until_there_is_one(
+def test_without_a_harmful_set_nothing_is_allowed_and_the_service_waits_until_there_is_one(
     kafka_cluster, topics, milvus, encoder
 ):
     run = settings(kafka_cluster, topics, milvus.uri, VIGILENS_SETS__REFRESH_S="0", VIGILENS_WAITING__GIVE_UP_S="3")
@@ -100,7 +100,7 @@ def test_without_the_last_harmful_set_nothing_is_allowed_and_the_service_waits_u
     assert {each["decision"] for each in said.values()} == {"block"}
 
 
-def test_sigterm_while_the_sets_are_waited_for_ends_the_waiting(kafka_cluster, topics, milvus):
+def test_sigterm_while_the_service_waits_for_the_sets_ends_the_wait(kafka_cluster, topics, milvus):
     run = settings(kafka_cluster, topics, milvus.uri, VIGILENS_SETS__REFRESH_S="0")
     with running(run) as service, Store(milvus.uri) as store:
         store.drop("known")
@@ -111,9 +111,7 @@ def test_sigterm_while_the_sets_are_waited_for_ends_the_waiting(kafka_cluster, t
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
-def test_a_worker_that_is_stopped_amid_the_work_leaves_each_event_with_one_verdict(
-    kafka_cluster, topics, milvus, number
-):
+def test_after_a_worker_is_stopped_during_its_work_each_event_has_one_verdict(kafka_cluster, topics, milvus, number):
     sent = [event(f"e{each}", drawn(each)) for each in range(300)]
     run = settings(kafka_cluster, topics, milvus.uri, VIGILENS_BATCH__IMAGES="8")
     with running(run) as service:
@@ -149,7 +147,7 @@ def test_two_workers_share_the_topic(kafka_cluster, topics, milvus):
         ),
     ],
 )
-def test_a_service_that_could_not_be_right_does_not_start_and_its_log_says_why(
+def test_a_service_that_cannot_give_correct_verdicts_does_not_start_and_its_log_says_why(
     kafka_cluster, topics, milvus, wrong, why
 ):
     service = Service(settings(kafka_cluster, topics, milvus.uri) | wrong)

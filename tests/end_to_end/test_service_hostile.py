@@ -1,4 +1,4 @@
-"""Events that no honest producer sends, as events: each one verdict, and the service lives on."""
+"""Hostile events: each gets one verdict, and the service goes on."""
 
 import json
 from collections import Counter
@@ -65,7 +65,7 @@ def odd_events():
         )
 
 
-def test_two_hundred_hostile_events_get_one_verdict_each_in_order_and_the_service_lives_on(
+def test_two_hundred_hostile_events_get_one_verdict_each_in_order_and_the_service_goes_on(
     kafka_cluster, make_topics, milvus, capsys
 ):
     topics = make_topics(partitions=1)
@@ -85,7 +85,7 @@ def test_two_hundred_hostile_events_get_one_verdict_each_in_order_and_the_servic
     assert code == 0
     reasons = Counter(each["reason"] for each in said)
     with capsys.disabled():
-        print(f"\n{len(sent)} hostile events, {peak >> 20} MiB resident: {dict(reasons)}")  # noqa: T201 (to be quoted)
+        print(f"\n{len(sent)} hostile events, {peak >> 20} MiB resident: {dict(reasons)}")  # noqa: T201 (for the docs)
     for name, each in zip(odd, said, strict=False):
         assert each["decision"] == "unscannable", f"{name}: {each}"
         assert each["detail"]

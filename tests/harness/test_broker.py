@@ -1,4 +1,4 @@
-"""The embedded broker: real Kafka answers, and nothing of it outlives its owner."""
+"""The embedded broker: real Kafka answers, and its processes end with their parent."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from harness.readers import committed
 ROOT = Path(__file__).parents[2]
 
 
-def test_what_one_client_writes_another_reads(kafka_cluster, topics):
+def test_one_client_reads_what_another_writes(kafka_cluster, topics):
     producer = Producer({"bootstrap.servers": kafka_cluster.bootstrap})
     producer.produce(topics.images, b"a picture", key=b"k", partition=0)
     assert producer.flush(10) == 0
@@ -26,8 +26,8 @@ def test_what_one_client_writes_another_reads(kafka_cluster, topics):
     assert (record.key(), record.value()) == (b"k", b"a picture")
 
 
-@pytest.mark.usefixtures("kafka_cluster")  # so that it is skipped where no broker can be had
-def test_a_stopped_node_comes_back_with_what_it_had(tmp_path, monkeypatch):
+@pytest.mark.usefixtures("kafka_cluster")  # so that it is skipped where there is no broker
+def test_a_node_that_is_stopped_and_started_keeps_its_records(tmp_path, monkeypatch):
     monkeypatch.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
     with kafka(tmp_path) as cluster:
         node = cluster.nodes[0]
@@ -44,7 +44,7 @@ def test_a_stopped_node_comes_back_with_what_it_had(tmp_path, monkeypatch):
         assert [record.value() for record in committed(cluster.bootstrap, "kept")] == [b"before"]
 
 
-def test_children_die_with_a_parent_that_is_killed(tmp_path):
+def test_children_end_when_their_parent_is_killed(tmp_path):
     parent = (
         "import signal, sys; from pathlib import Path; from harness.processes import Leash\n"
         "child = Leash().start(['sleep', '600'], Path(sys.argv[1]))\n"
@@ -61,7 +61,7 @@ def test_children_die_with_a_parent_that_is_killed(tmp_path):
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
 
-def test_leaving_the_leash_ends_what_it_started_and_keeps_its_output(tmp_path):
+def test_closing_the_leash_kills_its_programs_and_keeps_their_output(tmp_path):
     log = tmp_path / "log"
     with Leash() as leash:
         child = leash.start(["sh", "-c", "echo hello; echo trouble >&2"], log)
@@ -73,12 +73,12 @@ def test_leaving_the_leash_ends_what_it_started_and_keeps_its_output(tmp_path):
     assert tail(tmp_path / "no such file") == ""
 
 
-def test_without_a_network_and_a_cache_one_sentence_names_the_mend(tmp_path, monkeypatch):
+def test_without_a_network_and_a_cache_one_sentence_names_the_fix(tmp_path, monkeypatch):
     monkeypatch.setattr(jars, "KAFKA", "org.example:there-is-no-such-thing:0.0.0")
     with pytest.raises(jars.NoKafka, match="KAFKA_BOOTSTRAP_SERVERS"):
         jars.class_path(cache=tmp_path)
 
 
-def test_no_clusters_id_is_taken_for_an_option():
+def test_no_cluster_id_looks_like_an_option():
     ids = {_cluster_id(bytes([first]) * 16) for first in range(256)}
     assert all(len(one) == 22 and not one.startswith("-") for one in ids)

@@ -1,4 +1,4 @@
-"""The embedded Milvus server: nothing of it outlives its owner, and a missing one is a sentence."""
+"""The embedded Milvus server: its processes end with their parent, and a missing server is one sentence."""
 
 import socket
 
@@ -12,17 +12,17 @@ from patience import Patience
 from reference_sets.store import Store
 
 
-def family(folder):
+def processes(folder):
     """Processes that name the folder in their command line."""
     return [each for each in psutil.process_iter(["cmdline"]) if str(folder) in " ".join(each.info["cmdline"] or ())]
 
 
-def test_it_answers_and_nothing_of_it_is_left_afterwards(tmp_path):
+def test_it_answers_and_none_of_its_processes_is_left_afterwards(tmp_path):
     with real_milvus(tmp_path) as uri:
         with Store(uri, patience=Patience(60)) as store:
             store.create(make_set("known"))
             assert [known.name for known in store.sets()] == ["known"]
-        running = family(tmp_path)
+        running = processes(tmp_path)
         assert len(running) > 1  # the launcher, and the server that it waits for
     _, left = psutil.wait_procs(running, timeout=10)
     assert [each for each in left if each.status() != psutil.STATUS_ZOMBIE] == []

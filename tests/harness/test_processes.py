@@ -1,4 +1,4 @@
-"""A program that is started, ended and stalled: what its owner is told of it."""
+"""A program that is started, ended and stalled, and the errors that its owner gets."""
 
 import os
 import signal
@@ -27,14 +27,14 @@ def make(tmp_path):
 
 
 def until_up(program):
-    """Waits until it has said so. (`os.sched_yield`: the process is the only thing to wait for.)"""
+    """Wait until it has printed "up". (`os.sched_yield`, because there is nothing else to wait for.)"""
     while not program.log.exists() or "up" not in program.log.read_text():
         program.check()
         os.sched_yield()
 
 
 def until_ended(pid):
-    """Waits for a child's end and leaves its exit code to its owner."""
+    """Wait for a child's end and leave its exit code for its owner."""
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
 
@@ -45,11 +45,11 @@ def test_a_stop_waits_and_returns_the_exit_code(make):
     assert program.pid is not None
     assert program.stop() == 3
     assert program.pid is None
-    assert program.stop() == 0  # it was not meant to run
+    assert program.stop() == 0  # it was not running
     program.check()
 
 
-def test_a_stalled_program_is_stopped_all_the_same(make):
+def test_a_stalled_program_can_be_stopped(make):
     program = make(POLITE)
     program.start()
     until_up(program)
@@ -68,7 +68,7 @@ def test_a_program_that_does_not_stop_is_killed_and_its_log_is_in_the_error(make
     assert not psutil.pid_exists(pid)
 
 
-def test_a_program_that_ends_by_itself_is_an_error_and_one_that_was_killed_is_none(make):
+def test_a_program_that_exits_unexpectedly_is_an_error_and_one_that_was_killed_is_not(make):
     program = make("print('no luck'); raise SystemExit(4)")
     program.start()
     until_ended(program.pid)
@@ -78,7 +78,7 @@ def test_a_program_that_ends_by_itself_is_an_error_and_one_that_was_killed_is_no
     program.check()
 
 
-def test_a_second_start_changes_nothing_and_one_after_a_kill_begins_anew(make):
+def test_a_second_start_changes_nothing_and_one_after_a_kill_starts_a_new_process(make):
     program = make(POLITE)
     program.start()
     first = program.pid

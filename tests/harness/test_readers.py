@@ -1,4 +1,4 @@
-"""The reader that all others check the service with, on a real broker."""
+"""The reader that other tests check the service with, on a real broker."""
 
 import pytest
 from confluent_kafka import Producer
@@ -8,7 +8,7 @@ from harness.readers import Reader, ReadFailed, committed
 
 @pytest.fixture
 def send(kafka_cluster, topics):
-    """Writes values into partition 0 in one transaction, which `end` commits or aborts (its method's name)."""
+    """Writes values to partition 0 in one transaction; `end` is the method that commits or aborts it."""
     producer = Producer({"bootstrap.servers": kafka_cluster.bootstrap, "transactional.id": topics.group})
     producer.init_transactions(30)
 
@@ -34,13 +34,13 @@ def test_only_committed_records_are_read_and_all_of_them(kafka_cluster, topics, 
     assert values(committed(kafka_cluster.bootstrap, topics.verdicts)) == [b"1", b"2", b"3"]
 
 
-def test_an_open_transaction_ends_the_topic_for_now(kafka_cluster, topics, send):
+def test_reading_ends_before_an_open_transaction(kafka_cluster, topics, send):
     send(b"1", end="commit_transaction")
     send(b"open", end=None)
     assert values(committed(kafka_cluster.bootstrap, topics.verdicts)) == [b"1"]
 
 
-def test_a_reader_from_now_on_skips_what_is_there(kafka_cluster, topics, send):
+def test_a_reader_from_now_on_skips_earlier_records(kafka_cluster, topics, send):
     send(b"old", end="commit_transaction")
     with Reader(kafka_cluster.bootstrap, topics.verdicts, from_now=True) as reader:
         send(b"new", end="commit_transaction")
@@ -51,13 +51,13 @@ def test_a_reader_from_now_on_skips_what_is_there(kafka_cluster, topics, send):
         assert values(reader.rest()) == []
 
 
-def test_the_rest_begins_behind_what_was_read_already(kafka_cluster, topics, send):
+def test_the_rest_begins_after_the_records_that_were_read(kafka_cluster, topics, send):
     send(b"1", b"2", b"3", end="commit_transaction")
     with Reader(kafka_cluster.bootstrap, topics.verdicts) as reader:
         assert reader.next(30).value() == b"1"
         assert values(reader.rest()) == [b"2", b"3"]
 
 
-def test_a_topic_that_there_is_not_is_one_sentence(kafka_cluster):
+def test_a_topic_that_does_not_exist_is_one_sentence(kafka_cluster):
     with pytest.raises(ReadFailed, match="the topic nowhere does not exist"):
         Reader(kafka_cluster.bootstrap, "nowhere")

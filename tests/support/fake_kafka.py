@@ -1,8 +1,8 @@
-"""A model of Kafka for the loop: one group, generations, transactions, and seeded trouble at every call.
+"""A model of Kafka for the loop: one group, generations, transactions, and random trouble, from a seed, at every call.
 
-The worker under test is one member. A phantom is the other: at each rebalance it gets some partitions, judges some of
-their events and commits them. What the model must refuse and what it must let through follows KIP-447 and the bugs
-that docs/delivery.md lists.
+The worker under test is one member. The other is simulated: at each rebalance it gets some partitions, judges some of
+their events and commits them. The model refuses and accepts calls according to KIP-447 and the bugs that
+docs/delivery.md lists.
 """
 
 import random
@@ -16,28 +16,28 @@ from kafka.errors import IllegalGenerationError, InvalidProducerEpochError, Kafk
 from kafka.structs import MemberState
 
 TOPIC = "images"
-POLLS = 4_000  # a run that is right needs some hundreds
+POLLS = 4_000  # a correct run needs a few hundred
 
 
 class NoProgressError(Exception):
-    """The worker polls and polls, and nothing is committed."""
+    """The worker keeps polling, and nothing is committed."""
 
 
 @dataclass
 class FakeBroker:
-    """The topic, the group and what is published."""
+    """The topic, the group and the published verdicts."""
 
     rng: random.Random
     partitions: int = 3
     events: int = 60
-    trouble: float = 0.03  # probability of a rebalance, a lost record, a failing commit, at each chance
+    trouble: float = 0.03  # probability of a rebalance, a lost record or a failing commit at each call
     generation: int = 0
     committed: dict = field(default_factory=dict)
-    published: list = field(default_factory=list)  # (partition, offset), as a read-committed reader sees them
+    published: list = field(default_factory=list)  # (partition, offset) of committed verdicts
     ours: set = field(default_factory=set)
     epoch: int = 0
     rebalances: int = 0
-    gates: deque = field(default_factory=deque)  # of batches that are being judged: a poll lets some of them through
+    gates: deque = field(default_factory=deque)  # of batches that are being judged: a poll opens some of them
 
     def __post_init__(self):
         self.all = [TopicPartition(TOPIC, number) for number in range(self.partitions)]
@@ -63,9 +63,9 @@ class FakeBroker:
         self.generation += 1
         self.ours = {at for at in self.all if self.rng.random() < 0.7}
         for at in set(self.all) - self.ours:
-            self._phantom_judges(at, self.rng.randrange(0, 12))
+            self._other_member_judges(at, self.rng.randrange(0, 12))
 
-    def _phantom_judges(self, at, count):
+    def _other_member_judges(self, at, count):
         start = self.committed.get(at, 0)
         end = min(start + count, self.events)
         self.published += [(at.partition, offset) for offset in range(start, end)]
@@ -86,7 +86,7 @@ class FakeBroker:
 
 
 class FakeConsumer:
-    """What the intake uses of kafka-python's consumer."""
+    """The part of kafka-python's consumer that the intake uses."""
 
     state = MemberState.STABLE
 
@@ -149,7 +149,7 @@ class FakeConsumer:
 
 
 class FakeFuture:
-    """Of a sent record."""
+    """The future of a sent record."""
 
     def __init__(self, lost):
         self.lost = lost
@@ -160,7 +160,7 @@ class FakeFuture:
 
 
 class FakeProducer:
-    """What the publisher uses of kafka-python's producer; commits although records are lost, as that one does (K1)."""
+    """The part of kafka-python's producer that the publisher uses. Like it, it commits even if records are lost."""
 
     def __init__(self, broker):
         self.broker, self.records, self.offsets = broker, [], {}
@@ -199,14 +199,14 @@ class FakeProducer:
         self.broker.published += self.records
         self.broker.committed |= self.offsets
         if luck < self.broker.trouble:
-            raise KafkaTimeoutError  # it went through, and we are not told
+            raise KafkaTimeoutError  # it succeeded, but the client does not know
 
     def close(self, timeout):
-        """Nothing is held."""
+        """Nothing to do."""
 
 
 def record(at, offset):
-    """An event of the fake topic: a few bytes that no decoder will see."""
+    """An event of the fake topic: a few bytes that are never decoded."""
     return SimpleNamespace(
         topic=at.topic,
         partition=at.partition,

@@ -1,11 +1,11 @@
-"""What a browser would make of a page that we have written."""
+"""Parses the HTML pages that we write."""
 
 import re
 from html.parser import HTMLParser
 
 
 class Page(HTMLParser):
-    """What a browser would make of it."""
+    """The tags and words of a page; fails if a tag is not closed."""
 
     def __init__(self, text):
         super().__init__()

@@ -1,4 +1,4 @@
-"""What belongs to a whole run of the tests: its seed, and what a missing service means."""
+"""Settings of a whole test run: its seed, and what happens when a service is missing."""
 
 import os
 import secrets
@@ -11,7 +11,7 @@ SEED = int(os.environ.get(SEED_VARIABLE) or secrets.randbelow(1_000_000))
 
 
 def missing(what: str) -> None:
-    """A service cannot be had: that is a skip on a laptop and a failure in CI."""
+    """Skip the test because a service is missing; in CI, fail it."""
     if os.environ.get("CI"):
         pytest.fail(f"{what} (CI is set, so this is a failure)")
     pytest.skip(what)

@@ -1,4 +1,4 @@
-"""`vigilens run` as a process of its own, and what tests ask of it."""
+"""`vigilens run` in a separate process, with helpers for tests."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from confluent_kafka import Producer
 
 from harness.readers import Reader
 
-PATIENCE_S = 60.0  # for anything that a healthy machine does in a second
+PATIENCE_S = 60.0  # for anything that takes a second on a healthy machine
 
 
 class Service:
@@ -59,7 +59,7 @@ class Service:
                 return error.code, error.read().decode()
 
     def wait_until_ready_says(self, status):
-        """Asks /ready until it answers `status`; each asking waits for the service's own answer."""
+        """Request /ready until it answers `status`."""
         for _ in range(10_000):
             if self.get("/ready")[0] == status:
                 return
@@ -67,7 +67,7 @@ class Service:
         raise AssertionError(f"/ready never said {status}")
 
     def end(self, number=signal.SIGTERM):
-        """Signal it and wait: the exit code and all that it said."""
+        """Send it the signal and wait; returns the exit code and the whole log."""
         if self.process.poll() is None:
             self.process.send_signal(number)
         code = self.process.wait(PATIENCE_S)
@@ -80,7 +80,7 @@ class Service:
 
 @contextmanager
 def running(settings):
-    """A service that is ready, and gone afterwards."""
+    """A service that is ready; it is killed afterwards if it still runs."""
     service = Service(settings)
     try:
         yield service.ready()
@@ -102,7 +102,7 @@ def produce(bootstrap, topic, events):
 
 
 def read_committed(bootstrap, topic, count, quiet_s=0.3):
-    """The `count` records that a read-committed reader finds in `topic`, after looking that there are no more."""
+    """The `count` committed records of `topic`; checks that there are no more."""
     with Reader(bootstrap, topic) as reader:
         records = []
         while len(records) < count:

@@ -14,7 +14,7 @@ from reference_sets.model import Kind, Reference, ReferenceSet, Thresholds
 from reference_sets.store import Store
 from vectors.lite_server import LiteServer
 
-KNOWN, ALLOWED, STRANGER = 1, 2, 3
+KNOWN, ALLOWED, UNRELATED = 1, 2, 3  # seeds of pictures
 REVIEW, BLOCK = 0.7578125, 0.84375  # 31 and 20 of 256 bits
 
 
@@ -38,7 +38,7 @@ def make_set(store, encoder, name, kind, references):
 
 @pytest.fixture
 def milvus(tmp_path, encoder):
-    """A Milvus Lite server with two sets, which several processes may share."""
+    """A Milvus Lite server with two sets; several processes may use it."""
     with LiteServer(tmp_path / "sets.db") as server:
         with Store(server.uri) as store:
             make_set(store, encoder, "known", Kind.HARMFUL, [reference(encoder, drawn(KNOWN), "known-1")])
@@ -63,7 +63,7 @@ def settings(cluster, topics, uri, **more):
 
 
 def verdicts(cluster, topics, count):
-    """The verdicts of the topic by event id, after looking that each is there once."""
+    """The verdicts of the topic by event id; checks that there is one for each event."""
     read = [json.loads(each.value()) for each in read_committed(cluster.bootstrap, topics.verdicts, count)]
     by_event = {each["event_id"]: each for each in read}
     assert len(by_event) == count

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning
 
 
 @pytest.fixture(autouse=True)
-def no_socket_is_left_to_the_next_test() -> Iterator[None]:
+def no_socket_is_left_for_the_next_test() -> Iterator[None]:
     yield
     gc.collect()
 
@@ -40,7 +40,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def on_kafka(home: Path, kafka_cluster: Cluster) -> dict[str, str]:
-    """Settings for fresh topics that do not exist yet, and a Milvus Lite file that does not either."""
+    """Settings for new topics and a Milvus Lite file, none of which exists yet."""
     tag = secrets.token_hex(4)
     names = {role: f"{role}-{tag}" for role in ("images", "verdicts", "metrics")}
     lines = ["[kafka]", f'bootstrap_servers = "{kafka_cluster.bootstrap}"']
@@ -91,14 +91,14 @@ def test_everything_in_order_is_code_0_and_one_line_each(home):
     assert any("spam: harmful" in line and "2 references" in line for line in lines)
 
 
-def test_missing_topics_are_told_and_then_created_with_sizes_that_fit(on_kafka, kafka_cluster):
-    told = findings(check("--json"))
-    assert "--create-topics" in told["topic", "failed"]
+def test_missing_topics_are_reported_and_then_created_with_sufficient_sizes(on_kafka, kafka_cluster):
+    found = findings(check("--json"))
+    assert "--create-topics" in found["topic", "failed"]
     assert check("--create-topics", "--partitions", "4").exit_code == 1  # the sets are still missing
 
     needs = topics.needs(on_kafka["images"], on_kafka["verdicts"], on_kafka["metrics"], 20_971_520, 16_384)
     with topics.admin(Connection(kafka_cluster.bootstrap)) as client:
-        made = topics.look(client, [need.name for need in needs])
+        made = topics.describe(client, [need.name for need in needs])
     for need in needs:
         topic = made[need.name]
         assert topic is not None
@@ -107,7 +107,7 @@ def test_missing_topics_are_told_and_then_created_with_sizes_that_fit(on_kafka, 
     assert "does not exist" not in check().output
 
 
-def test_topics_that_exist_are_left_as_they_are(on_kafka, kafka_cluster):
+def test_existing_topics_are_not_changed(on_kafka, kafka_cluster):
     with topics.admin(Connection(kafka_cluster.bootstrap)) as client:
         small = {"num_partitions": 2, "configs": {"max.message.bytes": "1048588"}}  # Kafka's own default
         client.create_topics({on_kafka["images"]: small}, wait_for_metadata=True)
@@ -119,21 +119,21 @@ def test_topics_that_exist_are_left_as_they_are(on_kafka, kafka_cluster):
 
 @pytest.mark.usefixtures("on_kafka")
 def test_more_copies_than_brokers_is_one_line_and_no_traceback():
-    told = findings(check("--json", "--create-topics", "--replication", "7"))
-    assert "replication factor" in told["topics", "failed"]
-    assert ("milvus", "ok") in told  # it went on
+    found = findings(check("--json", "--create-topics", "--replication", "7"))
+    assert "replication factor" in found["topics", "failed"]
+    assert ("milvus", "ok") in found  # it went on
 
 
-def test_kafka_that_is_away_is_said_and_the_rest_is_tried(home, monkeypatch):
+def test_kafka_that_is_away_is_reported_and_the_rest_is_checked(home, monkeypatch):
     make_set(home / "vigilens.db", "spam")
     monkeypatch.setenv("VIGILENS_KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")
     result = check("--json")
-    told = findings(result)
+    found = findings(result)
     assert result.exit_code == 1
-    assert "ECONNREFUSED" in told["kafka", "failed"]
-    assert "kafka.bootstrap_servers" in told["kafka", "failed"]
-    assert ("encoder", "ok") in told
-    assert ("set", "ok") in told
+    assert "ECONNREFUSED" in found["kafka", "failed"]
+    assert "kafka.bootstrap_servers" in found["kafka", "failed"]
+    assert ("encoder", "ok") in found
+    assert ("set", "ok") in found
 
 
 def test_mistakes_in_the_settings_are_one_line_each(home):
@@ -144,52 +144,52 @@ def test_mistakes_in_the_settings_are_one_line_each(home):
 
 
 @pytest.fixture
-def told_without_kafka(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], dict[tuple[str, str], str]]:
-    """What `check` says of the rest; that no Kafka answers is known at once."""
+def found_without_kafka(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], dict[tuple[str, str], str]]:
+    """The findings of `check` without Kafka, which fails at once."""
     assert home == Path.cwd()
     monkeypatch.setattr(clients, "BOOTSTRAP_MS", 10)
     monkeypatch.setenv("VIGILENS_KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")
     return lambda: findings(check("--json"))
 
 
-def test_no_set_at_all_is_a_failure(told_without_kafka):
-    assert "vigilens sets create" in told_without_kafka()["sets", "failed"]
+def test_no_set_at_all_is_a_failure(found_without_kafka):
+    assert "vigilens sets create" in found_without_kafka()["sets", "failed"]
 
 
-def test_an_empty_set_is_a_warning(home, told_without_kafka):
+def test_an_empty_set_is_a_warning(home, found_without_kafka):
     make_set(home / "vigilens.db", "spam", references=0)
-    assert "vigilens sets add spam" in told_without_kafka()["set", "warning"]
+    assert "vigilens sets add spam" in found_without_kafka()["set", "warning"]
 
 
-def test_a_set_of_another_encoder_is_a_failure(home, told_without_kafka):
+def test_a_set_of_another_encoder_is_a_failure(home, found_without_kafka):
     make_set(home / "vigilens.db", "spam", encoder="pdq:0000000000000000")
-    assert "pdq:0000000000000000" in told_without_kafka()["sets", "failed"]
+    assert "pdq:0000000000000000" in found_without_kafka()["sets", "failed"]
 
 
-def test_an_encoder_that_counts_differently_here_is_a_failure(home, told_without_kafka):
+def test_an_encoder_that_gives_other_vectors_here_is_a_failure(home, found_without_kafka):
     upside_down = choose("pdq").encode([probe_picture()[::-1].copy()]).vectors[0]
     make_set(home / "vigilens.db", "spam", probe=tuple(float(x) for x in upside_down))
-    assert "spam" in told_without_kafka()["sets", "failed"]
+    assert "spam" in found_without_kafka()["sets", "failed"]
 
 
-def test_an_encoder_without_weights_is_a_failure_and_milvus_is_still_tried(home, told_without_kafka, monkeypatch):
+def test_an_encoder_without_weights_is_a_failure_and_milvus_is_still_checked(home, found_without_kafka, monkeypatch):
     (home / "vigilens.toml").write_text('[encoder]\nname = "openclip"\nmodel = "ViT-B-32"\ncheckpoint = "none.pt"\n')
     monkeypatch.delenv("VIGILENS_ENCODER__NAME")
-    told = told_without_kafka()
-    assert "none.pt" in told["encoder", "failed"]
-    assert ("milvus", "ok") in told
-    assert ("sets", "failed") in told
+    found = found_without_kafka()
+    assert "none.pt" in found["encoder", "failed"]
+    assert ("milvus", "ok") in found
+    assert ("sets", "failed") in found
 
 
-def test_a_root_that_is_no_folder_is_a_warning_and_a_host_that_is_none_a_failure(told_without_kafka, monkeypatch):
+def test_a_root_that_is_not_a_folder_is_a_warning_and_an_invalid_host_a_failure(found_without_kafka, monkeypatch):
     monkeypatch.setenv("VIGILENS_IMAGES__ROOTS", "/no/such/folder")
     monkeypatch.setenv("VIGILENS_IMAGES__HOSTS", "https://example.com/path")
-    told = told_without_kafka()
-    assert "/no/such/folder" in told["settings", "warning"]
-    assert "images.hosts" in told["settings", "failed"]
+    found = found_without_kafka()
+    assert "/no/such/folder" in found["settings", "warning"]
+    assert "images.hosts" in found["settings", "failed"]
 
 
-# --- what a topic needs, as a table ---
+# --- faults of a topic, as a table ---
 
 
 def test_an_image_in_base64_with_its_attributes_fits():
@@ -225,8 +225,8 @@ def test_faults_of_a_topic(role, change, fatal):
 
 
 @pytest.mark.usefixtures("home")
-def test_checksums_without_the_c_library_are_a_warning_that_names_the_mend(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert clients.has_fast_checksums()  # our own dependencies bring it
+def test_checksums_without_the_c_library_are_a_warning_that_names_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert clients.has_fast_checksums()  # our dependencies install it
     monkeypatch.setattr(clients, "has_fast_checksums", lambda: False)
     found = next(_kafka(load(), None))
     assert (found.part, found.outcome, "kafka-python[crc32c]" in found.sentence) == ("kafka", "warning", True)

@@ -23,7 +23,7 @@ def vigilens(*words: str) -> Result:
 
 
 def run_here(*words: str) -> tuple[str, set[str]]:
-    """Output of the command line in a fresh process, and the modules that it has imported."""
+    """Output of the command line in a new process, and the modules that it imported."""
     show = f"import sys; from vigilens.cli import main; main({words!r}, standalone_mode=False); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=True)
     output, _, modules = done.stdout.rstrip().rpartition("\n")
@@ -32,7 +32,7 @@ def run_here(*words: str) -> tuple[str, set[str]]:
 
 @pytest.fixture
 def a_command_that(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Puts a command named `trial` into the group."""
+    """Adds a command named `trial` to the group."""
 
     def put(act: Callable[[], None]) -> None:
         module = type(sys)("trial_of_the_command_line")
@@ -43,7 +43,7 @@ def a_command_that(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return put
 
 
-def test_help_lists_all_commands_and_teaches_a_first_session():
+def test_help_lists_all_commands_and_shows_a_first_session():
     result = vigilens("--help")
     assert result.exit_code == 0
     for name in cli.COMMANDS:
@@ -59,13 +59,13 @@ def test_help_imports_nothing_heavy():
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
-def test_a_commands_line_in_the_help_is_its_own(name):
+def test_a_commands_line_in_the_list_is_the_same_as_in_its_own_help(name):
     module, line = cli.COMMANDS[name]
     assert importlib.import_module(module).command.get_short_help_str(limit=200) == line
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
-def test_each_command_explains_itself_without_settings_and_without_torch(name):
+def test_each_commands_help_needs_neither_settings_nor_torch(name):
     output, loaded = run_here(name, "--help")
     assert output.startswith("Usage:")
     assert loaded.isdisjoint({"torch", "pymilvus", "open_clip", "pyarrow"})
@@ -78,7 +78,7 @@ def test_the_module_can_be_run_as_well():
     assert re.search(r"version \d+\.\d+\.\d+", done.stdout)
 
 
-def test_a_wrong_command_is_refused_with_the_nearest_one():
+def test_for_an_unknown_command_the_most_similar_one_is_suggested():
     result = vigilens("chekc")
     assert result.exit_code == 2
     assert "check" in result.stderr
@@ -87,16 +87,16 @@ def test_a_wrong_command_is_refused_with_the_nearest_one():
 @pytest.mark.parametrize("kind", [SettingsError, EncoderError, StoreError, Away])
 def test_an_expected_error_is_one_sentence_and_code_1(a_command_that, kind):
     def fail():
-        raise kind("the thing is broken; mend it")
+        raise kind("the thing is broken; fix it")
 
     a_command_that(fail)
     result = vigilens("trial")
     assert result.exit_code == 1
-    assert result.stderr == "Error: the thing is broken; mend it\n"
+    assert result.stderr == "Error: the thing is broken; fix it\n"
     assert result.stdout == ""
 
 
-def test_a_kind_of_an_expected_error_is_expected_too(a_command_that):
+def test_a_subclass_of_an_expected_error_is_expected_too(a_command_that):
     def fail():
         raise UnknownSet("spam", "vigilens.db")
 
@@ -125,22 +125,22 @@ def test_an_interruption_is_130(a_command_that):
     assert vigilens("trial").exit_code == 130
 
 
-def test_settings_are_read_once_and_only_when_asked_for(a_command_that, tmp_path):
-    asked = []
+def test_settings_are_read_once_and_only_when_needed(a_command_that, tmp_path):
+    received = []
 
     @click.pass_obj
-    def look(settings):
-        asked.extend([settings(), settings()])
+    def read(settings):
+        received.extend([settings(), settings()])
 
     file = tmp_path / "mine.toml"
     file.write_text('[kafka]\ngroup = "mine"\n')
-    a_command_that(look)
+    a_command_that(read)
     assert vigilens("--config", str(file), "trial").exit_code == 0
-    assert asked[0] is asked[1]
-    assert asked[0].kafka.group == "mine"
+    assert received[0] is received[1]
+    assert received[0].kafka.group == "mine"
 
 
-def test_a_mistake_in_the_settings_is_told_by_any_command_that_reads_them(tmp_path):
+def test_a_mistake_in_the_settings_is_reported_by_any_command_that_reads_them(tmp_path):
     result = vigilens("--config", str(tmp_path / "nowhere.toml"), "config")
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: ")

@@ -1,4 +1,4 @@
-"""How `vigilens run` ends when it cannot go on: its last line on stderr is a line of its log."""
+"""The end of `vigilens run` when it cannot go on: its last line on stderr is a line of its log."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import pytest
 from config.load import PREFIX
 
 ROOT = Path(__file__).parents[2]
-# The service ends with an error; all around it is as in `vigilens run`.
+# The service ends with an error; everything around it is as in `vigilens run`.
 ENDING = """
 import sys
 from consumer import service
@@ -69,14 +69,14 @@ def test_an_unexpected_error_is_one_json_line_with_its_traceback_inside(ended):
     assert last["exception"].endswith("ZeroDivisionError: no such thing")
 
 
-def test_the_last_line_is_text_where_the_log_is_text(ended):
+def test_the_last_line_is_text_if_the_log_is_text(ended):
     code, said = ended(EXPECTED, VIGILENS_LOG__FORMAT="text")
     assert code == 1
     (line,) = said.splitlines()
     assert line.endswith("ERROR   ended error=Away why=milvus stayed away for 5 s")
 
 
-def test_mistakes_in_the_settings_are_one_line_as_well(ended):
+def test_mistakes_in_the_settings_are_one_line_too(ended):
     code, said = ended(EXPECTED, VIGILENS_BATCH__IMAGES="none", VIGILENS_HTTP__PORT="none")
     (line,) = said.splitlines()
     last = json.loads(line)

@@ -23,8 +23,7 @@ from matcher.verdict import Verdict
 from reference_sets.model import Kind, Reference, ReferenceSet, Thresholds
 from reference_sets.store import Store
 from vigilens.cli import main
-from vigilens.commands import scan
-from vigilens.commands import scan_output as scan_shown
+from vigilens.commands import scan, scan_output
 
 KNOWN, ALLOWED, INNOCENT = 1, 2, 3  # seeds of pictures
 PDQ = choose("pdq")
@@ -56,15 +55,15 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def sets(database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A copy of the database where the settings look for it."""
+    """A copy of the database at the path in the settings."""
     shutil.copytree(database, tmp_path / "vigilens.db")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VIGILENS_ENCODER__NAME", "pdq")
 
 
 @pytest.fixture
-def inbox(sets: None, tmp_path: Path) -> Path:  # noqa: ARG001 (made before the pictures are scanned)
-    """One file of each kind, some in a folder below."""
+def inbox(sets: None, tmp_path: Path) -> Path:  # noqa: ARG001 (the sets must exist before the scan)
+    """One file for each decision, some in a subfolder."""
     folder = tmp_path / "inbox"
     below = folder / "below"
     below.mkdir(parents=True)
@@ -100,7 +99,7 @@ def test_a_file_that_is_named_twice_is_judged_once(inbox):
     assert len(verdicts(vigilens_scan(inbox / "copy.jpg", inbox, "--json"))) == 4
 
 
-def test_many_files_keep_their_order_over_batches(inbox, monkeypatch):
+def test_many_files_keep_their_order_across_batches(inbox, monkeypatch):
     monkeypatch.setenv("VIGILENS_BATCH__IMAGES", "3")
     for number in range(20):
         (inbox / f"{number:02}.png").write_bytes(encoded(drawn(100 + number), "PNG"))
@@ -109,7 +108,7 @@ def test_many_files_keep_their_order_over_batches(inbox, monkeypatch):
     assert names[:20] == sorted(names[:20])
 
 
-def test_csv_has_a_heading_and_one_line_per_file(inbox):
+def test_csv_has_a_header_and_one_line_per_file(inbox):
     rows = list(csv.DictReader(io.StringIO(vigilens_scan("--csv", inbox).stdout)))
     assert {Path(row["path"]).name: row["decision"] for row in rows} == DECISIONS
     copy = next(row for row in rows if row["path"].endswith("copy.jpg"))
@@ -119,7 +118,7 @@ def test_csv_has_a_heading_and_one_line_per_file(inbox):
     assert next(row["reason"] for row in rows if row["path"].endswith("logo.png")) == "vetoed by cleared"
 
 
-def test_elsewhere_than_on_a_terminal_there_are_tab_separated_lines_and_a_summary_on_stderr(inbox):
+def test_without_a_terminal_there_are_tab_separated_lines_and_a_summary_on_stderr(inbox):
     result = vigilens_scan(inbox)
     assert [line.split("\t")[0] for line in result.stdout.splitlines()] == ["block", "allow", "unscannable", "allow"]
     assert "4 files in" in result.stderr
@@ -139,7 +138,7 @@ def test_exit_codes_for_scripts(inbox, words, code):
     assert vigilens_scan(inbox, "--json", *words).exit_code == code
 
 
-def test_fail_on_looks_for_what_it_names_only(inbox):
+def test_fail_on_fails_on_the_named_decisions_only(inbox):
     every = ["--fail-on", "review", "--fail-on", "unscannable"]
     assert vigilens_scan(inbox / "logo.png", *every).exit_code == 0
     assert vigilens_scan(inbox / "copy.jpg", "--fail-on", "unscannable").exit_code == 0
@@ -147,7 +146,7 @@ def test_fail_on_looks_for_what_it_names_only(inbox):
     assert vigilens_scan(inbox / "below/.hidden", *every).exit_code == 3
 
 
-def test_a_path_that_is_not_there_is_wrong_usage(inbox):
+def test_a_path_that_does_not_exist_is_wrong_usage(inbox):
     assert vigilens_scan(inbox / "nothing.jpg").exit_code == 2
 
 
@@ -167,7 +166,7 @@ def test_without_a_set_nothing_is_judged_and_nothing_allowed(tmp_path, monkeypat
     assert "vigilens sets create" in result.stderr
 
 
-def test_the_cap_on_bytes_holds_and_a_link_or_a_pipe_cannot_stop_the_scan(inbox, monkeypatch):
+def test_the_limit_for_bytes_holds_and_a_link_or_a_pipe_cannot_stop_the_scan(inbox, monkeypatch):
     monkeypatch.setenv("VIGILENS_IMAGES__MAX_BYTES", "100000")
     (inbox / "large.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100_000))
     (inbox / "link.jpg").symlink_to(inbox / "copy.jpg")
@@ -182,7 +181,7 @@ def test_the_cap_on_bytes_holds_and_a_link_or_a_pipe_cannot_stop_the_scan(inbox,
     assert "loop" not in found
 
 
-def test_a_name_that_is_no_text_is_judged_and_printed_without_harm(inbox):
+def test_a_file_whose_name_is_not_text_is_judged_and_its_name_is_escaped(inbox):
     (inbox / "copy.jpg").rename(inbox / os.fsdecode(b"a\xff\x1b[31m\n.jpg"))
     (verdict,) = verdicts(vigilens_scan(inbox, "--json"))[:1]
     assert verdict.decision == "block"
@@ -191,7 +190,7 @@ def test_a_name_that_is_no_text_is_judged_and_printed_without_harm(inbox):
     assert len(vigilens_scan(inbox).stdout.splitlines()) == 4
 
 
-def test_a_closed_folder_becomes_an_image_that_cannot_be_looked_at(inbox, monkeypatch):
+def test_a_folder_that_cannot_be_listed_becomes_an_unreadable_image(inbox, monkeypatch):
     def closed(path, onerror):
         onerror(PermissionError(13, "Permission denied", str(Path(path, "below"))))
         return iter(())
@@ -202,7 +201,7 @@ def test_a_closed_folder_becomes_an_image_that_cannot_be_looked_at(inbox, monkey
     assert "Permission denied" in image.problem.detail
 
 
-def test_scan_and_the_settings_roots_have_nothing_to_do_with_each_other(inbox, monkeypatch):
+def test_scan_ignores_images_roots(inbox, monkeypatch):
     monkeypatch.setenv("VIGILENS_IMAGES__ROOTS", "/no/such/folder")
     assert verdicts(vigilens_scan(inbox / "copy.jpg", "--json"))[0].decision == "block"
 
@@ -211,12 +210,12 @@ def test_scan_and_the_settings_roots_have_nothing_to_do_with_each_other(inbox, m
 
 
 def shown(files: list[Verdict], capsys: pytest.CaptureFixture[str], *, everything: bool, many: bool) -> str:
-    form = scan_shown.choose(None, everything=everything, files=1000 if many else len(files))
+    form = scan_output.choose(None, everything=everything, files=1000 if many else len(files))
     assert list(form(files)) == files
     return capsys.readouterr().out
 
 
-def test_the_table_on_a_terminal_lists_what_matters(inbox, capsys, monkeypatch):
+def test_the_table_on_a_terminal_leaves_out_allowed_files_if_there_are_many(inbox, capsys, monkeypatch):
     files = verdicts(vigilens_scan(inbox.name, "--json"))
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "200")
@@ -238,7 +237,7 @@ SCAN = [sys.executable, "-m", "vigilens.cli", "scan"]
 
 def test_an_interrupted_scan_ends_soon_with_130_and_says_how_far_it_got(inbox):
     files, big = 100, encoded(drawn(INNOCENT, 3000, 2000), "PNG")
-    for number in range(files):  # a picture of its own each, or all but the first would be known duplicates
+    for number in range(files):  # all different, or all but the first would be duplicates
         (inbox / f"{number:03}.png").write_bytes(big + bytes([number]))
     with subprocess.Popen(
         [*SCAN, "--json", str(inbox)],
@@ -291,8 +290,8 @@ def test_csv_has_neither_control_characters_nor_formulas(inbox, monkeypatch):
 
 def test_a_number_below_zero_stays_a_number_in_csv(inbox, capsys, monkeypatch):
     found = verdicts(vigilens_scan(inbox / "copy.jpg", "--json"))
-    unlike = replace(scan_shown.row(found[0]), score=-0.25)
-    monkeypatch.setattr(scan_shown, "row", lambda _: unlike)
-    assert list(scan_shown.choose("csv", everything=True, files=1)(found)) == found
+    unlike = replace(scan_output.row(found[0]), score=-0.25)
+    monkeypatch.setattr(scan_output, "row", lambda _: unlike)
+    assert list(scan_output.choose("csv", everything=True, files=1)(found)) == found
     (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
     assert row["score"] == "-0.25"

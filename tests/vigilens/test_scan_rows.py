@@ -1,4 +1,4 @@
-"""Which set and which score stand on a scan's line for a file."""
+"""The set and the scores on a scan's line for a file."""
 
 import pytest
 from hand_made import EVIDENCE, KNOWN, match_of, set_of, verdict
@@ -8,7 +8,7 @@ from vigilens.commands.scan_output import row
 
 
 def with_check(known, check):
-    """The set's best candidate with this score of the check."""
+    """The set, its best candidate with this score of the check."""
     (best,) = known.candidates
     return known.model_copy(update={"candidates": (best.model_copy(update={"check": check}),)})
 
@@ -30,9 +30,9 @@ def test_a_near_miss_shows_its_check():
     ("use", "similarity", "check", "by"),
     [
         ("off", 0.6, None, "similarity"),
-        ("required", 0.9, 0.1, "check"),  # similarity was reached
+        ("required", 0.9, 0.1, "check"),  # the similarity was high enough
         ("required", 0.2, 0.29, "similarity"),  # the one that is farther below
-        ("required", 0.6, None, "check"),  # what could not be checked has none of it
+        ("required", 0.6, None, "check"),  # not checked counts as a score of 0
         ("supports", 0.2, 0.29, "check"),  # the nearer one would have been enough
         ("supports", 0.68, 0.1, "similarity"),
     ],
@@ -43,9 +43,9 @@ def test_a_near_miss_shows_the_measure_that_it_failed_by(use, similarity, check,
     assert line.score < line.threshold
 
 
-def test_of_several_sets_the_one_is_shown_that_came_nearest_to_its_own_threshold():
+def test_of_several_sets_the_one_nearest_to_its_own_threshold_is_shown():
     near = with_check(set_of("near", "harmful", "a cat", 0.1, use="supports"), 0.29)
-    alike = with_check(set_of("alike", "harmful", "a dog", 0.6, use="required"), 0.0)  # nearer by cosine, and no copy
+    alike = with_check(set_of("alike", "harmful", "a dog", 0.6, use="required"), 0.0)  # nearer by cosine, no copy
     assert row(verdict("allow", [alike, near])).set == "near"
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from embedding.encoder import Encoder
     from reference_sets.store import Store
 
-# ruff: noqa: PLC0415 (each part is imported when it is tried: a missing one must not keep the others from being tried)
+# ruff: noqa: PLC0415 (each part is imported when it is tried: if one is missing, the others are still tried)
 
 Outcome = Literal["ok", "warning", "failed"]
 MARKS: dict[Outcome, str] = {"ok": "✓", "warning": "!", "failed": "✗"}
@@ -23,7 +23,7 @@ COLOURS: dict[Outcome, str] = {"ok": "green", "warning": "yellow", "failed": "re
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What trying one part came to. Unless it is "ok", the sentence names the mend."""
+    """The result of trying one part. Unless the outcome is "ok", the sentence names the fix."""
 
     part: str
     outcome: Outcome
@@ -35,29 +35,32 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class NewTopics:
-    """How missing topics are created; replication -1 is what the brokers do by default."""
+    """How to create missing topics; replication -1 is the brokers' default."""
 
     partitions: int
     replication: int
 
 
-@click.command(short_help="Try settings, Kafka, topics, Milvus, encoder and sets.")
-@click.option("--create-topics", is_flag=True, help="Create the topics that are missing, with sizes that fit.")
-@click.option("--partitions", type=click.IntRange(1), default=6, show_default=True, help="Of each created topic.")
+@click.command(short_help="Check settings, Kafka, topics, Milvus, encoder and sets.")
+@click.option("--create-topics", is_flag=True, help="Create missing topics, with sufficient record sizes.")
+@click.option(
+    "--partitions", type=click.IntRange(1), default=6, show_default=True, help="Partitions of each created topic."
+)
 @click.option("--replication", type=click.IntRange(1), help="Copies of each created topic. [default: the brokers']")
-@click.option("--json", "as_json", is_flag=True, help='As JSON: [{"part": …, "outcome": …, "sentence": …}, …].')
+@click.option("--json", "as_json", is_flag=True, help='Print JSON: [{"part": …, "outcome": …, "sentence": …}, …].')
 @click.pass_obj
 def command(
     settings: "Callable[[], Settings]", *, create_topics: bool, partitions: int, replication: int | None, as_json: bool
 ) -> None:
-    """Try settings, Kafka, topics, Milvus, encoder and sets: one line for each, with the mend where one is needed.
+    """Check settings, Kafka, topics, Milvus, encoder and sets: one line for each, with the fix where one is needed.
 
     \b
     ✓  in order
-    !  works, but read the line
+    !  works, but the line names a problem
     ✗  the service would not start, or would lose something; the exit code is 1
 
-    As many processes can share the work as the images topic has partitions. Topics that exist are never changed.
+    The images topic's number of partitions is the most processes that can share the work. Existing topics are never
+    changed.
 
     \b
     Example:
@@ -80,7 +83,7 @@ def check(load: "Callable[[], Settings]", new: NewTopics | None = None) -> Itera
 
     Args:
         load: reads the settings.
-        new: how to create missing topics; None: they are reported.
+        new: how to create missing topics; None: only report them.
     """
     from config.load import SettingsError
 
@@ -99,13 +102,13 @@ def _settings(settings: "Settings") -> Iterator[Finding]:
     from vigilens import wiring
 
     try:
-        wiring.fetcher(settings)  # it alone knows what a host is
+        wiring.fetcher(settings)  # it validates images.hosts
         yield Finding("settings", "ok", "understood; `vigilens config` prints them")
     except SettingsError as error:
         yield Finding("settings", "failed", str(error))
     for root in settings.images.roots:
         if not root.is_dir():
-            yield Finding("settings", "warning", f"{root}, one of images.roots, is no folder on this machine")
+            yield Finding("settings", "warning", f"{root}, one of images.roots, is not a folder on this machine")
 
 
 def _kafka(settings: "Settings", new: NewTopics | None) -> Iterator[Finding]:
@@ -137,11 +140,11 @@ def _topics(settings: "Settings", client: "KafkaAdminClient", new: NewTopics | N
         kafka.images_topic, kafka.verdicts_topic, kafka.metrics_topic, images.max_bytes, images.max_attributes_bytes
     )
     names = [need.name for need in needs]
-    there = topics.look(client, names)
+    there = topics.describe(client, names)
     missing = [need for need in needs if there[need.name] is None]
     if new and missing:
         topics.create(client, missing, new.partitions, new.replication)
-        there = topics.look(client, names)
+        there = topics.describe(client, names)
     for need in needs:
         topic = there[need.name]
         if topic is None:
@@ -155,7 +158,7 @@ def _topics(settings: "Settings", client: "KafkaAdminClient", new: NewTopics | N
 
 
 def _matching(settings: "Settings") -> Iterator[Finding]:
-    """Encoder, Milvus and sets: the sets need both others."""
+    """Encoder, Milvus and sets. The sets need the other two."""
     from embedding.encoder import EncoderError
     from patience import Away
     from reference_sets.store import StoreError
@@ -173,7 +176,7 @@ def _matching(settings: "Settings") -> Iterator[Finding]:
             number = len(store.sets())
             yield Finding("milvus", "ok", f"{number} {'set' if number == 1 else 'sets'} in {settings.milvus.uri}")
             if encoder is None:
-                yield Finding("sets", "failed", "not tried, for they need the encoder")
+                yield Finding("sets", "failed", "not checked, because they need the encoder")
             else:
                 yield from _sets(settings, store, encoder)
     except (StoreError, Away) as error:

@@ -1,4 +1,4 @@
-"""`vigilens milvus`: a Milvus Lite file for several processes of this machine."""
+"""`vigilens milvus`: serves a Milvus Lite file to several processes on this machine."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,22 +13,24 @@ if TYPE_CHECKING:
 DEFAULT = Path("vigilens.db")
 
 
-@click.command(short_help="Serve a Milvus Lite file to several processes of this machine.")
+@click.command(short_help="Serve a Milvus Lite file to several processes on this machine.")
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The Milvus Lite file. Without it milvus.uri if that is a file, else vigilens.db.",
+    help="The Milvus Lite file. Default: milvus.uri if that is a file, otherwise vigilens.db.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=19530, show_default=True, type=click.IntRange(0, 65_535), help="0: any free one.")
-@click.option("--allow-remote", is_flag=True, help="Permit a --host that other machines reach. There is no password.")
+@click.option("--port", default=19530, show_default=True, type=click.IntRange(0, 65_535), help="Port; 0: any free one.")
+@click.option(
+    "--allow-remote", is_flag=True, help="Permit a --host that other machines can reach. There is no password."
+)
 @click.pass_obj
 def command(settings: "Callable[[], Settings]", *, data: Path | None, host: str, port: int, allow_remote: bool) -> None:
-    """Serve a Milvus Lite file to several processes of this machine.
+    """Serve a Milvus Lite file to several processes on this machine.
 
-    A file can be open in one process only. This one opens it and serves it on loopback, so that sets can be changed
-    while the service runs. It ends on SIGTERM or Ctrl-C, with exit code 0.
+    Only one process can open a Milvus Lite file. This command opens it and serves it on loopback, so that sets can be
+    changed while the service runs. SIGTERM or Ctrl-C ends it, with exit code 0.
 
     \b
     Example:
@@ -41,7 +43,7 @@ def command(settings: "Callable[[], Settings]", *, data: Path | None, host: str,
     uri = settings().milvus.uri
     path = data or (file_of(uri) if is_file(uri) else DEFAULT)
     with until_told() as told, serving(path, port, host, remote=allow_remote) as address:
-        click.echo(f"{path} is served; for all others set milvus.uri, or VIGILENS_MILVUS__URI, to", err=True)
+        click.echo(f"serving {path}; for all other processes set milvus.uri, or VIGILENS_MILVUS__URI, to", err=True)
         click.echo(address)
         told.wait()
     click.echo("stopped", err=True)

@@ -24,12 +24,13 @@ log = logging.getLogger("vigilens.service")
 def command(settings: "Callable[[], Settings]") -> None:
     """Run the service: take image events from Kafka, judge them, publish verdicts and metrics.
 
-    Every event gets exactly one verdict. Start more processes with the same kafka.group to share the work; they all
+    Every event gets exactly one verdict. To share the work, start more processes with the same kafka.group; they all
     need the same Milvus server (`vigilens milvus` on one machine).
 
-    SIGTERM or Ctrl-C finishes the work that was taken and stops within seconds; a second one ends at once. Nothing is
-    lost either way. When Kafka or Milvus stays away for longer than waiting.give_up_s, the process ends with code 1 and
-    the next one redoes the work: run it under a supervisor that starts it again. The last line of the log says why.
+    After SIGTERM or Ctrl-C the process finishes the work that it has taken and stops within seconds; after a second one
+    it stops at once. Nothing is lost either way. When Kafka or Milvus stays away for longer than waiting.give_up_s, the
+    process ends with code 1 and the next one redoes the work: run it under a supervisor that starts it again. The last
+    line of the log says why.
 
     \b
     Example:
@@ -40,7 +41,7 @@ def command(settings: "Callable[[], Settings]") -> None:
     """
     from consumer import logs  # noqa: PLC0415 (so are all imports below: --help should not wait for them)
 
-    logs.set_up("auto", "INFO")  # until the settings say otherwise, for a mistake in the settings is logged as well
+    logs.set_up("auto", "INFO")  # until the settings are read: a mistake in them is logged too
     try:
         serve(settings())
     except Exception as error:  # whatever it is: the last line of the log says why the process ends
@@ -81,8 +82,8 @@ def serve(settings: "Settings") -> None:
         sets = in_force.read().sets
         log.info("sets", extra={"fields": {"sets": len(sets), "seconds": round(time.monotonic() - started, 1)}})
         judge = wiring.judge(settings, encoder, store, in_force)
-        # What the libraries made while they were imported stays. Looking through it for garbage stopped all threads for
-        # 0.2 s, once in a thousand images or two.
+        # The libraries' objects made at import stay for ever. Searching them for garbage stopped all threads for 0.2 s,
+        # once in 1,000 or 2,000 images.
         gc.collect()
         gc.freeze()
         return judge
@@ -91,12 +92,12 @@ def serve(settings: "Settings") -> None:
         try:
             service.run(plan(settings), start, metrics, stopping)
         except Away:
-            if not asked:  # asked to stop while waiting: nothing was committed, nothing is wrong
+            if not asked:  # else we were stopped while waiting: nothing was committed, nothing is wrong
                 raise
 
 
 def plan(settings: "Settings") -> "Plan":
-    """What the service is to do, from the settings."""
+    """The service's plan, from the settings."""
     from consumer.clients import GroupSettings  # noqa: PLC0415
     from consumer.intake import Limits  # noqa: PLC0415
     from consumer.service import Plan  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""What `vigilens scan` prints: a table, lines, CSV or JSON, and a progress bar."""
+"""The output of `vigilens scan`: a table, lines, CSV or JSON, and a progress bar."""
 
 import csv
 import sys
@@ -14,20 +14,20 @@ from rich.text import Text
 from matcher.verdict import Candidate, Rules, Verdict
 
 COLOURS = {"block": "bold red", "review": "yellow", "unscannable": "magenta", "allow": "green"}
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet takes for one
-MANY = 40  # from so many files on, the table leaves out those that are allowed
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes a cell that begins so for a formula
+MANY = 40  # with more files than this the table leaves out the allowed ones
 
 Show = Callable[[Iterable[Verdict]], Iterator[Verdict]]  # prints each verdict and passes it on
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A verdict on one line: the set that says most about the file, and why.
+    """A verdict on one line, with the set that says most about the file.
 
-    That is the set that decided, else the first that matched, else the one that came nearest to its threshold of
-    review. `score` and `threshold` are of the measure that decided, named by `by`; for a set that did not match, of the
-    one that is farther below its threshold. `similarity` and `check` are those of the reference: `check` is None if
-    there was no check.
+    That is the set that decided, else the first that matched, else the one that came nearest to its review threshold.
+    `by` names the measure that decided, which has `score` and `threshold`; for a set that did not match it is the
+    measure by which it failed (see `near_miss`). `similarity` and `check` are the scores of the nearest reference:
+    `check` is None if there was no check.
     """
 
     decision: str
@@ -61,7 +61,10 @@ def row(verdict: Verdict) -> Row:
 
 
 def near_miss(rules: Rules, one: Candidate) -> tuple[str, float, float]:
-    """The measure by which a candidate failed, its score and its threshold of review."""
+    """The measure by which a candidate failed, its score and its review threshold.
+
+    Where the check is required, it is the measure that is farther below its threshold, else the nearer one.
+    """
     similarity = ("similarity", one.similarity, rules.similarity.review)
     if rules.check.use == "off":
         return similarity
@@ -75,7 +78,7 @@ def choose(form: str | None, *, everything: bool, files: int) -> Show:
 
     Args:
         form: "json", "csv", or None: a table on a terminal, tab-separated lines elsewhere.
-        everything: the table has allowed files even if there are many.
+        everything: the table lists allowed files even if there are many files.
         files: number of files.
     """
     if form == "json":
@@ -88,13 +91,13 @@ def choose(form: str | None, *, everything: bool, files: int) -> Show:
 
 
 def progress(verdicts: Iterable[Verdict], files: int) -> Iterator[Verdict]:
-    """The verdicts, counted by a bar on stderr where that is a terminal."""
+    """The verdicts, with a progress bar on stderr if that is a terminal."""
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         yield from bar.track(verdicts, total=files, description="judging")
 
 
 def summary(counts: Mapping[str, int], seconds: float) -> str:
-    """One sentence in the end."""
+    """One sentence for the end."""
     files = sum(counts.values())
     decisions = ", ".join(f"{counts[each]:,} {each}" for each in COLOURS if counts.get(each)) or "nothing to judge"
     return f"{files:,} {'file' if files == 1 else 'files'} in {seconds:.1f} s: {decisions}"
@@ -132,16 +135,16 @@ def _table(verdicts: Iterable[Verdict], *, allowed: bool) -> Iterator[Verdict]:
 
 
 def _cells(shown: Row) -> list[str]:
-    """The cells of a line as text that a terminal only prints."""
+    """The cells of a line as text without control characters."""
     texts = ["" if cell is None else f"{cell:.4f}" if isinstance(cell, float) else cell for cell in astuple(shown)]
     return [_printable(text) for text in texts]
 
 
 def _printable(text: str) -> str:
-    """Control characters become escapes: names come from others, and terminals obey what is in them."""
+    """Control characters become escapes: file names are untrusted, and terminals execute control sequences."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _for_spreadsheets(text: str) -> str:
-    """As `_printable`, and with an apostrophe before what spreadsheets run as a formula, as OWASP recommends."""
+    """As `_printable`, with an apostrophe before text that spreadsheets run as a formula, as OWASP recommends."""
     return f"'{_printable(text)}" if text.startswith(_FORMULAS) else _printable(text)

@@ -1,6 +1,6 @@
-"""`vigilens sets create`, `edit` and `thresholds`: what describes a set, and how its matches are decided."""
+"""`vigilens sets create`, `edit` and `thresholds`: a set's description, and how its matches are decided."""
 
-# ruff: noqa: PLC0415 (pymilvus and encoders are imported by the commands that need them, not for --help)
+# ruff: noqa: PLC0415 (only the commands that need pymilvus and encoders import them, not --help)
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,10 +29,10 @@ def _one_of(kind: type[StrEnum]) -> click.Choice[str]:
 _cosine = click.FloatRange(-1, 1)
 _share = click.FloatRange(0, 1, min_open=True)
 _OPTIONS = (
-    click.option("--review", type=_cosine, help="Cosine from which a person is to look."),
-    click.option("--block", type=_cosine, help="Cosine from which a match blocks."),
-    click.option("--check-review", type=_share, help="Score of the check for a person to look."),
-    click.option("--check-block", type=_share, help="Score of the check from which a match blocks."),
+    click.option("--review", type=_cosine, help="Lowest cosine for a review."),
+    click.option("--block", type=_cosine, help="Lowest cosine for a block."),
+    click.option("--check-review", type=_share, help="Lowest score of the geometric check for a review."),
+    click.option("--check-block", type=_share, help="Lowest score of the geometric check for a block."),
 )
 
 
@@ -45,14 +45,14 @@ def _with_thresholds(command: T) -> T:
 @click.command()
 @click.argument("name")
 @click.option("--kind", type=_one_of(Kind), default="harmful", show_default=True, help="What a match means.")
-@click.option("--category", default="", help="Your word for what the set holds. Without it the set's name.")
+@click.option("--category", default="", help="Your word for what the set holds. Default: the set's name.")
 @click.option("--severity", type=click.IntRange(0, 100), default=50, show_default=True, help="100 is worst.")
 @click.option("--verify", type=_one_of(Verify), help="What the geometric check decides; see above.")
 @click.option("--mirrored", type=_one_of(Mirrored), help="How mirrored copies are found; see above.")
 @click.option("--note", default="", help="Where the pictures and thresholds come from.")
 @_with_thresholds
 @click.pass_obj
-def create(  # noqa: PLR0913 (one for each fact)
+def create(  # noqa: PLR0913 (one for each option)
     load: "Load",
     *,
     name: str,
@@ -67,9 +67,9 @@ def create(  # noqa: PLR0913 (one for each fact)
     check_review: float | None,
     check_block: float | None,
 ) -> None:
-    """Make an empty set for the encoder of the settings.
+    """Create an empty set for the encoder of the settings.
 
-    What is not given follows from the encoder:
+    The defaults depend on the encoder:
 
     \b
       words   --verify required --mirrored stored
@@ -77,13 +77,13 @@ def create(  # noqa: PLR0913 (one for each fact)
       others  --verify off --mirrored off; --review and --block must be given: measure them on your own pictures
 
     The geometric check lays the known picture over the new one, corner by corner. It finds crops, memes, collages and
-    turned copies, and says where the known picture is. required: only what passes matches. supports: similarity
-    decides, and a passed check can raise the level. off: no check. With a check each reference keeps 17 KB of corners;
-    the scores from which it counts, 0 to 0.914, have measured defaults.
+    turned copies, and says where the known picture is. required: only pictures that pass it match. supports: similarity
+    decides, and a passed check can raise the level. off: no check. With a check each reference keeps 17 KB of corners.
+    Its thresholds, 0 to 0.914, have measured defaults.
 
-    Mirrored copies look new to most encoders and to the check. stored: each reference is kept mirrored too, which takes
-    twice the memory and no time. queried: each picture is looked at mirrored too, which takes about twice the time
-    and no memory. off: they are not looked for.
+    Mirrored copies look new to most encoders and to the check. stored: each reference is also stored mirrored, which
+    takes twice the memory and no time. queried: each picture is also searched for mirrored, which takes about twice the
+    time and no memory. off: mirrored copies are not found.
 
     \b
     Example:
@@ -111,16 +111,16 @@ def create(  # noqa: PLR0913 (one for each fact)
     with wiring.store(settings) as store:
         store.create(described)
         _warn(store, described)
-    click.echo(f"{name} is made; fill it with `vigilens sets add {name} PATH…`")
+    click.echo(f"{name} is created; fill it with `vigilens sets add {name} PATH…`")
 
 
 def _warn(store: "Store", made: "ReferenceSet") -> None:
-    """A service judges with one encoder."""
+    """Warn of sets for other encoders: a service judges with one encoder."""
     others = [f"{known.name} ({known.encoder})" for known in store.listing().sets if known.encoder != made.encoder]
     if others:
         click.echo(
             f"warning: {made.name} is for the encoder {made.encoder}, and these sets are for another: "
-            f"{', '.join(others)}. Name the sets that a service is to use in its sets.use",
+            f"{', '.join(others)}. List the sets that a service should use in its sets.use",
             err=True,
         )
 
@@ -131,7 +131,7 @@ def _similarity(usual: "Defaults", encoder: str, review: float | None, block: fl
     if usual.thresholds:
         review, block = completed(usual.thresholds, review, block)
     if review is None or block is None:
-        raise click.UsageError(f"the encoder {encoder} has no thresholds of its own: give --review and --block")
+        raise click.UsageError(f"the encoder {encoder} has no default thresholds: give --review and --block")
     with _as_usage():
         return Thresholds(review, block)
 
@@ -145,14 +145,14 @@ def _check(usual: "Defaults", review: float | None, block: float | None) -> "Che
 
 @contextmanager
 def _as_usage() -> Iterator[None]:
-    """Values that do not fit together are a wrong use of the command."""
+    """Report values that do not fit together as wrong usage."""
     try:
         yield
     except ValueError as error:
         raise click.UsageError(str(error)) from error
 
 
-@click.command(short_help="Change what describes a set.")
+@click.command(short_help="Change a set's description.")
 @click.argument("name")
 @click.option("--kind", type=_one_of(Kind), help="What a match means.")
 @click.option("--category", help="Your word for what the set holds.")
@@ -162,7 +162,7 @@ def _as_usage() -> Iterator[None]:
 @click.option("--note", help="Where the pictures and thresholds come from.")
 @_with_thresholds
 @click.pass_obj
-def edit(  # noqa: PLR0913 (click's way)
+def edit(  # noqa: PLR0913 (one for each option)
     load: "Load",
     *,
     name: str,
@@ -177,9 +177,9 @@ def edit(  # noqa: PLR0913 (click's way)
     check_review: float | None,
     check_block: float | None,
 ) -> None:
-    """Change what describes a set; what is not given stays. A running service follows.
+    """Change a set's description; options that are not given keep their values. A running service applies the change.
 
-    It also repairs a description that is damaged, one value after the other.
+    It also repairs a damaged description, one value at a time.
 
     \b
     Example:
@@ -204,7 +204,7 @@ def edit(  # noqa: PLR0913 (click's way)
     with wiring.store(load()) as store:
         changes.update(_thresholds(store, name, (review, block), (check_review, check_block)))
         if not changes:
-            raise click.UsageError("give what is to be changed: see `vigilens sets edit --help`")
+            raise click.UsageError("say what to change: see `vigilens sets edit --help`")
         new = store.change(name, **changes)
     click.echo(f"{name}: {', '.join(changes)} changed, version {new.version}")
 
@@ -213,7 +213,7 @@ _Pair = tuple[float | None, float | None]
 
 
 def _thresholds(store: "Store", name: str, similarity: _Pair, check: _Pair) -> Changes:
-    """The thresholds that are given; one of a pair with the other as it is. Two of a pair need nothing of the set."""
+    """The changes of thresholds. If one of a pair is not given, it is read from the set and stays the same."""
     changes = Changes()
     with _as_usage():
         if similarity != (None, None):
@@ -235,7 +235,7 @@ def _filled(given: _Pair, known: "Callable[[], Thresholds | CheckThresholds]") -
 @click.argument("name")
 @_with_thresholds
 @click.pass_obj
-def thresholds(  # noqa: PLR0913 (click's way)
+def thresholds(  # noqa: PLR0913 (one for each option)
     load: "Load",
     *,
     name: str,
@@ -244,7 +244,9 @@ def thresholds(  # noqa: PLR0913 (click's way)
     check_review: float | None,
     check_block: float | None,
 ) -> None:
-    """Change the thresholds of a set; those that are not given stay. A running service follows.
+    """Change a set's thresholds.
+
+    Those that are not given stay the same. A running service applies the change.
 
     \b
     Example:

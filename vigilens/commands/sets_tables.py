@@ -1,4 +1,4 @@
-"""Sets as tables for people, as lines for pipes, and as JSON for programs."""
+"""Prints sets: as tables on a terminal, as lines in a pipe, and as JSON."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ from reference_sets.add import Gathered
 from reference_sets.model import ReferenceSet, UnreadableSet, Verify
 
 SHOWN_REFUSALS = 20
-# The columns of the list in their order, and which are left out first where a line is too short for all of them.
+# The columns of the list, in order. SPARED: those left out on a narrow terminal, the first of them first.
 HEADINGS = (
     "set",
     "kind",
@@ -31,11 +31,11 @@ HEADINGS = (
 )
 NUMBERS = {"severity", "review", "block", "references", "version"}
 SPARED = ("encoder", "mirrored", "category", "severity", "version", "check")
-GAP = 2  # columns of a terminal between two of the table
+GAP = 2  # spaces between two columns
 
 
 def facts(known: ReferenceSet, count: int) -> dict[str, Any]:
-    """What `--json` prints of a set: its description without the probe vector, and the number of references."""
+    """A set as `--json` prints it: its description without the probe vector, and the number of references."""
     described: dict[str, Any] = asdict(known)
     del described["probe"]
     thresholds: dict[str, float] = described.pop("thresholds")
@@ -46,14 +46,14 @@ def facts(known: ReferenceSet, count: int) -> dict[str, Any]:
 
 
 def print_list(sets: Sequence[tuple[ReferenceSet, int]], unreadable: Sequence[UnreadableSet], *, as_json: bool) -> None:
-    """All sets, one row each: a table on a terminal, tab-separated lines elsewhere. What cannot be read on stderr."""
+    """Print all sets, one row each: a table on a terminal, else tab-separated lines. stderr says what is unreadable."""
     if as_json:
         broken = [{"name": one.name, "error": one.why} for one in unreadable]
         listed = [facts(known, count) for known, count in sets]
         click.echo(json.dumps([*listed, *broken], indent=2, ensure_ascii=False))
         return
     if not sets and not unreadable:
-        click.echo("there is no set yet; make one with `vigilens sets create NAME`", err=True)
+        click.echo("there is no set yet; create one with `vigilens sets create NAME`", err=True)
         return
     rows = [_row(known, count) for known, count in sets]
     rows += [{"set": one.name, "kind": "unreadable"} for one in unreadable]
@@ -84,14 +84,14 @@ def _row(known: ReferenceSet, count: int) -> dict[str, str]:
 
 
 def _check(known: ReferenceSet) -> str:
-    """What the geometric check decides, and from which scores on."""
+    """What the geometric check decides, and its thresholds."""
     if known.verify is Verify.OFF:
         return known.verify.value
     return f"{known.verify.value} {known.check.review:.2f} {known.check.block:.2f}"
 
 
 def _table(rows: Sequence[dict[str, str]]) -> None:
-    """As many columns as fit, none of them wrapped; `sets show` and `--json` have all."""
+    """Print as many columns as fit, without wrapping; `sets show` and `--json` have all."""
     console = Console()
     widths = {each: max(len(each), *(len(row.get(each, "")) for row in rows)) + GAP for each in HEADINGS}
     for heading in SPARED:
@@ -106,12 +106,12 @@ def _table(rows: Sequence[dict[str, str]]) -> None:
 
 
 def _plain(text: str) -> str:
-    """Without control characters: a category is free text, and a terminal obeys them."""
+    """Control characters become escapes: a category is free text, and a terminal executes control sequences."""
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def print_one(known: ReferenceSet, count: int, *, as_json: bool) -> None:
-    """One set, one fact per line."""
+    """Print one set, one value per line."""
     if as_json:
         click.echo(json.dumps(facts(known, count), indent=2, ensure_ascii=False))
         return
@@ -124,7 +124,7 @@ def print_one(known: ReferenceSet, count: int, *, as_json: bool) -> None:
 
 
 def print_gathered(known: ReferenceSet, gathered: Gathered, *, interrupted: bool = False) -> None:
-    """What became of the files; the refused ones on stderr, each with its reason."""
+    """Print how many files were added; the refused ones on stderr, each with its reason."""
     for one in gathered.refused[:SHOWN_REFUSALS]:
         click.echo(f"{one.path}: {one.why.reason.value}: {one.why.detail}", err=True)
     if len(gathered.refused) > SHOWN_REFUSALS:
@@ -138,4 +138,4 @@ def print_gathered(known: ReferenceSet, gathered: Gathered, *, interrupted: bool
         click.echo(f"{gathered.uncheckable} of the added have too little detail for the geometric check: they {then}")
     if interrupted:
         there = gathered.added + gathered.known
-        click.echo(f"interrupted: {there} of the files are in; the same command goes on from there", err=True)
+        click.echo(f"interrupted: {there} of the files are in the set; run the command again for the rest", err=True)
