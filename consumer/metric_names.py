@@ -39,7 +39,7 @@ AGE = Metric(
 )
 LAG = Metric("vigilens_consumer_lag", "gauge", "Events waiting after the newest batch, by partition.", ("partition",))
 REWINDS = Metric("vigilens_rewinds", "counter", "Times that reading went back to the committed offsets.")
-READY = Metric("vigilens_ready", "gauge", "1 while Kafka and Milvus answer, else 0.")
+READY = Metric("vigilens_ready", "gauge", "1 while Kafka and Milvus answer and the sets can be used, else 0.")
 SETS_SKIPPED = Metric("vigilens_sets_skipped", "gauge", "Sets left out of judging, because they cannot be matched.")
 DAMAGED = Metric("vigilens_references_damaged", "gauge", "References left out because they are damaged.", ("set",))
 SET_VERSION = Metric("vigilens_set_version", "gauge", "Version of a set in the newest batch.", ("set",))
