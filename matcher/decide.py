@@ -13,8 +13,8 @@ How a candidate gets its level; similarity and check each have their own thresho
     required     the lower of the two; none if it was not checked    the lower, at equal level the check
 
 An allow match cancels the effect of a harmful match if it has the same level or a higher one **and** is at least as
-near: by the check's scores if both were verified, else by similarity. The second condition prevents that a harmful
-picture passes because of an allowed look-alike that is farther away.
+near: by the check's scores if both passed the check, else by similarity. Without the second
+condition a harmful picture could pass because of an allowed look-alike that is farther away.
 
 The decision is the highest level left, else allow. Instead of allow it is unscannable if a harmful set could not be
 compared: no image is allowed because it could not be compared.
@@ -102,13 +102,13 @@ class Match:
         return max(0.0, self.score - self.threshold)
 
     @property
-    def verified(self) -> bool:
+    def passed_check(self) -> bool:
         """Whether the check's score reached its review threshold."""
         return self.candidate.checked and self.candidate.score >= self.set.check.review
 
     def at_least_as_near_as(self, other: "Match") -> bool:
-        """By the check's scores if both were verified, else by similarity."""
-        if self.verified and other.verified:
+        """By the check's scores if both passed the check, else by similarity."""
+        if self.passed_check and other.passed_check:
             return self.candidate.score >= other.candidate.score
         return self.candidate.similarity >= other.candidate.similarity
 

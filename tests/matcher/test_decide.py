@@ -202,7 +202,7 @@ def test_a_candidate_that_could_not_be_checked_never_matches_if_the_check_is_req
 
 def test_the_candidate_with_the_best_check_matches_even_if_another_is_more_similar():
     reached = match(known(verify=Verify.REQUIRED), [checked(0.8, 0.9, "edited"), checked(0.99, 0.0, "look-alike")])
-    assert (reached.candidate.neighbour.id, reached.others, reached.verified) == ("edited", (), True)
+    assert (reached.candidate.neighbour.id, reached.others, reached.passed_check) == ("edited", (), True)
 
 
 H_SET, A_SET = known("bad", verify=Verify.REQUIRED), known("good", Kind.ALLOW, verify=Verify.REQUIRED)
@@ -212,13 +212,13 @@ SUPPORTING = known("good", Kind.ALLOW, verify=Verify.SUPPORTS)
 @pytest.mark.parametrize(
     ("harmful", "allow_set", "allowed", "decision"),
     [
-        # by the check's scores if both were verified, whatever the similarity is
+        # by the check's scores if both passed the check, whatever the similarity is
         (checked(0.99, 0.7), A_SET, checked(0.95, 0.8), "allow"),
         (checked(0.99, 0.7), A_SET, checked(0.999, 0.65), "block"),
         (checked(0.95, 0.7), A_SET, checked(0.95, 0.7), "allow"),
         # an allow match of a lower level vetoes nothing, even if it is nearer
         (checked(0.95, 0.7), A_SET, checked(0.8, 0.9), "block"),
-        # by similarity if only one was verified: a match is verified at the review threshold, and not just below it
+        # by similarity if only one passed the check; a score equal to the review threshold passes
         (checked(0.95, 0.7), SUPPORTING, checked(0.96, 0.0), "allow"),
         (checked(0.95, 0.7), SUPPORTING, checked(0.94, 0.0), "block"),
         (checked(0.95, 0.7), SUPPORTING, checked(0.96, CHECK_REVIEW), "block"),

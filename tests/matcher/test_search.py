@@ -74,7 +74,7 @@ def test_an_edited_copy_is_verified_and_unrelated_references_are_not(store, word
     assert checked[0].neighbour.id == "id-203"
     assert checked[0].score > known.check.block
     assert all(one.checked and one.score < known.check.review for one in checked[1:])
-    assert match(Compared(known, checked)).verified is True
+    assert match(Compared(known, checked)).passed_check is True
 
 
 def test_an_unrelated_picture_matches_nothing_if_the_check_is_required(store, words):
