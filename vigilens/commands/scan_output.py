@@ -2,10 +2,11 @@
 
 import csv
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 
 import click
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -16,6 +17,12 @@ from matcher.verdict import Candidate, Rules, Verdict
 COLOURS = {"block": "bold red", "review": "yellow", "unscannable": "magenta", "allow": "green"}
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet takes for one
 MANY = 40  # from so many files on, the table leaves out those that are allowed
+
+# The columns of the table, and how they become narrower where it is too wide for the terminal: in this order, each down
+# to a number of characters. Before the last step the widest possible table has 80 characters.
+HEADINGS = ("decision", "why", "set", "nearest", "file")
+SHRINK = (("why", 40), ("file", 28), ("nearest", 12), ("why", 23), ("set", 12), ("file", 14), ("why", 12))
+GAP = 2  # characters between two columns
 
 Show = Callable[[Iterable[Verdict]], Iterator[Verdict]]  # prints each verdict and passes it on
 
@@ -121,14 +128,56 @@ def _lines(verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
 
 
 def _table(verdicts: Iterable[Verdict], *, allowed: bool) -> Iterator[Verdict]:
-    table = Table(*(field.name for field in fields(Row)))
+    lines = []
     for verdict in verdicts:
         if allowed or verdict.decision != "allow":
-            decision, *others = _cells(row(verdict))
-            table.add_row(Text(decision, COLOURS[decision]), *(Text(cell) for cell in others))
+            lines.append(_line(row(verdict)))
         yield verdict
-    if table.row_count:
-        Console().print(table)
+    if not lines:
+        return
+    console = Console()
+    widths = _widths(lines, console.width)
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, GAP, 0, 0))
+    for heading, width in zip(HEADINGS, widths, strict=True):
+        table.add_column(heading, width=width, overflow="fold")
+    for decision, why, name, nearest, path in lines:
+        label = Text(nearest)
+        label.truncate(widths[3], overflow="ellipsis")
+        table.add_row(Text(decision, COLOURS[decision]), Text(why), Text(name), label, Text(_end_of(path, widths[4])))
+    console.print(table)
+
+
+def _line(shown: Row) -> tuple[str, str, str, str, str]:
+    """The cells of the table under `HEADINGS`: fewer than in the other forms, so that they fit on a terminal."""
+    cells = (shown.decision, _why(shown), shown.set, shown.nearest, shown.path)
+    decision, why, name, nearest, path = (_printable(cell) for cell in cells)
+    return decision, why, name, nearest, path
+
+
+def _why(shown: Row) -> str:
+    """What decided, for example "check 0.82 of 0.60"; for an unscannable file the reason."""
+    if shown.score is None or shown.threshold is None or shown.decision == "unscannable":
+        return shown.reason
+    scored = f"{shown.by} {shown.score:.2f} of {shown.threshold:.2f}"
+    return f"{scored}, {shown.reason}" if shown.reason else scored
+
+
+def _widths(lines: Sequence[Sequence[str]], console: int) -> list[int]:
+    """Width of each column: what its cells need, and less where the table would be wider than the terminal."""
+    widths = [max(map(cell_len, cells)) for cells in zip(HEADINGS, *lines, strict=True)]
+    for heading, least in SHRINK:
+        column = HEADINGS.index(heading)
+        too_wide = sum(widths) + GAP * (len(widths) - 1) - console
+        widths[column] -= max(0, min(too_wide, widths[column] - least))
+    return widths
+
+
+def _end_of(path: str, width: int) -> str:
+    """The path, or as much of its end as fits: that is where the file's name is."""
+    if cell_len(path) <= width:
+        return path
+    start = next((n for n in range(1, len(path)) if cell_len(path[n:]) < width), len(path))
+    return f"…{path[start:]}"
 
 
 def _cells(shown: Row) -> list[str]:
