@@ -75,12 +75,12 @@ def _free(host: str, port: int) -> int:
 
 
 @contextmanager
-def until_told() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set; the handlers from before come back at the end. Main thread only."""
-    told = threading.Event()
-    before = {number: signal.signal(number, lambda *_: told.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+def stop_on_signal() -> Iterator[threading.Event]:
+    """Yield an event that SIGTERM and SIGINT set. The previous handlers are restored at the end. Main thread only."""
+    stopping = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stopping.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield told
+        yield stopping
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -151,23 +151,23 @@ def lite_server(data: Path, port: int = 0) -> Iterator[str]:
 
 def main(data: str, port: str) -> int:
     """Serve until SIGTERM, SIGINT, or the parent's end."""
-    with until_told() as told:
-        threading.Thread(target=_follow, args=(sys.stdin.buffer, told), daemon=True).start()
+    with stop_on_signal() as stopping:
+        threading.Thread(target=_end_with_parent, args=(sys.stdin.buffer, stopping), daemon=True).start()
         try:
             with serving(Path(data), int(port)) as uri:
                 sys.stdout.write(f"{uri}\n")
                 sys.stdout.flush()
-                told.wait()
+                stopping.wait()
         except StoreError as error:
             sys.stderr.write(f"{error}\n")
             return 1
     return 0
 
 
-def _follow(parent: IO[bytes], told: threading.Event) -> None:
-    """The pipe from our parent ends when it does, be it by kill -9."""
+def _end_with_parent(parent: IO[bytes], stopping: threading.Event) -> None:
+    """Stop this process when its parent ends, even by kill -9: then the pipe from the parent ends."""
     os.read(parent.fileno(), 1)
-    told.set()
+    stopping.set()
 
 
 if __name__ == "__main__":

@@ -23,8 +23,7 @@ from matcher.verdict import Verdict
 from reference_sets.model import Kind, Reference, ReferenceSet, Thresholds
 from reference_sets.store import Store
 from vigilens.cli import main
-from vigilens.commands import scan
-from vigilens.commands import scan_output as scan_shown
+from vigilens.commands import scan, scan_output
 
 KNOWN, ALLOWED, INNOCENT = 1, 2, 3  # seeds of pictures
 PDQ = choose("pdq")
@@ -211,7 +210,7 @@ def test_scan_and_the_settings_roots_have_nothing_to_do_with_each_other(inbox, m
 
 
 def shown(files: list[Verdict], capsys: pytest.CaptureFixture[str], *, everything: bool, many: bool) -> str:
-    form = scan_shown.choose(None, everything=everything, files=1000 if many else len(files))
+    form = scan_output.choose(None, everything=everything, files=1000 if many else len(files))
     assert list(form(files)) == files
     return capsys.readouterr().out
 
@@ -291,8 +290,8 @@ def test_csv_has_neither_control_characters_nor_formulas(inbox, monkeypatch):
 
 def test_a_number_below_zero_stays_a_number_in_csv(inbox, capsys, monkeypatch):
     found = verdicts(vigilens_scan(inbox / "copy.jpg", "--json"))
-    unlike = replace(scan_shown.row(found[0]), score=-0.25)
-    monkeypatch.setattr(scan_shown, "row", lambda _: unlike)
-    assert list(scan_shown.choose("csv", everything=True, files=1)(found)) == found
+    unlike = replace(scan_output.row(found[0]), score=-0.25)
+    monkeypatch.setattr(scan_output, "row", lambda _: unlike)
+    assert list(scan_output.choose("csv", everything=True, files=1)(found)) == found
     (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
     assert row["score"] == "-0.25"

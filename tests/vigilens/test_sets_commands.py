@@ -241,7 +241,7 @@ def test_ctrl_c_says_how_far_the_adding_got(sets, pictures: Path, monkeypatch: p
     stopped = sets("add", "spam", str(pictures))
     assert stopped.exit_code == 130
     assert "spam: 2 added, 0 known already, 0 refused of 4 files" in stopped.stdout
-    assert "interrupted: 2 of the files are in; the same command goes on from there" in stopped.stderr
+    assert "interrupted: 2 of the files are in the set; run the same command to continue" in stopped.stderr
 
 
 def test_a_set_is_exported_and_imported_under_another_name(sets, pictures: Path, tmp_path: Path):

@@ -1,14 +1,14 @@
-"""A file for each command, and what is printed.
+"""One file per command, and what the commands print.
 
 demo         `vigilens demo`: the guided tour
-check        `vigilens check`: every part tried, one line each
-sets         `vigilens sets …`: make, fill, show and change sets
-sets_create  of these, `create`, `edit` and `thresholds`
-sets_tables  sets as tables, lines and JSON
-scan         `vigilens scan`: files judged without Kafka
-scan_output  its table, lines, CSV and JSON
-run          `vigilens run`: the service
-milvus       `vigilens milvus`: a Milvus Lite file for several processes
-schema       `vigilens schema`: the JSON Schemas of what goes in and comes out
-config       `vigilens config`: the settings in force
+check        `vigilens check`: tries every part and prints one line for each
+sets         `vigilens sets …`: creates, fills, shows and changes sets
+sets_create  `vigilens sets create`, `edit` and `thresholds`
+sets_tables  prints sets as tables, lines and JSON
+scan         `vigilens scan`: judges files without Kafka
+scan_output  prints its results as a table, lines, CSV and JSON
+run          `vigilens run`: runs the service
+milvus       `vigilens milvus`: serves a Milvus Lite file to several processes
+schema       `vigilens schema`: prints the JSON Schemas of events, verdicts and metrics
+config       `vigilens config`: prints the settings in force
 """

@@ -1,4 +1,4 @@
-"""`vigilens demo`: everything at work, on this machine, in a minute."""
+"""`vigilens demo`: runs the whole system on this machine, for about a minute."""
 
 from pathlib import Path
 
@@ -11,21 +11,21 @@ import click
     type=click.Path(path_type=Path, file_okay=False),
     default=Path(".demo"),
     show_default=True,
-    help="Everything is written below it.",
+    help="Everything is written below this folder.",
 )
 @click.option("--pictures", type=click.IntRange(min=50), default=160, show_default=True, help="Events to send.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Decides what is left to chance.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of all random choices.")
 @click.option(
-    "--rate", type=click.FloatRange(0.1, 1000), default=15.0, show_default=True, help="Events to send in a second."
+    "--rate", type=click.FloatRange(0.1, 1000), default=15.0, show_default=True, help="Events to send per second."
 )
 def command(folder: Path, pictures: int, seed: int, rate: float) -> None:
     """See it work: a real broker, sample pictures, a report.
 
-    Starts a Kafka broker and Milvus Lite, makes three sets of sample pictures, runs the service, streams edited,
-    unrelated and broken pictures through it, shows the verdicts live, and writes a report. Nothing stays behind but
-    the folder.
+    Starts a Kafka broker and Milvus Lite, makes three sets of sample pictures, runs the service, sends it edited,
+    unrelated and broken pictures, shows the verdicts as they arrive, and writes a report. Only the folder is left
+    behind.
 
-    The first time, Kafka's 45 MB are fetched. With KAFKA_BOOTSTRAP_SERVERS set, those brokers are used instead, with
+    The first run downloads Kafka (45 MB). If KAFKA_BOOTSTRAP_SERVERS is set, those brokers are used instead, with
     topics that are removed at the end.
 
     \b
@@ -39,5 +39,5 @@ def command(folder: Path, pictures: int, seed: int, rate: float) -> None:
     try:
         tour(Options(folder, pictures, seed, rate), Console())
     except KeyboardInterrupt:
-        click.echo("\ninterrupted; all that was started is stopped", err=True)
+        click.echo("\ninterrupted; everything that was started is stopped", err=True)
         raise

@@ -1,4 +1,4 @@
-"""`vigilens scan`: judges local files with the service's own judge, and without Kafka."""
+"""`vigilens scan`: judges local files with the same judge as the service, without Kafka."""
 
 import os
 import time
@@ -23,33 +23,34 @@ if TYPE_CHECKING:
 
 # ruff: noqa: PLC0415 (the parts of matching take a second to import, and --help needs none of them)
 
-UNDER_WAY = 2  # batches: one is searched for while another is embedded
+CONCURRENT_BATCHES = 2  # one is searched for while the other is embedded
 FOUND = 3  # exit code of --fail-on; 1 and 2 are taken by errors and wrong usage
 FAILS = {"review": {"review", "block"}, "block": {"block"}, "unscannable": {"unscannable"}}
 
 
 @click.command(short_help="Judge local files, without Kafka.")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--json", "form", flag_value="json", help="One verdict per line, as in the topic of verdicts.")
-@click.option("--csv", "form", flag_value="csv", help="One line per file, with a heading.")
-@click.option("--all", "everything", is_flag=True, help="The table lists allowed files even if there are many.")
+@click.option("--json", "form", flag_value="json", help="Print one verdict per line, as in the verdicts topic.")
+@click.option("--csv", "form", flag_value="csv", help="Print one line per file, with a header.")
+@click.option("--all", "everything", is_flag=True, help="List allowed files in the table even if there are many.")
 @click.option(
     "--fail-on",
     type=click.Choice(list(FAILS)),
     multiple=True,
-    help=f"Exit with {FOUND} if a file is judged so. `review` includes block. Can be repeated.",
+    help=f"Exit with {FOUND} if a file has this decision. `review` includes block. Can be repeated.",
 )
 @click.option(
     "--explain",
     "page",
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
     metavar="FILE.html",
-    help="Write a page that shows where the reference lies, and why each set matched or not. For one picture.",
+    help="Write a page that shows where the reference lies in the picture, and why each set matched or not. For one "
+    "picture only.",
 )
 @click.option(
     "--references",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder with the references' own pictures, to be shown by --explain: sets hold none.",
+    help="Folder with the pictures of the references, for the page of --explain: sets do not hold pictures.",
 )
 @click.pass_obj
 def command(  # noqa: PLR0913 (one for each option)
@@ -62,17 +63,22 @@ def command(  # noqa: PLR0913 (one for each option)
     page: Path | None,
     references: Path | None,
 ) -> None:
-    """Judge files, and all files in folders and their subfolders, by the sets in Milvus.
+    """Judge files, and all files in folders and their subfolders, against the sets in Milvus.
 
-    Prints a table on a terminal and tab-separated lines elsewhere; --json and --csv are for programs. Every file has a
-    verdict, hidden files too; what is no image is unscannable. Links to files are followed, links to folders are not.
+    Prints a table on a terminal and tab-separated lines elsewhere; --json and --csv are for programs. Every file gets a
+    verdict, hidden files too; a file that is not an image is unscannable. Links to files are followed, links to folders
+    are not.
 
-    --json has names of files as they are. The other forms escape control characters, and --csv puts an apostrophe
-    before a text that a spreadsheet would take for a formula.
+    In the table, "check 0.82 of 0.60" means that the geometric check decided: its score was 0.82, the threshold 0.60.
+    The columns of a tab-separated line are decision, by, score, threshold, similarity, check, set, nearest, reason and
+    path.
+
+    --json prints the names of files unchanged. The other forms escape control characters, and --csv puts an apostrophe
+    before a text that a spreadsheet would run as a formula.
 
     \b
-    Exit codes: 0 all files have a verdict, 1 could not judge or could not print, 2 wrong usage,
-    3 a file was judged as --fail-on says, 130 interrupted (stderr says after how many files).
+    Exit codes: 0 all files have a verdict, 1 cannot judge or cannot print, 2 wrong usage,
+    3 a file has a decision that --fail-on names, 130 interrupted (stderr says after how many files).
 
     \b
     Example:
@@ -81,7 +87,7 @@ def command(  # noqa: PLR0913 (one for each option)
       vigilens scan --fail-on review --fail-on unscannable incoming/ || echo stop
       vigilens scan --explain why.html --references ~/pictures/spam upload.jpg
     """
-    from vigilens.commands import scan_output as scan_shown
+    from vigilens.commands import scan_output
 
     counts: Counter[str] = Counter()
     started = time.monotonic()
@@ -89,8 +95,8 @@ def command(  # noqa: PLR0913 (one for each option)
     check_explain(page, references, len(images))
     try:
         with judging(settings()) as parts:
-            verdicts = scan_shown.progress(judge_all(parts.judge, images, settings().batch.images), len(images))
-            show = scan_shown.choose(form, everything=everything, files=len(images))
+            verdicts = scan_output.progress(judge_all(parts.judge, images, settings().batch.images), len(images))
+            show = scan_output.choose(form, everything=everything, files=len(images))
             for image, verdict in zip(images, show(verdicts), strict=True):
                 counts[verdict.decision] += 1
                 if page:
@@ -98,23 +104,23 @@ def command(  # noqa: PLR0913 (one for each option)
     except KeyboardInterrupt:
         click.echo(f"interrupted: {counts.total():,} of {len(images):,} files were judged", err=True)
         raise
-    click.echo(scan_shown.summary(counts, time.monotonic() - started), err=True)
+    click.echo(scan_output.summary(counts, time.monotonic() - started), err=True)
     if any(counts[decision] for name in fail_on for decision in FAILS[name]):
         raise click.exceptions.Exit(FOUND)
 
 
 def check_explain(page: Path | None, references: Path | None, files: int) -> None:
-    """Raises click.UsageError for what cannot be explained."""
+    """Raise click.UsageError if --explain and --references cannot be used like this."""
     if page is None:
         if references:
-            raise click.UsageError("--references is for the page of --explain: give that too")
+            raise click.UsageError("--references needs --explain: it adds pictures to that page")
         return
     if page.suffix.lower() not in {".html", ".htm"}:  # `--explain a.jpg b.jpg` must not overwrite a.jpg
         raise click.UsageError(f"--explain writes a page: name it something.html, not {page}")
     if not page.parent.is_dir():
         raise click.UsageError(f"--explain {page}: there is no folder {page.parent}")
     if files != 1:
-        raise click.UsageError(f"--explain is for one picture, and {files} are named")
+        raise click.UsageError(f"--explain is for one picture, got {files} files")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +135,7 @@ class Parts:
 
 @contextmanager
 def judging(settings: "Settings") -> "Iterator[Parts]":
-    """The service's judge, but any file of this machine may be named: whoever runs a scan names the files."""
+    """Yield the parts of a scan, with a judge that may read any file: whoever runs a scan chooses the files."""
     from vigilens import wiring
 
     images = settings.images.model_copy(update={"roots": (Path("/"),)})
@@ -137,19 +143,19 @@ def judging(settings: "Settings") -> "Iterator[Parts]":
     encoder = wiring.encoder(settings)
     with wiring.store(settings) as store:
         in_force = wiring.sets_in_force(settings, store, encoder)
-        in_force.read()  # sets that cannot be matched are told before the files are read
+        in_force.read()  # sets that cannot be matched are reported before the files are read
         with closing(wiring.judge(settings, encoder, store, in_force)) as judge:
             yield Parts(settings, encoder, store, judge)
 
 
 def explained(parts: Parts, image: "Image", verdict: "Verdict", references: Path | None) -> str:
-    """The page on one picture.
+    """Return the page that explains the verdict on one picture.
 
     Args:
-        parts: that judged it.
-        image: the picture, whose file is read once more.
-        verdict: on it.
-        references: folder with the references' own pictures.
+        parts: what judged the picture.
+        image: the picture. Its file is read again.
+        verdict: the verdict on it.
+        references: folder with the pictures of the references.
     """
     from embedding.image import File
     from matcher.explain import explain
@@ -169,7 +175,7 @@ def explained(parts: Parts, image: "Image", verdict: "Verdict", references: Path
 
 
 def pixels_of(settings: "Settings", source: "Source | None") -> "Pixels | None":
-    """Of a picture's file; None if it cannot be read."""
+    """Return the pixels of a picture's file, or None if it cannot be read."""
     from embedding.decode.decoder import decode
     from embedding.image import Unreadable
     from vigilens import wiring
@@ -182,9 +188,10 @@ def pixels_of(settings: "Settings", source: "Source | None") -> "Pixels | None":
 
 
 def find(paths: Iterable[Path]) -> "list[Image]":
-    """The files as images to judge, each once: as named, and in folders by name. A closed folder is an image as well.
+    """Return the files as images to judge, each once: in the order given, and by name within a folder.
 
-    An image's id is its path; characters that are no UTF-8 are written as escapes.
+    A folder that cannot be listed becomes an image that cannot be read. An image's id is its path, in which bytes that
+    are not UTF-8 are escaped.
     """
     from embedding.image import File, Image, Reason, Unreadable
 
@@ -194,14 +201,14 @@ def find(paths: Iterable[Path]) -> "list[Image]":
         name = os.fsencode(path).decode("utf-8", "backslashreplace")
         found.setdefault(name, Image(name, name, File(str(Path(path).absolute())), problem))
 
-    def closed(error: OSError) -> None:
+    def add_unlisted(error: OSError) -> None:
         add(error.filename, Unreadable(Reason.FETCH_FAILED, f"the folder cannot be listed: {error.strerror}"))
 
     for path in paths:
         if not path.is_dir():
             add(str(path))
             continue
-        for folder, folders, files in os.walk(path, onerror=closed):
+        for folder, folders, files in os.walk(path, onerror=add_unlisted):
             folders.sort()
             for file in sorted(files):
                 add(str(Path(folder, file)))
@@ -209,14 +216,14 @@ def find(paths: Iterable[Path]) -> "list[Image]":
 
 
 def judge_all(judge: "Judge", images: "Sequence[Image]", batch: int) -> "Iterator[Verdict]":
-    """Verdicts in the images' order.
+    """Yield the verdicts in the order of the images.
 
     Args:
-        judge: the straight line.
+        judge: judges a batch.
         images: what to judge.
-        batch: images of one batch.
+        batch: number of images per batch.
     """
-    pool = ThreadPoolExecutor(UNDER_WAY)
+    pool = ThreadPoolExecutor(CONCURRENT_BATCHES)
     try:
         batches = (images[start : start + batch] for start in range(0, len(images), batch))
         for judged in pool.map(judge.judge, batches):

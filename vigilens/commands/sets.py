@@ -1,4 +1,4 @@
-"""`vigilens sets …`: make, fill, show and change the sets of known pictures."""
+"""`vigilens sets …`: creates, fills, shows and changes the sets of known pictures."""
 
 # ruff: noqa: PLC0415 (pymilvus, encoders and tables are imported by the commands that need them, not for --help)
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _FORMS: "tuple[Literal['NFC', 'NFD'], ...]" = ("NFC", "NFD")
 yes = click.option("--yes", is_flag=True, help="Do not ask.")
-json_option = click.option("--json", "as_json", is_flag=True, help="For programs.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def _opened(load: "Load") -> "Iterator[Store]":
 def command() -> None:
     """Make, fill, show and change the sets of known pictures.
 
-    A set holds vectors and labels, never pictures. The service follows a change within sets.refresh_s.
+    A set holds vectors and labels, never pictures. A running service uses a changed set within sets.refresh_s.
 
     \b
     Example:
@@ -54,12 +54,12 @@ command.add_command(thresholds)
 @json_option
 @click.pass_obj
 def list_(load: "Load", *, as_json: bool) -> None:
-    """All sets of the database: a table on a terminal, tab-separated lines in a pipe.
+    """List all sets of the database: a table on a terminal, tab-separated lines in a pipe.
 
     The columns of a line are set, kind, category, severity, review, block, check, mirrored, references, version and
-    encoder. A terminal that is too narrow for all shows fewer; `vigilens sets show` has all of a set.
+    encoder. A terminal that is too narrow shows fewer columns; `vigilens sets show` prints everything about a set.
 
-    Exit code 1 if one of them cannot be read; stderr says why.
+    The exit code is 1 if a set cannot be read; stderr says why.
     """
     from vigilens.commands.sets_tables import print_list
 
@@ -76,7 +76,7 @@ def list_(load: "Load", *, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def show(load: "Load", *, name: str, as_json: bool) -> None:
-    """All that describes one set."""
+    """Print everything that describes one set."""
     from vigilens.commands.sets_tables import print_one
 
     with _opened(load) as store:
@@ -86,15 +86,19 @@ def show(load: "Load", *, name: str, as_json: bool) -> None:
 @command.command()
 @click.argument("name")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--label", default="", help="For all pictures. Without it each has its path below the given folder.")
+@click.option(
+    "--label", default="", help="Of all these pictures. [default: each picture's path below the given folder]"
+)
 @click.pass_obj
 def add(load: "Load", *, name: str, paths: tuple[Path, ...], label: str) -> None:
-    """Add pictures: files, and folders with all below them.
+    """Add pictures: files, and all files in folders and their subfolders.
 
-    The same picture with the same label is one reference, so an interrupted run is just run again. Files that are no
-    readable picture, or have too little detail to be told from others, are named on stderr with the reason.
+    The same picture with the same label is one reference, so an interrupted command can simply be run again. Files that
+    are not readable pictures, or have too little detail to be distinguished from others, are named on stderr with the
+    reason.
 
-    Exit code 0 if at least one of the files is in the set now; 1 if files were given and none is; 130 after Ctrl-C.
+    The exit code is 0 if at least one of the files is in the set now, 1 if files were found and none is, 130 after
+    Ctrl-C.
 
     \b
     Example:
@@ -127,14 +131,14 @@ def add(load: "Load", *, name: str, paths: tuple[Path, ...], label: str) -> None
 def _fits(ours: str, theirs: str, name: str) -> None:
     if ours != theirs:
         raise click.ClickException(
-            f"the set {name} was made by the encoder {theirs}, in use is {ours}: change the encoder in the settings, "
-            "or make a new set"
+            f"the set {name} was made by the encoder {theirs}, but the settings name {ours}: change the encoder in the "
+            "settings, or create a new set"
         )
 
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr, if that is a terminal."""
+    """Show a progress bar on stderr, if that is a terminal; yields the function that advances it."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
@@ -157,7 +161,7 @@ def remove(  # noqa: PLR0913 (click's way)
 ) -> None:
     """Remove references by id, by label, or by the picture itself (whatever its label).
 
-    Exit code 1 if there is none to be removed.
+    The exit code is 1 if nothing is found.
 
     \b
     Example:
@@ -170,7 +174,7 @@ def remove(  # noqa: PLR0913 (click's way)
     import unicodedata
 
     digests = {hashlib.sha256(picture.read_bytes()).hexdigest() for picture in pictures}
-    # An accent can be a letter's own or a sign after it, as file systems like it; both look the same.
+    # Unicode has two forms of an accented letter, and file systems differ in which they use; both look the same.
     spellings = {each for label in labels for each in (label, *(unicodedata.normalize(f, label) for f in _FORMS))}
     with _opened(load) as store:
         known, labelled = store.known(name, ids), store.labelled(name, *spellings)
@@ -191,7 +195,7 @@ def remove(  # noqa: PLR0913 (click's way)
 @yes
 @click.pass_obj
 def export(load: "Load", *, name: str, file: Path, yes: bool) -> None:
-    """Write a set to a Parquet FILE: ids, labels, vectors, and the set's description. Asks before it overwrites."""
+    """Write a set to a Parquet FILE: ids, labels, vectors, and the set's description. Asks before overwriting it."""
     from reference_sets import parquet as exchange
 
     exchange.check_name(file)
@@ -204,10 +208,13 @@ def export(load: "Load", *, name: str, file: Path, yes: bool) -> None:
 
 @command.command("import", short_help="Read a set from a Parquet file.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--name", default="", help="Of the set. Without it the name in the file.")
+@click.option("--name", default="", help="Of the set. [default: the name in the file]")
 @click.pass_obj
 def import_(load: "Load", *, file: Path, name: str) -> None:
-    """Make a set of an exported FILE, or add its references to the set that is there. Refuses another encoder's."""
+    """Create a set from an exported FILE, or add its references to a set that exists.
+
+    A file whose vectors were made by another encoder is refused.
+    """
     from reference_sets import parquet as exchange
     from vigilens import wiring
 

@@ -1,4 +1,4 @@
-"""`vigilens sets create`, `edit` and `thresholds`: what describes a set, and how its matches are decided."""
+"""`vigilens sets create`, `edit` and `thresholds`: they set what describes a set and decides its matches."""
 
 # ruff: noqa: PLC0415 (pymilvus and encoders are imported by the commands that need them, not for --help)
 
@@ -29,9 +29,9 @@ def _one_of(kind: type[StrEnum]) -> click.Choice[str]:
 _cosine = click.FloatRange(-1, 1)
 _share = click.FloatRange(0, 1, min_open=True)
 _OPTIONS = (
-    click.option("--review", type=_cosine, help="Cosine from which a person is to look."),
-    click.option("--block", type=_cosine, help="Cosine from which a match blocks."),
-    click.option("--check-review", type=_share, help="Score of the check for a person to look."),
+    click.option("--review", type=_cosine, help="Similarity (cosine) from which a match goes to review."),
+    click.option("--block", type=_cosine, help="Similarity (cosine) from which a match blocks."),
+    click.option("--check-review", type=_share, help="Score of the check from which a match goes to review."),
     click.option("--check-block", type=_share, help="Score of the check from which a match blocks."),
 )
 
@@ -45,7 +45,7 @@ def _with_thresholds(command: T) -> T:
 @click.command()
 @click.argument("name")
 @click.option("--kind", type=_one_of(Kind), default="harmful", show_default=True, help="What a match means.")
-@click.option("--category", default="", help="Your word for what the set holds. Without it the set's name.")
+@click.option("--category", default="", help="Your word for what the set holds. [default: the set's name]")
 @click.option("--severity", type=click.IntRange(0, 100), default=50, show_default=True, help="100 is worst.")
 @click.option("--verify", type=_one_of(Verify), help="What the geometric check decides; see above.")
 @click.option("--mirrored", type=_one_of(Mirrored), help="How mirrored copies are found; see above.")
@@ -67,23 +67,24 @@ def create(  # noqa: PLR0913 (one for each fact)
     check_review: float | None,
     check_block: float | None,
 ) -> None:
-    """Make an empty set for the encoder of the settings.
+    """Create an empty set for the encoder that the settings name.
 
-    What is not given follows from the encoder:
+    The defaults depend on the encoder:
 
     \b
       words   --verify required --mirrored stored
       pdq     --verify off --mirrored off --review 0.5 --block 0.7578 (Hamming distances 64 and 31)
       others  --verify off --mirrored off; --review and --block must be given: measure them on your own pictures
 
-    The geometric check lays the known picture over the new one, corner by corner. It finds crops, memes, collages and
-    turned copies, and says where the known picture is. required: only what passes matches. supports: similarity
-    decides, and a passed check can raise the level. off: no check. With a check each reference keeps 17 KB of corners;
-    the scores from which it counts, 0 to 0.914, have measured defaults.
+    The geometric check fits the known picture onto the new one by the corners in both. It finds crops, memes, collages
+    and rotated copies, and reports where the known picture lies. required: only what passes the check matches.
+    supports: similarity decides, and a passed check can raise the level. off: there is no check. With a check, 17 KB of
+    corners are stored for each reference. The check's scores range from 0 to 0.914; its default thresholds were
+    measured.
 
-    Mirrored copies look new to most encoders and to the check. stored: each reference is kept mirrored too, which takes
-    twice the memory and no time. queried: each picture is looked at mirrored too, which takes about twice the time
-    and no memory. off: they are not looked for.
+    Most encoders, and the check, do not find mirrored copies by themselves. stored: each reference is also stored
+    mirrored, which takes twice the memory and no time. queried: each picture is also searched for mirrored, which takes
+    about twice the time and no memory. off: mirrored copies are not found.
 
     \b
     Example:
@@ -111,11 +112,11 @@ def create(  # noqa: PLR0913 (one for each fact)
     with wiring.store(settings) as store:
         store.create(described)
         _warn(store, described)
-    click.echo(f"{name} is made; fill it with `vigilens sets add {name} PATH…`")
+    click.echo(f"{name} is created; fill it with `vigilens sets add {name} PATH…`")
 
 
 def _warn(store: "Store", made: "ReferenceSet") -> None:
-    """A service judges with one encoder."""
+    """Warn if there are sets for another encoder, because a service judges with one encoder only."""
     others = [f"{known.name} ({known.encoder})" for known in store.listing().sets if known.encoder != made.encoder]
     if others:
         click.echo(
@@ -131,7 +132,7 @@ def _similarity(usual: "Defaults", encoder: str, review: float | None, block: fl
     if usual.thresholds:
         review, block = completed(usual.thresholds, review, block)
     if review is None or block is None:
-        raise click.UsageError(f"the encoder {encoder} has no thresholds of its own: give --review and --block")
+        raise click.UsageError(f"the encoder {encoder} has no default thresholds: give --review and --block")
     with _as_usage():
         return Thresholds(review, block)
 
@@ -145,7 +146,7 @@ def _check(usual: "Defaults", review: float | None, block: float | None) -> "Che
 
 @contextmanager
 def _as_usage() -> Iterator[None]:
-    """Values that do not fit together are a wrong use of the command."""
+    """Report values that do not fit together as wrong usage of the command."""
     try:
         yield
     except ValueError as error:
@@ -177,9 +178,9 @@ def edit(  # noqa: PLR0913 (click's way)
     check_review: float | None,
     check_block: float | None,
 ) -> None:
-    """Change what describes a set; what is not given stays. A running service follows.
+    """Change the description of a set. What is not given stays as it is. A running service uses the new values.
 
-    It also repairs a description that is damaged, one value after the other.
+    This also repairs a damaged description, one value at a time.
 
     \b
     Example:
@@ -204,7 +205,7 @@ def edit(  # noqa: PLR0913 (click's way)
     with wiring.store(load()) as store:
         changes.update(_thresholds(store, name, (review, block), (check_review, check_block)))
         if not changes:
-            raise click.UsageError("give what is to be changed: see `vigilens sets edit --help`")
+            raise click.UsageError("nothing to change is given: see `vigilens sets edit --help`")
         new = store.change(name, **changes)
     click.echo(f"{name}: {', '.join(changes)} changed, version {new.version}")
 
@@ -213,7 +214,10 @@ _Pair = tuple[float | None, float | None]
 
 
 def _thresholds(store: "Store", name: str, similarity: _Pair, check: _Pair) -> Changes:
-    """The thresholds that are given; one of a pair with the other as it is. Two of a pair need nothing of the set."""
+    """Return the given thresholds. If one of a pair is given, the other is read from the set; else the set is not read.
+
+    So a set whose thresholds are damaged can be repaired by giving both.
+    """
     changes = Changes()
     with _as_usage():
         if similarity != (None, None):
@@ -244,7 +248,7 @@ def thresholds(  # noqa: PLR0913 (click's way)
     check_review: float | None,
     check_block: float | None,
 ) -> None:
-    """Change the thresholds of a set; those that are not given stay. A running service follows.
+    """Change the thresholds of a set. Those that are not given stay as they are. A running service uses the new ones.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""Sets as tables for people, as lines for pipes, and as JSON for programs."""
+"""Prints sets as tables for people, as lines for pipes, and as JSON for programs."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ from reference_sets.add import Gathered
 from reference_sets.model import ReferenceSet, UnreadableSet, Verify
 
 SHOWN_REFUSALS = 20
-# The columns of the list in their order, and which are left out first where a line is too short for all of them.
+# The columns of the list. OPTIONAL are left out, in this order, if the terminal is too narrow.
 HEADINGS = (
     "set",
     "kind",
@@ -30,12 +30,12 @@ HEADINGS = (
     "encoder",
 )
 NUMBERS = {"severity", "review", "block", "references", "version"}
-SPARED = ("encoder", "mirrored", "category", "severity", "version", "check")
-GAP = 2  # columns of a terminal between two of the table
+OPTIONAL = ("encoder", "mirrored", "category", "severity", "version", "check")
+GAP = 2  # characters between two columns
 
 
 def facts(known: ReferenceSet, count: int) -> dict[str, Any]:
-    """What `--json` prints of a set: its description without the probe vector, and the number of references."""
+    """Return what `--json` prints: the set's description without the probe vector, and the number of references."""
     described: dict[str, Any] = asdict(known)
     del described["probe"]
     thresholds: dict[str, float] = described.pop("thresholds")
@@ -46,7 +46,7 @@ def facts(known: ReferenceSet, count: int) -> dict[str, Any]:
 
 
 def print_list(sets: Sequence[tuple[ReferenceSet, int]], unreadable: Sequence[UnreadableSet], *, as_json: bool) -> None:
-    """All sets, one row each: a table on a terminal, tab-separated lines elsewhere. What cannot be read on stderr."""
+    """Print one row per set: a table on a terminal, tab-separated lines elsewhere. Unreadable sets go to stderr too."""
     if as_json:
         broken = [{"name": one.name, "error": one.why} for one in unreadable]
         listed = [facts(known, count) for known, count in sets]
@@ -84,17 +84,17 @@ def _row(known: ReferenceSet, count: int) -> dict[str, str]:
 
 
 def _check(known: ReferenceSet) -> str:
-    """What the geometric check decides, and from which scores on."""
+    """Return what the geometric check decides, and its thresholds."""
     if known.verify is Verify.OFF:
         return known.verify.value
     return f"{known.verify.value} {known.check.review:.2f} {known.check.block:.2f}"
 
 
 def _table(rows: Sequence[dict[str, str]]) -> None:
-    """As many columns as fit, none of them wrapped; `sets show` and `--json` have all."""
+    """Print as many columns as fit, none of them wrapped; `sets show` and `--json` print all."""
     console = Console()
     widths = {each: max(len(each), *(len(row.get(each, "")) for row in rows)) + GAP for each in HEADINGS}
-    for heading in SPARED:
+    for heading in OPTIONAL:
         if sum(widths.values()) - GAP > console.width:
             del widths[heading]
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, GAP, 0, 0))
@@ -106,12 +106,12 @@ def _table(rows: Sequence[dict[str, str]]) -> None:
 
 
 def _plain(text: str) -> str:
-    """Without control characters: a category is free text, and a terminal obeys them."""
+    """Escape control characters: a category is free text, and a terminal obeys them."""
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def print_one(known: ReferenceSet, count: int, *, as_json: bool) -> None:
-    """One set, one fact per line."""
+    """Print one set, one fact per line."""
     if as_json:
         click.echo(json.dumps(facts(known, count), indent=2, ensure_ascii=False))
         return
@@ -124,7 +124,7 @@ def print_one(known: ReferenceSet, count: int, *, as_json: bool) -> None:
 
 
 def print_gathered(known: ReferenceSet, gathered: Gathered, *, interrupted: bool = False) -> None:
-    """What became of the files; the refused ones on stderr, each with its reason."""
+    """Print what became of the files. The refused ones go to stderr, each with its reason."""
     for one in gathered.refused[:SHOWN_REFUSALS]:
         click.echo(f"{one.path}: {one.why.reason.value}: {one.why.detail}", err=True)
     if len(gathered.refused) > SHOWN_REFUSALS:
@@ -138,4 +138,4 @@ def print_gathered(known: ReferenceSet, gathered: Gathered, *, interrupted: bool
         click.echo(f"{gathered.uncheckable} of the added have too little detail for the geometric check: they {then}")
     if interrupted:
         there = gathered.added + gathered.known
-        click.echo(f"interrupted: {there} of the files are in; the same command goes on from there", err=True)
+        click.echo(f"interrupted: {there} of the files are in the set; run the same command to continue", err=True)
