@@ -1,8 +1,9 @@
-"""The sets in force: what the service judges by, read anew every second or so.
+"""The sets in force: the sets that the service judges by, read again about every second.
 
-At the start everything must fit, or the process ends with the fix named. Later it outlives other people's mistakes: a
-set that it never judged by and that `sets.use` does not name is skipped and reported. But a set that it judged by and
-that cannot be read any more, or the last harmful set gone, makes it wait: nothing is allowed because we could not look.
+At the start all sets must fit, or the process ends and names the fix. Later, mistakes of other people must not stop it:
+a set that it never judged by and that `sets.use` does not name is skipped and reported. But if a set that it judged by
+cannot be read any more, or the last harmful set is gone, it waits: no image is allowed only because it could not be
+compared.
 """
 
 import logging
@@ -19,18 +20,18 @@ from vectors.errors import StoreError
 
 log = logging.getLogger("vigilens.sets")
 
-Fits = Callable[[ReferenceSet], str | None]  # why a set cannot be matched, or None
+Fits = Callable[[ReferenceSet], str | None]  # returns why a set cannot be matched, or None
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The sets of one moment. A batch is judged by one snapshot from its search to its decision.
+    """The sets at one moment. A batch is judged by one snapshot from its search to its decision.
 
     Attributes:
-        sets: all can be matched by our encoder. Each set's facts are of one moment; those of several sets are a few
-            milliseconds apart.
+        sets: sets that can all be matched by our encoder. Each set's facts are of one moment; those of different sets
+            are a few milliseconds apart.
         sizes: number of references of each set, counted when its version was first read.
-        skipped: name of each set that is left out, and why.
+        skipped: name of each set that is left out → why.
     """
 
     sets: tuple[ReferenceSet, ...]
@@ -43,24 +44,25 @@ class SetsUnfit(StoreError):  # noqa: N818 (named after what is wrong)
 
 
 def fits(encoder: Encoder) -> Fits:
-    """Tells why a set cannot be matched by this encoder, if it cannot.
+    """Return a function that says why a set cannot be matched by this encoder, or returns None if it can.
 
-    The fingerprint says that set and encoder mean the same vectors, the packaged probe picture that they still have the
-    same numbers on this machine.
+    The fingerprint shows that set and encoder use the same kind of vectors, and the packaged probe picture that these
+    have the same numbers on this machine.
     """
     probe = probe_vector(encoder)
 
     def why(known: ReferenceSet) -> str | None:
         if known.encoder != encoder.fingerprint:
             return (
-                f"the set {known.name} was made by the encoder {known.encoder}, in use is {encoder.fingerprint}: "
-                "change the encoder in the settings, make the set again, or name the fitting sets in sets.use"
+                f"the set {known.name} was made by the encoder {known.encoder}, but the encoder in use is "
+                f"{encoder.fingerprint}: change the encoder in the settings, create the set again, or name only the "
+                "fitting sets in sets.use"
             )
         if not agrees_with(probe, known.probe):
             return (
                 f"the encoder {encoder.fingerprint} gives the packaged probe picture another vector than when the set "
-                f"{known.name} was made: use the device, precision and library versions of that time, or make the set "
-                "again with `vigilens sets create` and `vigilens sets add`"
+                f"{known.name} was created: use the device, precision and library versions of that time, or create the "
+                "set again with `vigilens sets create` and `vigilens sets add`"
             )
         return None
 
@@ -72,9 +74,9 @@ class SetsInForce:
 
     Args:
         store: where the sets are.
-        use: names of the sets to match against. Empty: all sets of the database, whatever comes and goes.
+        use: names of the sets to match against. Empty: all sets that are in the database at the time.
         fits: see `fits`.
-        refresh_s: seconds for which a snapshot is good.
+        refresh_s: seconds after which a snapshot is read again.
     """
 
     def __init__(self, store: Store, use: Sequence[str], fits: Fits, refresh_s: float) -> None:
@@ -88,14 +90,14 @@ class SetsInForce:
         self._sizes: dict[str, tuple[int, int]] = {}  # name → version, references
 
     def read(self, *, fresh: bool = False) -> Snapshot:
-        """The sets as they were at most `refresh_s` ago; as they are now, if `fresh`.
+        """Return the sets as they were at most `refresh_s` ago, or as they are now if `fresh`.
 
         Raises:
-            SetsUnfit: the sets cannot be judged by as they are. After the first time: wait until they can.
+            SetsUnfit: the sets cannot be used as they are. After the first successful read: wait until they can.
             StoreError: Milvus refuses.
-            Away: Milvus does not answer. An old snapshot is never passed off as a new one.
+            Away: Milvus does not answer. An old snapshot is never returned as a new one.
         """
-        with self._lock:  # others wait for the one that reads, rather than read as well
+        with self._lock:  # other threads wait for the one that reads
             if fresh or self._snapshot is None or time.monotonic() - self._read_at >= self._refresh_s:
                 read_at = time.monotonic()
                 self._snapshot = self._read(self._snapshot)
@@ -115,7 +117,7 @@ class SetsInForce:
         return Snapshot(fit, tuple(self._size(known) for known in fit), unfit)
 
     def _size(self, known: ReferenceSet) -> int:
-        """Counted once per version: counting costs as much as a small search."""
+        """Return the number of references, counted once per version: counting takes as long as a small search."""
         if self._sizes.get(known.name, (None, 0))[0] != known.version:
             self._sizes[known.name] = (known.version, self._store.count(known.name))
         return self._sizes[known.name][1]
@@ -123,22 +125,22 @@ class SetsInForce:
 
 def _missing(name: str) -> str:
     return (
-        f"sets.use names {name}, which does not exist; make it with `vigilens sets create {name}` or take it out of "
+        f"sets.use names {name}, which does not exist; create it with `vigilens sets create {name}` or remove it from "
         "sets.use"
     )
 
 
 def _refuse(fit: Sequence[ReferenceSet], unfit: Mapping[str, str], before: Snapshot | None) -> None:
-    """Raise SetsUnfit where nothing may be judged by these sets."""
-    # What the settings name was judged by from the first, so it is never skipped.
+    """Raise SetsUnfit if these sets must not be used for judging."""
+    # A set that the settings name was in use from the start, so it is never skipped.
     needed = unfit.keys() if before is None else {known.name for known in before.sets}
     if wrong := [why for name, why in unfit.items() if name in needed]:
         raise SetsUnfit("; ".join(wrong))
     if not fit:
-        raise SetsUnfit("there is no set to match against; make one with `vigilens sets create NAME`")
+        raise SetsUnfit("there is no set to match against; create one with `vigilens sets create NAME`")
     had_harmful = before is not None and _any_harmful(before.sets)
     if had_harmful and not _any_harmful(fit):
-        raise SetsUnfit("no harmful set is left to match against; make one with `vigilens sets create NAME`")
+        raise SetsUnfit("no harmful set is left to match against; create one with `vigilens sets create NAME`")
 
 
 def _any_harmful(sets: Sequence[ReferenceSet]) -> bool:

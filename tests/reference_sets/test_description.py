@@ -100,7 +100,7 @@ def test_a_key_without_a_default_must_be_there(key: str):
         (
             "dimension",
             "1",
-            r"dimension is .*set the property vigilens\.dimension .*, or drop the set and make it again",
+            r"dimension is .*set the property vigilens\.dimension .*, or drop the set and create it again",
         ),
         ("version", "", "version is "),
         ("probe", "AAA", "probe is "),

@@ -169,7 +169,7 @@ def test_a_set_fits_an_encoder_by_its_fingerprint_and_by_the_vector_of_the_probe
     known = make_set("alpha", encoder=pdq.fingerprint, dimension=pdq.dimension, probe=tuple(probe.tolist()))
     why = fits(pdq)
     assert why(known) is None
-    assert "in use is pdq:" in why(replace(known, encoder="words:0"))
+    assert "the encoder in use is pdq:" in why(replace(known, encoder="words:0"))
     assert "sets.use" in why(replace(known, encoder="words:0"))
     other = tuple(np.roll(probe, 7).tolist())
-    assert "another vector than when the set alpha was made" in why(replace(known, probe=other))
+    assert "another vector than when the set alpha was created" in why(replace(known, probe=other))

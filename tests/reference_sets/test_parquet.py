@@ -128,8 +128,8 @@ def test_rows_that_milvus_would_take_and_never_find_are_refused(store: Store, ex
         ("features", b"12345", "features that cannot be read: 5 bytes are no features"),
         ("features", features("x")[:-1], "features that cannot be read: the features are damaged"),
         ("mirror_features", b"12345", "features that cannot be read"),
-        ("extra", "{", "an extra that is no JSON"),
-        ("extra", "[1]", "an extra that is no JSON object"),
+        ("extra", "{", "an extra that is not JSON"),
+        ("extra", "[1]", "an extra that is not a JSON object"),
     ],
 )
 def test_a_damaged_row_is_named_and_not_imported(store: Store, exported: Path, tmp_path: Path, damage: tuple):
@@ -186,7 +186,7 @@ def test_an_export_that_fails_leaves_no_half_file(store: Store, tmp_path: Path):
     store.create(make_set("alpha"))
     with pytest.raises(StoreError, match="cannot be written"):
         exchange.write(store, "alpha", tmp_path / "nowhere" / "out.parquet")
-    with pytest.raises(StoreError, match=r"x\.csv would be a Parquet file: let its name end in \.parquet or \.pq"):
+    with pytest.raises(StoreError, match=r"x\.csv would be a Parquet file: its name must end in \.parquet or \.pq"):
         exchange.write(store, "alpha", tmp_path / "x.csv")
     assert not list(tmp_path.glob("*.part")) + list(tmp_path.glob("*.csv"))
     assert exchange.write(store, "alpha", tmp_path / "empty.parquet") == 0

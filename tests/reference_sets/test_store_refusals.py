@@ -33,7 +33,7 @@ def untouched(store: Store) -> str:
         ([float("nan")] * DIMENSION, "unit length"),
         ([float("inf")] + [0.0] * (DIMENSION - 1), "unit length"),
         ([2.0] + [0.0] * (DIMENSION - 1), "unit length"),
-        ([1.0], "has 1 values, the set's have 8"),
+        ([1.0], "has 1 values, those of the set have 8"),
     ],
 )
 def test_vectors_that_milvus_would_take_and_never_find_are_refused(store, untouched, vector, sentence):
@@ -53,7 +53,7 @@ def test_vectors_that_milvus_would_take_and_never_find_are_refused(store, untouc
         ({"id": "x" * 129}, "cannot be an id"),
         ({"label": "ü" * 513}, "more than 1024 bytes"),
         ({"id": "ref~m"}, "cannot be an id"),
-        ({"features": bytes(48_001)}, "48001 bytes, 48000 fit"),
+        ({"features": bytes(48_001)}, "48001 bytes, at most 48000 fit"),
         ({"digest": "A" * 64}, "digest of ref-1 must be a SHA-256"),
         ({"source_id": "ü" * 129}, "source_id of ref-1 has more than 256 bytes"),
         ({"extra": {"x": "y" * 65_535}}, "extra of ref-1 have more than 65535 bytes"),

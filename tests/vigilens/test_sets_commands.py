@@ -253,7 +253,7 @@ def test_a_set_is_exported_and_imported_under_another_name(sets, pictures: Path,
     assert "copy: 3 references in a new set" in sets("import", file, "--name", "copy").stdout
     assert "copy: 3 references added or replaced" in sets("import", file, "--name", "copy").stdout
     csv = sets("export", "spam", str(tmp_path / "spam.csv"))
-    assert (csv.exit_code, "let its name end in .parquet" in csv.stderr) == (1, True)
+    assert (csv.exit_code, "its name must end in .parquet" in csv.stderr) == (1, True)
     assert not (tmp_path / "spam.csv").exists()
 
 

@@ -53,7 +53,7 @@ def print_list(sets: Sequence[tuple[ReferenceSet, int]], unreadable: Sequence[Un
         click.echo(json.dumps([*listed, *broken], indent=2, ensure_ascii=False))
         return
     if not sets and not unreadable:
-        click.echo("there is no set yet; make one with `vigilens sets create NAME`", err=True)
+        click.echo("there is no set yet; create one with `vigilens sets create NAME`", err=True)
         return
     rows = [_row(known, count) for known, count in sets]
     rows += [{"set": one.name, "kind": "unreadable"} for one in unreadable]
