@@ -116,7 +116,7 @@ def test_the_table_of_edits_says_what_pdq_alone_finds(results):
 def test_where_no_check_was_passed_no_bar_is_drawn():
     known = set_of(KNOWN, "harmful", "chelsea", 0.4, use="required")
     text = page_of([result(1, Role.INNOCENT, "grey", verdict("allow", [known]))])
-    assert "not verified; similarity 0.400" in text
+    assert "check not passed; similarity 0.400" in text
     assert 'class="fill' not in text
 
 
@@ -133,11 +133,11 @@ def test_score_and_thresholds_stand_at_their_places_on_the_bar(results):
     assert 'class="tick block" style="left:75.8%"' in text
 
 
-def test_a_match_that_was_taken_back_is_not_drawn_as_an_alarm(results):
+def test_a_vetoed_match_is_not_drawn_as_an_alarm(results):
     text = page_of(results[3:4])
     assert "fill other" in text
     assert "fill block" not in text
-    assert "taken back by sample_cleared" in text
+    assert "vetoed by sample_cleared" in text
 
 
 def test_metrics_that_do_not_add_up_are_said_aloud(results):
