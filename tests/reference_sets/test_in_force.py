@@ -1,4 +1,4 @@
-"""The sets as the service judges by them: whole, fresh enough, and never fewer than it needs."""
+"""The sets that the service judges by: consistent, recent enough, and never fewer than it needs."""
 
 import threading
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def ours(known: ReferenceSet) -> str | None:
 
 
 class Counting:
-    """A store that counts how often it is asked, and can be changed between two readings."""
+    """A store that counts its calls, and can be changed between two reads."""
 
     def __init__(self, *sets: ReferenceSet):
         self.known, self.unreadable, self.asked = list(sets), [], 0
@@ -56,7 +56,7 @@ def test_all_sets_are_in_force_when_none_is_named_and_only_the_named_ones_otherw
     assert sorted(names(SetsInForce(store, ["gamma", "alpha"], ours, 0).read())) == ["alpha", "gamma"]
 
 
-def test_version_and_thresholds_of_a_change_come_together(store: Store):
+def test_version_and_thresholds_of_a_change_are_read_together(store: Store):
     store.create(make_set("alpha"))
     in_force = SetsInForce(store, [], ours, 0)
     before = in_force.read()
@@ -67,7 +67,7 @@ def test_version_and_thresholds_of_a_change_come_together(store: Store):
     assert before.sets[0].version == 1
 
 
-def test_milvus_is_asked_once_while_a_snapshot_is_good_however_many_threads_read():
+def test_milvus_is_asked_once_while_a_snapshot_is_fresh_however_many_threads_read():
     counting = Counting(make_set("alpha"))
     in_force = SetsInForce(counting, [], ours, 3600)
     threads = [threading.Thread(target=in_force.read) for _ in range(8)]
@@ -101,7 +101,7 @@ def test_a_named_set_that_is_missing_and_a_database_without_sets_name_the_fix(st
         SetsInForce(store, [], ours, 0).read()
 
 
-def test_a_set_that_comes_later_and_does_not_fit_is_skipped_and_reported_once(caplog):
+def test_a_set_that_appears_later_and_does_not_fit_is_skipped_and_reported_once(caplog):
     counting = Counting(make_set("alpha"))
     in_force = SetsInForce(counting, [], ours, 0)
     in_force.read()

@@ -32,7 +32,7 @@ def run_here(*words: str) -> tuple[str, set[str]]:
 
 @pytest.fixture
 def a_command_that(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Puts a command named `trial` into the group."""
+    """Adds a command named `trial` to the group."""
 
     def put(act: Callable[[], None]) -> None:
         module = type(sys)("trial_of_the_command_line")
@@ -59,7 +59,7 @@ def test_help_imports_nothing_heavy():
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
-def test_a_commands_line_in_the_help_is_its_own(name):
+def test_the_short_help_of_a_command_is_the_same_in_both_places(name):
     module, line = cli.COMMANDS[name]
     assert importlib.import_module(module).command.get_short_help_str(limit=200) == line
 
@@ -71,7 +71,7 @@ def test_each_command_explains_itself_without_settings_and_without_torch(name):
     assert loaded.isdisjoint({"torch", "pymilvus", "open_clip", "pyarrow"})
 
 
-def test_the_module_can_be_run_as_well():
+def test_the_module_can_be_run_too():
     done = subprocess.run(
         [sys.executable, "-m", "vigilens.cli", "--version"], capture_output=True, text=True, check=True
     )
@@ -87,16 +87,16 @@ def test_a_wrong_command_is_refused_with_the_nearest_one():
 @pytest.mark.parametrize("kind", [SettingsError, EncoderError, StoreError, Away])
 def test_an_expected_error_is_one_sentence_and_code_1(a_command_that, kind):
     def fail():
-        raise kind("the thing is broken; mend it")
+        raise kind("the thing is broken; fix it")
 
     a_command_that(fail)
     result = vigilens("trial")
     assert result.exit_code == 1
-    assert result.stderr == "Error: the thing is broken; mend it\n"
+    assert result.stderr == "Error: the thing is broken; fix it\n"
     assert result.stdout == ""
 
 
-def test_a_kind_of_an_expected_error_is_expected_too(a_command_that):
+def test_a_subclass_of_an_expected_error_is_expected_too(a_command_that):
     def fail():
         raise UnknownSet("spam", "vigilens.db")
 
@@ -140,7 +140,7 @@ def test_settings_are_read_once_and_only_when_asked_for(a_command_that, tmp_path
     assert asked[0].kafka.group == "mine"
 
 
-def test_a_mistake_in_the_settings_is_told_by_any_command_that_reads_them(tmp_path):
+def test_a_mistake_in_the_settings_is_reported_by_any_command_that_reads_them(tmp_path):
     result = vigilens("--config", str(tmp_path / "nowhere.toml"), "config")
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: ")

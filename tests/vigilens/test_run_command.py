@@ -1,4 +1,4 @@
-"""How `vigilens run` ends when it cannot go on: its last line on stderr is a line of its log."""
+"""How `vigilens run` ends if it cannot go on: its last line on stderr is a line of its log."""
 
 import json
 import os
@@ -69,14 +69,14 @@ def test_an_unexpected_error_is_one_json_line_with_its_traceback_inside(ended):
     assert last["exception"].endswith("ZeroDivisionError: no such thing")
 
 
-def test_the_last_line_is_text_where_the_log_is_text(ended):
+def test_the_last_line_is_text_if_the_log_is_text(ended):
     code, said = ended(EXPECTED, VIGILENS_LOG__FORMAT="text")
     assert code == 1
     (line,) = said.splitlines()
     assert line.endswith("ERROR   ended error=Away why=milvus stayed away for 5 s")
 
 
-def test_mistakes_in_the_settings_are_one_line_as_well(ended):
+def test_mistakes_in_the_settings_are_one_line_too(ended):
     code, said = ended(EXPECTED, VIGILENS_BATCH__IMAGES="none", VIGILENS_HTTP__PORT="none")
     (line,) = said.splitlines()
     last = json.loads(line)
@@ -84,5 +84,5 @@ def test_mistakes_in_the_settings_are_one_line_as_well(ended):
     assert len(last["why"].splitlines()) == 2
 
 
-def test_an_interruption_before_the_service_runs_is_no_error(ended):
+def test_an_interruption_before_the_service_runs_is_not_an_error(ended):
     assert ended("raise KeyboardInterrupt") == (130, "")

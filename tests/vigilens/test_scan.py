@@ -108,7 +108,7 @@ def test_many_files_keep_their_order_over_batches(inbox, monkeypatch):
     assert names[:20] == sorted(names[:20])
 
 
-def test_csv_has_a_heading_and_one_line_per_file(inbox):
+def test_csv_has_a_header_and_one_line_per_file(inbox):
     rows = list(csv.DictReader(io.StringIO(vigilens_scan("--csv", inbox).stdout)))
     assert {Path(row["path"]).name: row["decision"] for row in rows} == DECISIONS
     copy = next(row for row in rows if row["path"].endswith("copy.jpg"))
@@ -118,7 +118,7 @@ def test_csv_has_a_heading_and_one_line_per_file(inbox):
     assert next(row["reason"] for row in rows if row["path"].endswith("logo.png")) == "vetoed by cleared"
 
 
-def test_elsewhere_than_on_a_terminal_there_are_tab_separated_lines_and_a_summary_on_stderr(inbox):
+def test_without_a_terminal_there_are_tab_separated_lines_and_a_summary_on_stderr(inbox):
     result = vigilens_scan(inbox)
     assert [line.split("\t")[0] for line in result.stdout.splitlines()] == ["block", "allow", "unscannable", "allow"]
     assert "4 files in" in result.stderr
@@ -138,7 +138,7 @@ def test_exit_codes_for_scripts(inbox, words, code):
     assert vigilens_scan(inbox, "--json", *words).exit_code == code
 
 
-def test_fail_on_looks_for_what_it_names_only(inbox):
+def test_fail_on_considers_only_the_decisions_that_it_names(inbox):
     every = ["--fail-on", "review", "--fail-on", "unscannable"]
     assert vigilens_scan(inbox / "logo.png", *every).exit_code == 0
     assert vigilens_scan(inbox / "copy.jpg", "--fail-on", "unscannable").exit_code == 0
@@ -146,7 +146,7 @@ def test_fail_on_looks_for_what_it_names_only(inbox):
     assert vigilens_scan(inbox / "below/.hidden", *every).exit_code == 3
 
 
-def test_a_path_that_is_not_there_is_wrong_usage(inbox):
+def test_a_missing_path_is_wrong_usage(inbox):
     assert vigilens_scan(inbox / "nothing.jpg").exit_code == 2
 
 
@@ -181,7 +181,7 @@ def test_the_cap_on_bytes_holds_and_a_link_or_a_pipe_cannot_stop_the_scan(inbox,
     assert "loop" not in found
 
 
-def test_a_name_that_is_no_text_is_judged_and_printed_without_harm(inbox):
+def test_a_file_name_that_is_not_text_is_judged_and_printed_safely(inbox):
     (inbox / "copy.jpg").rename(inbox / os.fsdecode(b"a\xff\x1b[31m\n.jpg"))
     (verdict,) = verdicts(vigilens_scan(inbox, "--json"))[:1]
     assert verdict.decision == "block"
@@ -190,7 +190,7 @@ def test_a_name_that_is_no_text_is_judged_and_printed_without_harm(inbox):
     assert len(vigilens_scan(inbox).stdout.splitlines()) == 4
 
 
-def test_a_closed_folder_becomes_an_image_that_cannot_be_looked_at(inbox, monkeypatch):
+def test_a_folder_that_cannot_be_listed_becomes_an_image_that_cannot_be_read(inbox, monkeypatch):
     def closed(path, onerror):
         onerror(PermissionError(13, "Permission denied", str(Path(path, "below"))))
         return iter(())
@@ -201,7 +201,7 @@ def test_a_closed_folder_becomes_an_image_that_cannot_be_looked_at(inbox, monkey
     assert "Permission denied" in image.problem.detail
 
 
-def test_scan_and_the_settings_roots_have_nothing_to_do_with_each_other(inbox, monkeypatch):
+def test_scan_ignores_the_roots_of_the_settings(inbox, monkeypatch):
     monkeypatch.setenv("VIGILENS_IMAGES__ROOTS", "/no/such/folder")
     assert verdicts(vigilens_scan(inbox / "copy.jpg", "--json"))[0].decision == "block"
 
@@ -235,9 +235,9 @@ def test_the_table_on_a_terminal_lists_what_matters(inbox, capsys, monkeypatch):
 SCAN = [sys.executable, "-m", "vigilens.cli", "scan"]
 
 
-def test_an_interrupted_scan_ends_soon_with_130_and_says_how_far_it_got(inbox):
+def test_an_interrupted_scan_ends_soon_with_130_and_says_how_many_files_were_judged(inbox):
     files, big = 100, encoded(drawn(INNOCENT, 3000, 2000), "PNG")
-    for number in range(files):  # a picture of its own each, or all but the first would be known duplicates
+    for number in range(files):  # different files, because duplicates would not be embedded again
         (inbox / f"{number:03}.png").write_bytes(big + bytes([number]))
     with subprocess.Popen(
         [*SCAN, "--json", str(inbox)],

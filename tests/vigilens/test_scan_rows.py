@@ -64,7 +64,7 @@ def test_a_file_that_could_not_be_read_has_its_reason_and_no_scores():
 
 
 def table(verdicts, columns, capsys, monkeypatch):
-    """The lines of the table on a terminal of so many columns."""
+    """Returns the lines of the table on a terminal with this many columns."""
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", str(columns))
     assert list(choose(None, everything=True, files=len(verdicts))(verdicts)) == verdicts

@@ -1,4 +1,4 @@
-"""`vigilens schema`: what is published is what the code says, and the examples obey it."""
+"""`vigilens schema`: the published schemas are those of the code, and the examples are valid."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ MODELS = {"event": Body, "verdict": Verdict, "metrics": BatchMetrics}
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_the_schema_that_is_printed_stands_in_the_docs_and_its_examples_obey_it(name):
+def test_the_printed_schema_is_the_one_in_the_docs_and_its_examples_are_valid(name):
     result = CliRunner().invoke(main, ["schema", name])
     assert result.exit_code == 0, result.output
     schema = json.loads(result.stdout)
@@ -32,11 +32,11 @@ def test_the_schema_that_is_printed_stands_in_the_docs_and_its_examples_obey_it(
         MODELS[name].model_validate(example)
 
 
-def test_an_event_with_two_sources_or_none_does_not_obey_the_schema():
+def test_an_event_with_two_sources_or_none_is_not_valid():
     schema = json.loads((DOCS / "event.schema.json").read_text())
     for wrong in ({**EXAMPLES[0], **EXAMPLES[1]}, {"id": "x"}):
         assert not Draft202012Validator(schema).is_valid(wrong)
 
 
-def test_a_schema_that_there_is_not_is_wrong_usage():
+def test_an_unknown_schema_is_wrong_usage():
     assert CliRunner().invoke(main, ["schema", "alert"]).exit_code == 2

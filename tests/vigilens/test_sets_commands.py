@@ -53,7 +53,7 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_set_is_made_filled_listed_shown_changed_and_dropped(sets, pictures: Path):
+def test_a_set_is_created_filled_listed_shown_changed_and_dropped(sets, pictures: Path):
     assert sets("create", "spam", "--category", "ads", "--severity", "40").exit_code == 0
     added = sets("add", "spam", str(pictures))
     assert added.exit_code == 0, added.output
@@ -135,7 +135,7 @@ def test_removing_nothing_is_an_error(sets, pictures: Path, tmp_path: Path, what
 
 
 @pytest.mark.parametrize(("added", "removed"), [("NFC", "NFD"), ("NFD", "NFC"), ("NFD", "NFD")])
-def test_a_label_is_found_however_its_accents_are_spelled(sets, pictures: Path, added, removed):
+def test_a_label_is_found_in_both_unicode_forms_of_its_accents(sets, pictures: Path, added, removed):
     sets("create", "spam")
     sets("add", "spam", str(pictures / "0.png"), "--label", unicodedata.normalize(added, "café"))
     assert "1 removed" in sets("remove", "spam", "--label", unicodedata.normalize(removed, "café"), "--yes").stdout
@@ -146,7 +146,7 @@ def test_all_references_with_a_label_are_removed_however_many_there_are(sets, mo
     same = [replace(one, label="same") for one in references(unit(600, 1, dimension=256))]
     with Store(os.environ["VIGILENS_MILVUS__URI"]) as store:
         store.upsert("spam", same)
-    monkeypatch.setattr("vectors.database.MAX_QUERIES", 100)  # 16,384 in earnest
+    monkeypatch.setattr("vectors.database.MAX_QUERIES", 100)  # 16,384 in production
     assert "spam: 600 removed" in sets("remove", "spam", "--label", "same", "--yes").stdout
 
 
@@ -184,7 +184,7 @@ def test_a_damaged_set_is_listed_with_its_error_beside_the_others_and_repaired_a
     assert json.loads(sets("show", "beta", "--json").stdout)["severity"] == 40
 
 
-def test_a_set_of_another_encoder_than_those_that_are_there_is_made_with_a_warning(sets, monkeypatch):
+def test_creating_a_set_for_another_encoder_than_the_existing_sets_gives_a_warning(sets, monkeypatch):
     assert sets("create", "alpha").stderr == ""
     assert sets("create", "beta").stderr == ""
     monkeypatch.setenv("VIGILENS_ENCODER__NAME", "words")
@@ -197,7 +197,7 @@ def test_a_set_of_another_encoder_than_those_that_are_there_is_made_with_a_warni
 
 
 def listing(columns: int) -> list[str]:
-    """`sets list` on a terminal of so many columns."""
+    """Returns the lines of `sets list` on a terminal with this many columns."""
     main_end, command_end = pty.openpty()
     termios.tcsetwinsize(command_end, (40, columns))
     command = [sys.executable, "-m", "vigilens.cli", "sets", "list"]
@@ -205,7 +205,7 @@ def listing(columns: int) -> list[str]:
     with subprocess.Popen(command, stdout=command_end, env={**environment, "TERM": "xterm"}) as process:
         os.close(command_end)
         said = b""
-        with suppress(OSError):  # the terminal's end
+        with suppress(OSError):  # raised at the end of the terminal
             while part := os.read(main_end, 4096):
                 said += part
     os.close(main_end)
@@ -213,7 +213,7 @@ def listing(columns: int) -> list[str]:
     return re.sub(r"\x1b\[[0-9;]*m", "", said.decode()).splitlines()
 
 
-def test_the_list_fits_into_a_terminal_of_80_columns_and_wraps_nothing(sets):
+def test_the_list_fits_on_a_terminal_of_80_columns_and_wraps_nothing(sets):
     sets("create", "spam_of_the_year_2024", "--category", "advertisements", "--verify", "required")
     sets("create", "plain", "--severity", "100")
     narrow, wide = listing(80), listing(200)
@@ -225,7 +225,7 @@ def test_the_list_fits_into_a_terminal_of_80_columns_and_wraps_nothing(sets):
     assert "0.7578" in narrow[2]
 
 
-def test_ctrl_c_says_how_far_the_adding_got(sets, pictures: Path, monkeypatch: pytest.MonkeyPatch):
+def test_after_ctrl_c_add_says_how_many_files_are_in_the_set(sets, pictures: Path, monkeypatch: pytest.MonkeyPatch):
     sets("create", "spam")
     upsert = Store.upsert
 
@@ -262,7 +262,7 @@ def test_when_no_file_becomes_a_reference_the_exit_code_says_so(sets, pictures: 
     assert sets("add", "spam", str(pictures / "notes.txt")).exit_code == 1
 
 
-def test_mistakes_are_one_sentence_and_no_traceback(sets, pictures: Path):
+def test_mistakes_are_reported_in_one_sentence_without_traceback(sets, pictures: Path):
     missing = sets("add", "nowhere", str(pictures))
     assert (missing.exit_code, "there is no set named nowhere" in missing.stderr) == (1, True)
     assert "exists already" in (sets("create", "spam"), sets("create", "spam"))[1].stderr
@@ -276,7 +276,7 @@ def test_help_teaches_with_an_example(words: list[str]):
     assert "Example:" in CliRunner().invoke(main, [*words, "--help"]).stdout
 
 
-def test_a_set_of_the_default_encoder_checks_and_stores_mirror_images_without_a_word(sets, pictures: Path, monkeypatch):
+def test_a_set_of_the_default_encoder_checks_and_stores_mirror_images_by_default(sets, pictures: Path, monkeypatch):
     monkeypatch.delenv("VIGILENS_ENCODER__NAME")
     Image.fromarray(detailed(1)).save(pictures / "detailed.png")
     assert sets("create", "spam").exit_code == 0

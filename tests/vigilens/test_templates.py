@@ -1,4 +1,4 @@
-"""The environment of all page templates: escaping, mistakes in templates, and what the wheel carries."""
+"""The environment of all page templates: escaping, mistakes in templates, and the files in the wheel."""
 
 import subprocess
 import sys
@@ -44,14 +44,14 @@ def test_a_value_that_is_not_given_is_an_error(template):
         render(template("<p>{{ missing }}</p>"), given=1)
 
 
-def test_macros_escape_what_they_are_given(template):
+def test_macros_escape_their_arguments(template):
     file = template('{% from "beside.html" import beside %}{{ beside("<svg>", left, "b") }}')
     page = Page(render(file, left=NASTY))
     assert page.of("script") == page.of("svg") == []
     assert {NASTY, "<svg>"} <= {words.strip() for words in page.words}
 
 
-def test_the_wheel_carries_every_template_and_style_sheet(tmp_path):
+def test_the_wheel_has_every_template_and_style_sheet(tmp_path):
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
