@@ -20,8 +20,8 @@ class BadInput:
 
     Attributes:
         name: what is wrong with it, for the report.
-        value: of the record; None is a tombstone.
-        reason: why the verdict should be unscannable.
+        value: value of the record; None is a tombstone.
+        reason: the reason that the verdict should give.
     """
 
     name: str
@@ -30,7 +30,7 @@ class BadInput:
 
 
 def bad_inputs(jpeg: bytes) -> tuple[BadInput, ...]:
-    """All bad values.
+    """Return all bad values.
 
     Args:
         jpeg: a good picture; one of the values is a damaged copy.
@@ -51,14 +51,14 @@ def bad_inputs(jpeg: bytes) -> tuple[BadInput, ...]:
 
 
 def plain() -> bytes:
-    """A valid JPEG that shows only a smooth gradient, like a clear sky."""
+    """Return a valid JPEG that shows only a smooth gradient, like a clear sky."""
     file = BytesIO()
     Image.linear_gradient("L").resize((640, 480)).convert("RGB").save(file, "JPEG")
     return file.getvalue()
 
 
 def bomb() -> bytes:
-    """A small PNG file of a black picture of BOMB_SIDE x BOMB_SIDE pixels: 113 MB when unpacked."""
+    """Return a small PNG file of a black picture of BOMB_SIDE x BOMB_SIDE pixels: 113 MB when unpacked."""
     header = struct.pack(">IIBBBBB", BOMB_SIDE, BOMB_SIDE, 1, 0, 0, 0, 0)  # 1 bit grey
     packer = zlib.compressobj(9)
     row = bytes(1 + (BOMB_SIDE + 7) // 8)

@@ -1,4 +1,4 @@
-"""What a card of the report shows: one event beside its nearest reference, score, decision, and reasons."""
+"""The cards of the report: each shows one event beside its nearest reference, with score, decision and reasons."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -33,9 +33,9 @@ class Bar:
     """A score against its thresholds, on a scale from 0 to 1.
 
     Attributes:
-        score: that decided; None where the geometric check was not passed.
-        similarity: of the nearest reference.
-        tone: class of the bar's colour.
+        score: the score that decided; None if the geometric check was not passed.
+        similarity: similarity of the nearest reference.
+        tone: CSS class of the bar's colour.
         review, block: thresholds of `score`.
     """
 
@@ -67,11 +67,11 @@ class Card:
     """One event and its verdict.
 
     Attributes:
-        remark: follows the outcome's name: a reason, or the set that matched.
+        remark: text after the outcome's name: a reason, or the set that matched.
         incoming, reference: the two pictures.
-        caption: below the reference.
-        drawing: both pictures, where the one lies in the other; shown instead of them.
-        bar: None where no set has a reference.
+        caption: text below the reference.
+        drawing: both pictures, with the place of the reference in the incoming one; shown in place of the two.
+        bar: None if no set has a reference.
         facts: short texts for the details.
         json: the whole verdict.
     """
@@ -91,12 +91,12 @@ class Card:
 
 
 def card(result: Result, references: Mapping[str, Panel], overlay: Overlay | None) -> Card:
-    """The card of one event.
+    """Return the card of one event.
 
     Args:
         result: event and verdict.
         references: label → the reference's picture.
-        overlay: how the nearest reference lies in the picture; None if it does not.
+        overlay: where the nearest reference lies in the picture; None if it is not in it.
     """
     verdict, outcome = result.verdict, outcome_of(result)
     known, match = nearest_set(verdict) or (None, None)
@@ -123,7 +123,7 @@ def card(result: Result, references: Mapping[str, Panel], overlay: Overlay | Non
 
 
 def bar(known: SetResult, match: SetMatch | None) -> Bar | None:
-    """The score that decided; None for a set without a nearest reference."""
+    """Return the score that decided, as a bar; None for a set without a nearest reference."""
     near = nearest(known, match)
     if near is None:
         return None
@@ -139,7 +139,7 @@ def bar(known: SetResult, match: SetMatch | None) -> Bar | None:
 
 
 def shot(label: str, references: Mapping[str, Panel]) -> Shot:
-    """A reference's picture, or an empty frame."""
+    """Return a reference's picture, or an empty frame if there is none."""
     return Shot(_TITLES.get(label, label), references[label]) if label in references else Shot("", None)
 
 
@@ -158,7 +158,7 @@ def _remark(result: Result, outcome: Outcome, match: SetMatch | None) -> str:
         return f": {reason}" if (reason := why_missed(result)) else ""
     if match:
         where = f" in {match.set}, version {match.version}"
-        return f"{where}; taken back by {match.vetoed_by}" if match.vetoed_by else where
+        return f"{where}; vetoed by {match.vetoed_by}" if match.vetoed_by else where
     return ""
 
 

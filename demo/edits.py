@@ -1,7 +1,7 @@
-"""The edits that the demo shows: the everyday ones of the catalogue."""
+"""The edits that the demo makes: the everyday ones of the harness."""
 
 from harness.edits import EVERYDAY
 
 EDITS = EVERYDAY
 BY_NAME = {each.name: each for each in EDITS}
-LIGHT = tuple(each for each in EDITS if not each.against)  # those that a perceptual hash should follow
+LIGHT = tuple(each for each in EDITS if not each.against)  # those despite which a perceptual hash should find a picture

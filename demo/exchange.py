@@ -11,21 +11,21 @@ from demo.summary import Result
 from demo.terminal import Screen
 from harness.service import Service
 
-QUIET_TIMEOUT_S = 60.0  # without any verdict, while events wait for theirs
+QUIET_TIMEOUT_S = 60.0  # the longest time without any verdict while events wait for theirs
 
 
 class Exchange:
-    """What was sent, and what was received for it.
+    """Sends events and pairs them with their verdicts.
 
     Args:
         sender: sends events.
         arrivals: verdicts, as soon as they can be read.
         screen: shows them.
-        service: checked to be running while we wait.
+        service: the service; while we wait, we check that it is running.
 
     Attributes:
         results: events with their verdicts, in the order of arrival.
-        first_at: time.monotonic at which the first verdict could be read.
+        first_at: when the first verdict could be read (time.monotonic).
     """
 
     def __init__(
@@ -45,8 +45,8 @@ class Exchange:
 
         Args:
             events: sent in this order.
-            per_second: at most; making the pictures may take longer.
-            known: whether the pictures that should be found are in their set now.
+            per_second: the highest rate; it may take longer to make the pictures.
+            known: whether the pictures that should be found are already in their set.
         """
         for incoming in events:
             next_at = time.monotonic() + 1 / per_second
@@ -64,7 +64,7 @@ class Exchange:
 
         Raises:
             DemoError: no verdict came for QUIET_TIMEOUT_S, or the verdicts cannot be read.
-            ServiceFailed: the service has ended.
+            ProgramFailed: the service has ended.
         """
         quiet_since = time.monotonic()
         while self._due:
@@ -76,12 +76,12 @@ class Exchange:
                     f"{self._service.end_of_log()}"
                 )
 
-    def in_force_at(self, name: str, version: int) -> float:
-        """time.monotonic of the first verdict that names this version of a set; 0 if there is none."""
+    def first_verdict_at(self, name: str, version: int) -> float:
+        """Returns when the first verdict that names this version of a set arrived (time.monotonic); 0 if none did."""
         return self._versions.get((name, version), 0.0)
 
     def _receive(self, timeout_s: float) -> bool:
-        """Receives one verdict; False if none comes in time."""
+        """Receives one verdict; returns False if none arrives in time."""
         try:
             arrived = self._arrivals.get(timeout=timeout_s)
         except queue.Empty:

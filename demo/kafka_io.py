@@ -40,7 +40,7 @@ class Arrived:
 
 
 class Sender:
-    """Sends events. `sent` has the time when each key was sent (time.monotonic)."""
+    """Sends events. `sent` has the time at which each key was sent (time.monotonic)."""
 
     def __init__(self, bootstrap: str, topic: str) -> None:
         self.sent: dict[bytes, float] = {}
@@ -50,7 +50,7 @@ class Sender:
         )
 
     def send(self, incoming: Incoming) -> None:
-        """Sends one event and waits until Kafka has it.
+        """Sends one event and waits until Kafka has acknowledged it.
 
         Raises:
             DemoError: Kafka does not accept it.
@@ -71,7 +71,7 @@ class Sender:
 
 @contextmanager
 def verdicts(bootstrap: str, topic: str) -> Iterator["queue.SimpleQueue[Arrived | Exception]"]:
-    """A queue into which a thread puts the verdicts of committed transactions, or the exception that ended it."""
+    """Yields a queue to which a thread adds the verdicts of committed transactions, or the exception that ended it."""
     arrived: queue.SimpleQueue[Arrived | Exception] = queue.SimpleQueue()
     stopping = threading.Event()
 
@@ -95,5 +95,5 @@ def verdicts(bootstrap: str, topic: str) -> Iterator["queue.SimpleQueue[Arrived 
 
 
 def metrics_sum(bootstrap: str, topic: str) -> int:
-    """Verdicts as the metrics topic counts them: the sum over all of its records."""
+    """Returns the number of verdicts according to the metrics topic: the sum over all of its records."""
     return sum(json.loads(record.value() or b"")["verdicts"] for record in committed(bootstrap, topic))

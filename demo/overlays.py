@@ -1,4 +1,4 @@
-"""Where the known picture lies in an incoming one: computed again, since verdicts do not carry pairs of corners."""
+"""Computes where the known picture lies in an incoming one. Verdicts do not contain the pairs of corners."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from reference_sets.store import Store
 
 
 def overlays(results: Iterable[Result], store: Store) -> dict[int, Overlay]:
-    """Number of the event → how the reference of its worst match lies in it, if the geometric check was passed."""
+    """Returns event number → where the reference of its worst match lies in it, if the geometric check was passed."""
     known: dict[tuple[str, str], StoredKeypoints | None] = {}
     found = {}
     for each in results:

@@ -1,4 +1,4 @@
-"""What a perceptual hash alone finds of the same copies, without corners: measured on the pictures of this run."""
+"""Finds which of the same copies a perceptual hash alone finds, without corners: measured on this run's pictures."""
 
 from collections.abc import Iterable, Sequence
 
@@ -14,7 +14,7 @@ from reference_sets.defaults import PDQ_REVIEW
 
 
 def found_by_pdq(results: Iterable[Result]) -> frozenset[int]:
-    """Numbers of the events whose known picture PDQ finds, at its default threshold of review."""
+    """Returns the numbers of the events whose known picture PDQ finds, at its default review threshold."""
     references: dict[Sample, NDArray[np.float32]] = {}
     found = set()
     for each in results:
@@ -29,5 +29,5 @@ def found_by_pdq(results: Iterable[Result]) -> frozenset[int]:
 
 
 def _hashes(pictures: Sequence[Pixels]) -> NDArray[np.float32]:
-    """One row each. A picture with too little detail gives zeros, which are near nothing."""
+    """Returns one row per picture. A picture with too little detail gives zeros, which are near to nothing."""
     return Pdq().encode(pictures).vectors

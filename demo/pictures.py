@@ -22,7 +22,7 @@ class Role(StrEnum):
 
     KNOWN = "known"  # in the set of kind harmful from the start
     REPORTED = "reported"  # added to that set while the service runs
-    CLEARED = "cleared"  # in the harmful set by mistake, and in the allow set that corrects it
+    CLEARED = "cleared"  # in the harmful set by mistake, and in the allow set that corrects this
     ARCHIVE = "archive"  # in the set of kind reference
     INNOCENT = "innocent"  # in no set
 
@@ -79,7 +79,7 @@ SAMPLES = (
 
 
 def folder() -> Path:
-    """The folder of scikit-image's wheel that holds the photographs; scikit-image itself is not imported.
+    """Returns the folder in scikit-image's wheel with the photographs; scikit-image itself is not imported.
 
     Raises:
         DemoError: when scikit-image is not installed.
@@ -91,12 +91,12 @@ def folder() -> Path:
 
 
 def of(*roles: Role) -> tuple[Sample, ...]:
-    """The samples with one of these roles."""
+    """Returns the samples with one of these roles."""
     return tuple(each for each in SAMPLES if each.role in roles)
 
 
 def load(sample: Sample) -> Image.Image:
-    """The photograph in RGB; transparent parts become white."""
+    """Returns the photograph in RGB; transparent parts become white."""
     with Image.open(sample.path) as picture:
         if picture.mode != "RGBA":
             return picture.convert("RGB")

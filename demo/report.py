@@ -1,4 +1,4 @@
-"""report.html: one file that can be mailed. No script, nothing to fetch, and what strangers wrote is escaped."""
+"""Writes report.html: one file that can be mailed. It has no scripts, loads nothing, and escapes all foreign text."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from vigilens.pages.templates import render
 _TEMPLATE = Path(__file__).with_suffix(".html")
 _MEANING = {
     "harmful": "a match counts against the picture",
-    "allow": "a match takes harmful matches back",
+    "allow": "a match vetoes harmful matches",
     "reference": "a match is reported and decides nothing",
 }
 
@@ -38,12 +38,12 @@ class Facts:
     """What the report says besides the verdicts.
 
     Attributes:
-        seed: of the stream.
-        finished: local time.
+        seed: seed of the stream.
+        finished: when the run ended, in local time.
         service_ready_s: seconds from the start of the service's process until it was ready.
         first_verdict_s: seconds from the start of the demo (before the broker) until the first verdict could be read.
-        verdicts: committed records of the topic of verdicts; there must be one for each event.
-        metrics_sum: verdicts as counted by the metrics topic.
+        verdicts: number of committed records in the verdicts topic; there must be one for each event.
+        metrics_sum: number of verdicts according to the metrics topic.
         set_change_s: seconds from the change of the set until the first verdict that names the new version.
         hashed: numbers of the events that PDQ alone finds.
     """
@@ -84,8 +84,8 @@ class SetRow:
 
     Attributes:
         meaning: what a match with a set of this kind does.
-        review, block: thresholds that decide.
-        measure: what they are thresholds of.
+        review, block: the thresholds that decide.
+        measure: the measure that they apply to.
     """
 
     name: str
@@ -100,7 +100,7 @@ class SetRow:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A radio button that shows only the cards with this value of an attribute data-…; the page's style does it."""
+    """A radio button that shows only the cards with this value of an attribute data-…, by means of the page's CSS."""
 
     attribute: str
     value: str
@@ -111,13 +111,13 @@ class Filter:
 def report(
     results: Sequence[Result], references: Mapping[str, Panel], overlays: Mapping[int, Overlay], facts: Facts
 ) -> str:
-    """The page.
+    """Returns the page.
 
     Args:
         results: events and verdicts.
         references: label → the reference's picture.
-        overlays: number of the event → how its nearest reference lies in it.
-        facts: see there.
+        overlays: number of the event → where its nearest reference lies in it.
+        facts: what else the page says.
     """
     results = sorted(results, key=lambda each: each.incoming.number)
     symbols, thumbnails = shared(references)
@@ -159,7 +159,7 @@ def _step(result: Result, name: str, match: SetMatch | None) -> Step:
 
 
 def _sets(results: Sequence[Result]) -> Iterator[SetRow]:
-    """The sets of the last verdict."""
+    """Yields the sets of the last verdict."""
     matched = [match.set for each in results for match in each.verdict.matches]
     last: Sequence[SetResult] = results[-1].verdict.sets if results else ()
     for each in last:

@@ -1,4 +1,4 @@
-"""The demo's three sets, made by the code of `vigilens sets create` and `vigilens sets add`."""
+"""Creates and fills the demo's three sets, with the code of `vigilens sets create` and `vigilens sets add`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from reference_sets.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A set to be made.
+    """A set to create.
 
     Attributes:
-        roles: samples with one of them are in it from the start.
+        roles: samples with one of these roles are in it from the start.
     """
 
     name: str
@@ -41,7 +41,7 @@ ALL = (KNOWN, CLEARED, ARCHIVE)
 
 
 def make(store: Store, encoder: Encoder, settings: Settings) -> tuple[ReferenceSet, ...]:
-    """Makes and fills the sets, with the encoder's defaults; returns them as they are afterwards.
+    """Creates and fills the sets, with the encoder's defaults; returns them as they are afterwards.
 
     Raises:
         DemoError: the encoder has no default thresholds, or a sample was refused.

@@ -33,7 +33,7 @@ OURS = ".vigilens-demo"  # marks the folder that the next run may remove
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What runs.
+    """What is running.
 
     Attributes:
         work: folder of this run.
@@ -51,7 +51,7 @@ class Services:
 
 
 def fresh(folder: Path) -> Path:
-    """Makes an empty folder `run` below `folder`. Removes only what an earlier demo wrote.
+    """Creates an empty folder `run` in `folder`, and returns it. Removes only what an earlier demo wrote.
 
     Raises:
         DemoError: the folder exists, and the demo did not write it.
@@ -72,7 +72,7 @@ def set_up(stack: ExitStack, work: Path, say: Callable[[str], None]) -> Services
     Args:
         stack: stops what was started, in reverse order.
         work: an empty folder, see `fresh`.
-        say: prints a step; the text is rich's markup.
+        say: prints a step; its text is markup for rich.
     """
     with ThreadPoolExecutor(1) as thread:
         milvus = thread.submit(stack.enter_context, lite_server(work / "sets.db"))
@@ -111,7 +111,7 @@ def _topics(cluster: Cluster) -> Iterator[Topics]:
 
 
 def _settings(work: Path, bootstrap: str, topics: Topics, uri: str) -> Settings:
-    """Writes the service's vigilens.toml and reads it, ignoring variables VIGILENS_… of this shell."""
+    """Writes the service's vigilens.toml and reads it, without the variables VIGILENS_… of this shell."""
     write_settings(
         work / "vigilens.toml",
         {

@@ -1,4 +1,4 @@
-"""The demo's stream: which picture, with which edit and wire format, in an order set by a seed."""
+"""Makes the demo's events: which picture, with which edit and wire format, in an order set by a seed."""
 
 import base64
 import functools
@@ -23,7 +23,7 @@ from harness.edits import Edit
 from harness.frames import OTHERS
 
 LONGEST = 640  # pixels of the longer side of a picture in the stream
-FEWEST = 44  # events with which every edit and every role still occurs
+FEWEST = 44  # events; with fewer, some edit or role would not occur
 # Shares of the stream; the rest are edits of known pictures.
 CLEARED, ARCHIVE, INNOCENT = 0.06, 0.08, 0.2
 
@@ -40,16 +40,16 @@ class Wire(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """One event of the stream, and the truth about it, which the service does not get.
+    """One event of the stream, and the truth about it, which the service does not know.
 
     Attributes:
         number: 1, 2, … in the order of sending.
         sample: the photograph; None for a bad value.
         edit: what was done to it, or what is wrong with the value.
         wire: how the record carries it; None for a bad value.
-        value, headers: of the record; its key is `image-` and the number.
+        value, headers: value and headers of the record; its key is `image-` and the number.
         picture: the image's bytes, for the report; None for a bad value.
-        reason: that the verdict on a bad value should give.
+        reason: the reason that the verdict on a bad value should give.
     """
 
     number: int
@@ -68,12 +68,12 @@ class Incoming:
 
 
 def stream(first_number: int, count: int, seed: int, inbox: Path) -> Iterator[Incoming]:
-    """The events between the two times when the reported picture is sent.
+    """Yields the events between the two times when the reported picture is sent.
 
     Args:
-        first_number: of the first event.
-        count: how many, at least FEWEST.
-        seed: of all random choices.
+        first_number: number of the first event.
+        count: number of events, at least FEWEST.
+        seed: seed of all random choices.
         inbox: folder for the pictures that events name by path.
     """
     rng = Random(seed)
@@ -88,7 +88,10 @@ def stream(first_number: int, count: int, seed: int, inbox: Path) -> Iterator[In
 
 
 def reported(first_number: int, seed: int, inbox: Path) -> tuple[Incoming, ...]:
-    """The picture that is reported while the service runs, with three edits that any encoder should find."""
+    """Returns events with the picture that is reported while the service runs, after three light edits.
+
+    Any encoder should find it despite these.
+    """
     rng = Random(seed)
     (sample,) = of(Role.REPORTED)
     edits = (BY_NAME["plain copy"], BY_NAME["recompressed"], BY_NAME["resized"])
@@ -96,7 +99,7 @@ def reported(first_number: int, seed: int, inbox: Path) -> tuple[Incoming, ...]:
 
 
 def _chosen(count: int) -> Iterator[tuple[Sample, Edit]]:
-    """`count` pairs of photograph and edit. Edits take turns, and so do the photographs of each role."""
+    """Yields `count` pairs of photograph and edit. Edits take turns, and so do the photographs of each role."""
     shares = ((Role.CLEARED, CLEARED, LIGHT), (Role.ARCHIVE, ARCHIVE, LIGHT), (Role.INNOCENT, INNOCENT, LIGHT))
     left = count
     for role, share, edits in shares:
@@ -113,7 +116,7 @@ def _in_turn(samples: Sequence[Sample], edits: Sequence[Edit], amount: int) -> I
 
 
 def _incoming(number: int, sample: Sample, edit: Edit, rng: Random, inbox: Path) -> Incoming:
-    others = map(_original, rng.sample(of(Role.INNOCENT), OTHERS))  # of no set
+    others = map(_original, rng.sample(of(Role.INNOCENT), OTHERS))  # in no set
     edited = edit.apply(_original(sample), rng.getrandbits(32), *others)
     form = rng.choice(("JPEG", "JPEG", "PNG", "WEBP"))
     picture = _encoded(edited, form, rng)
@@ -125,7 +128,7 @@ def _incoming(number: int, sample: Sample, edit: Edit, rng: Random, inbox: Path)
 
 @functools.cache
 def _original(sample: Sample) -> Image.Image:
-    """The photograph in the size of the stream. Edits do not change it."""
+    """Returns the photograph in the size of the stream. Edits do not modify it."""
     return ImageOps.contain(load(sample), (LONGEST, LONGEST))
 
 
@@ -138,7 +141,7 @@ def _encoded(picture: Image.Image, form: str, rng: Random) -> bytes:
 def _wrapped(
     picture: bytes, form: str, wire: Wire, attributes: dict[str, str], file: Path
 ) -> tuple[bytes, tuple[tuple[str, bytes], ...]]:
-    """Value and headers of the record. `file`: where the picture is written if the event gives a path."""
+    """Returns value and headers of the record. The picture is written to `file` if the event gives a path."""
     name = file.stem
     match wire:
         case Wire.BYTES:

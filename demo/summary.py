@@ -1,4 +1,4 @@
-"""The outcome of each event, counted against the truth that only the demo knows. Pure."""
+"""Compares each verdict with the truth, which only the demo knows, and counts the outcomes. Pure."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
@@ -20,7 +20,7 @@ class Outcome(StrEnum):
     FOUND = "found"  # a known picture, blocked or sent to review as what it is
     MISSED = "missed"  # a known picture that was let through, or taken for another one
     NOT_KNOWN_YET = "not known yet"  # a reported picture, before it was in the set
-    CLEARED = "cleared"  # a match that an allow set took back
+    CLEARED = "cleared"  # a match that an allow set vetoed
     NAMED = "named"  # an archive picture: reported, and let through
     LET_THROUGH = "let through"  # an unrelated picture, or one that its set did not recognise
     FALSE_ALARM = "false alarm"  # a picture that is not known to be harmful, blocked or sent to review
@@ -48,8 +48,8 @@ class EditCounts:
     """How many pictures with one edit were found.
 
     Attributes:
-        against: why a perceptual hash is expected to miss it; may be empty.
-        hashed: how many PDQ alone finds.
+        against: why a perceptual hash is expected to miss such a picture; may be empty.
+        hashed: number of pictures that PDQ alone finds.
     """
 
     edit: str
@@ -61,17 +61,17 @@ class EditCounts:
 
     @property
     def sent(self) -> int:
-        """Pictures with this edit."""
+        """Number of pictures with this edit."""
         return self.blocked + self.reviewed + self.missed
 
     @property
     def partly(self) -> bool:
-        """Some were found and some were missed."""
+        """Whether some were found and some were missed."""
         return 0 < self.missed < self.sent
 
 
 def outcome_of(result: Result) -> Outcome:
-    """The outcome of an event."""
+    """Returns the outcome of an event."""
     sample, verdict = result.incoming.sample, result.verdict
     if sample is None:
         as_expected = verdict.decision == "unscannable" and verdict.reason is result.incoming.reason
@@ -90,19 +90,19 @@ def outcome_of(result: Result) -> Outcome:
 
 
 def decisions(results: Iterable[Result]) -> dict[str, int]:
-    """Verdicts by decision, in the order of DECISIONS."""
+    """Returns the number of verdicts by decision, in the order of DECISIONS."""
     counts: Counter[str] = Counter(each.verdict.decision for each in results)
     return {decision: counts[decision] for decision in DECISIONS}
 
 
 def outcomes(results: Iterable[Result]) -> dict[Outcome, int]:
-    """Events by outcome; only outcomes that occur."""
+    """Returns the number of events by outcome; only outcomes that occur."""
     counts = Counter(map(outcome_of, results))
     return {each: counts[each] for each in Outcome if counts[each]}
 
 
 def by_edit(results: Iterable[Result], hashed: Collection[int] = ()) -> tuple[EditCounts, ...]:
-    """How many pictures with each edit were found, in the order of EDITS; only edits that occur.
+    """Returns how many pictures with each edit were found, in the order of EDITS; only edits that occur.
 
     Args:
         results: events and verdicts.
@@ -124,7 +124,7 @@ def by_edit(results: Iterable[Result], hashed: Collection[int] = ()) -> tuple[Ed
 
 
 def nearest_set(verdict: Verdict) -> tuple[SetResult, SetMatch | None] | None:
-    """The set of most interest, and its match: that of the worst match, else the one with the nearest reference."""
+    """Returns the set of the worst match, and this match; without a match, the set with the nearest reference."""
     if verdict.matches:
         worst = verdict.matches[0]
         return next((each, worst) for each in verdict.sets if each.set == worst.set)
@@ -134,32 +134,32 @@ def nearest_set(verdict: Verdict) -> tuple[SetResult, SetMatch | None] | None:
 
 
 def encoder_of(result: Result) -> str:
-    """Fingerprint of the encoder that looked at the picture."""
+    """Returns the fingerprint of the encoder."""
     return result.verdict.encoders[0].fingerprint
 
 
 def why_missed(result: Result) -> str:
-    """Why a known picture was missed, if we know; we only know it of a perceptual hash. Else empty."""
+    """Returns why a known picture was missed, or "" if we do not know. We only know it for a perceptual hash."""
     if outcome_of(result) is not Outcome.MISSED or not encoder_of(result).startswith("pdq:"):
         return ""
     return BY_NAME[result.incoming.edit].against
 
 
 def deciding_score(known: SetResult, match: SetMatch | None) -> float | None:
-    """The score that decided; of a set that did not match, its best similarity. None if its check failed."""
+    """Returns the score that decided; for a set that did not match, its best similarity. None if its check failed."""
     if match:
         return match.score
     return known.candidates[0].similarity if known.candidates and known.rules.check.use == "off" else None
 
 
 def thresholds(known: SetResult) -> tuple[float, float]:
-    """Thresholds of review and block for `deciding_score`."""
+    """Returns the thresholds of review and block for `deciding_score`."""
     rules = known.rules.similarity if known.rules.check.use == "off" else known.rules.check
     return rules.review, rules.block
 
 
 def sentences(results: Sequence[Result], hashed: Collection[int] = ()) -> tuple[str, ...]:
-    """What the figures mean, in words. `hashed`: as for `by_edit`."""
+    """Returns sentences that say what the figures mean. For `hashed`, see `by_edit`."""
     edits = by_edit(results, hashed)
     found = [each.edit for each in edits if not each.missed]
     lost = [each.edit for each in edits if each.missed == each.sent]
@@ -176,32 +176,32 @@ def sentences(results: Sequence[Result], hashed: Collection[int] = ()) -> tuple[
 
 
 def compared(edits: Sequence[EditCounts]) -> str:
-    """How many copies were found, and how many PDQ alone finds."""
+    """Returns a sentence: how many copies were found, and how many PDQ alone finds."""
     sent, missed = sum(each.sent for each in edits), sum(each.missed for each in edits)
     hashed = sum(each.hashed for each in edits)
     return f"{sent - missed} of {sent} copies were found; PDQ, a perceptual hash, finds {hashed} of them by itself."
 
 
 def alarms(results: Sequence[Result]) -> str:
-    """How often a picture that is not known to be harmful was blocked or sent to review."""
+    """Returns a sentence: how often a picture that is not known to be harmful was blocked or sent to review."""
     others = [each for each in results if each.incoming.sample and each.incoming.sample.role not in HARMFUL]
     amount = sum(outcome_of(each) is Outcome.FALSE_ALARM for each in others)
     return f"False alarms among {len(others)} other pictures: {amount or 'none'}."
 
 
 def limits(results: Sequence[Result]) -> str:
-    """What the encoder cannot do, if this run missed something; empty for encoders whose limits we do not know."""
+    """Returns a sentence: what the encoder cannot do, if this run missed something; "" if we do not know its limits."""
     if not any(outcome_of(each) is Outcome.MISSED for each in results):
         return ""
     encoder = encoder_of(results[0]).partition(":")[0]
     if encoder == "words":
         return (
-            "A copy is found by its corners, so it is lost where few of them are left. Nothing was tuned to hide that."
+            "A copy is found by its corners, so it is missed if few of them are left. Nothing was tuned to hide that."
         )
     if encoder != "pdq":
         return ""
     return (
-        "The encoder of this run, PDQ, is a perceptual hash: it describes the layout of the whole picture. It follows "
-        "a picture through compression, scaling and colours, and loses it when its parts move or when it becomes a "
-        "part of another picture. Nothing was tuned to hide that."
+        "The encoder of this run, PDQ, is a perceptual hash: it describes the layout of the whole picture. It finds "
+        "a picture after compression, scaling and changes of colour, and misses it when its parts have moved or when "
+        "it has become a part of another picture. Nothing was tuned to hide that."
     )

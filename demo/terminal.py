@@ -1,4 +1,4 @@
-"""What the demo prints: a live table on a terminal, otherwise one plain line for each verdict."""
+"""Prints what the demo does: a live table on a terminal, otherwise one plain line for each verdict."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ class Screen:
         self._live: Live | None = None
 
     def say(self, text: str) -> None:
-        """Prints a step of the demo. `text` is rich's markup: the caller escapes what strangers wrote."""
+        """Prints a step of the demo. `text` is markup for rich: the caller escapes foreign text."""
         self._console.print(text, highlight=False, soft_wrap=True)
 
     @contextmanager
@@ -119,6 +119,6 @@ def _counts(results: list[Result]) -> Text:
 
 
 def totals(results: list[Result]) -> str:
-    """Verdicts by decision, on one line."""
+    """Returns the number of verdicts by decision, as one line."""
     counts = decisions(results)
     return ", ".join(f"{counts[name]} {name}" for name in DECISIONS)

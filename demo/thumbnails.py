@@ -1,4 +1,4 @@
-"""Small pictures as data URIs, so that the report is one file."""
+"""Makes small pictures as data URIs, so that the report is one file."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -17,7 +17,7 @@ SIDE = 280  # pixels of the longer side: twice what the page shows, for dense sc
 
 
 def pixels_of(data: bytes) -> Pixels:
-    """Decodes a picture that the demo made itself, exactly as the service does.
+    """Decodes a picture that the demo made, exactly as the service does.
 
     Raises:
         DemoError: it cannot be decoded.
@@ -29,17 +29,17 @@ def pixels_of(data: bytes) -> Pixels:
 
 
 def thumbnail(data: bytes) -> Panel:
-    """An encoded picture, at most SIDE pixels."""
+    """Returns a thumbnail of an encoded picture, its longer side at most SIDE pixels."""
     return panel_of(pixels_of(data), SIDE)
 
 
 def reference_thumbnails(samples: Iterable[Sample]) -> dict[str, Panel]:
-    """Label → thumbnail of each reference."""
+    """Returns label → thumbnail of each reference."""
     return {sample.label: panel_of(np.asarray(load(sample)), SIDE) for sample in samples}
 
 
 def shared(thumbnails: Mapping[str, Panel]) -> tuple[Markup, dict[str, Panel]]:
-    """Each picture once, as <symbol> elements, and panels that point to them: many cards show the same reference."""
+    """Returns each picture once, as a <symbol>, and panels that refer to them: many cards show the same reference."""
     names = {label: f"r{number}" for number, label in enumerate(thumbnails)}
     symbols = Markup("").join(symbol(names[label], each) for label, each in thumbnails.items())
     return symbols, {label: replace(each, href=f"#{names[label]}") for label, each in thumbnails.items()}

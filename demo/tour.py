@@ -1,4 +1,4 @@
-"""The guided demo, step by step. Whatever happens, all that was started is stopped, in reverse order."""
+"""Runs the guided demo, step by step. Whatever happens, everything that was started is stopped, in reverse order."""
 
 import time
 from contextlib import ExitStack
@@ -48,9 +48,9 @@ def tour(options: Options, console: Console) -> Path:
     """Runs the whole demo; returns the report's path.
 
     Raises:
-        DemoError: something did not go as promised.
-        ServiceFailed: the service ended or is not ready in time; the message has the last lines of its log.
-        KafkaFailed, NoKafka: there is no broker.
+        DemoError: something did not work as it should.
+        ProgramFailed: the broker or the service ended or is not ready in time; the message has the end of its log.
+        NoKafka: Kafka or Java cannot be found.
     """
     began, screen = time.monotonic(), Screen(console)
 
@@ -79,7 +79,7 @@ def tour(options: Options, console: Console) -> Path:
             first_verdict_s=exchange.first_at - began,
             verdicts=sum(1 for _ in committed(services.bootstrap, services.topics.verdicts)),
             metrics_sum=metrics_sum(services.bootstrap, services.topics.metrics),
-            set_change_s=exchange.in_force_at(sets.KNOWN.name, version) - changed_at,
+            set_change_s=exchange.first_verdict_at(sets.KNOWN.name, version) - changed_at,
             hashed=found_by_pdq(exchange.results),
         )
         path = options.folder.resolve() / "report.html"
@@ -94,7 +94,7 @@ def _run(exchange: Exchange, services: Services, options: Options, screen: Scree
     """Sends the stream and changes a set halfway.
 
     Returns:
-        When the set was changed (time.monotonic), and its new version.
+        The time when the set was changed (time.monotonic), and its new version.
     """
     inbox, rate = services.work / "inbox", options.per_second
     events = stream(REPORTED + 1, options.pictures - 2 * REPORTED, options.seed, inbox)
@@ -103,7 +103,7 @@ def _run(exchange: Exchange, services: Services, options: Options, screen: Scree
     exchange.settle()
     sets.add(services.store, sets.KNOWN, of(Role.REPORTED), services.encoder, services.settings)
     changed_at, version = time.monotonic(), services.store.describe(sets.KNOWN.name).version
-    screen.say(f"[bold]{sets.KNOWN.name} holds one more picture and is version {version} now[/bold]")
+    screen.say(f"[bold]{sets.KNOWN.name} holds one more picture now; it is version {version}[/bold]")
     exchange.send(events, rate)
     exchange.receive_until(changed_at + services.settings.sets.refresh_s)  # by then the service has reloaded the sets
     exchange.send(reported(options.pictures - REPORTED + 1, options.seed, inbox), rate)
@@ -115,7 +115,7 @@ def _conclude(screen: Screen, exchange: Exchange, facts: Facts, path: Path) -> N
     """Prints the results.
 
     Raises:
-        DemoError: verdicts do not add up.
+        DemoError: there is not exactly one verdict for each event.
     """
     screen.say(f"\n[bold]first verdict after {facts.first_verdict_s:.1f} s[/bold]")
     screen.say(f"{len(exchange.results)} events, {facts.verdicts} verdicts: {totals(exchange.results)}")

@@ -1,4 +1,4 @@
-"""Repeats calls to a dependency that is away, up to a limit. Used for both Milvus and Kafka."""
+"""Repeats calls to a dependency that does not answer, up to a limit. Used for both Milvus and Kafka."""
 
 import random
 import threading
@@ -9,11 +9,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 5.0  # a dependency that is back is noticed within this time
+LONGEST_PAUSE_S = 5.0  # we notice within this time that a dependency is back
 
 
 class Away(Exception):  # noqa: N818 (names the situation)
-    """The dependency was away for as long as the caller was willing to wait, or the process is stopping."""
+    """The dependency did not answer for as long as the caller was willing to wait, or the process is stopping."""
 
 
 def _ignore(_: str | None) -> None:
@@ -42,11 +42,11 @@ class Patience:
         self._waiting = 0
 
     def call(self, action: Callable[[], T], is_away: Callable[[Exception], bool], what: str) -> T:
-        """What `action` returns, after as many attempts as it takes.
+        """Return what `action` returns, after as many attempts as it takes.
 
         Args:
             action: must be safe to repeat.
-            is_away: True for the exceptions that mean "away"; all others are raised at once.
+            is_away: returns True for the exceptions that mean "away"; all others are raised at once.
             what: name of the dependency for messages, e.g. "milvus".
 
         Raises:
@@ -79,7 +79,7 @@ class Patience:
             self._count(-1, None)
 
     def _count(self, change: int, why: str | None) -> None:
-        """Call `on_wait` when the first call starts to wait and when the last one ends, in this order."""
+        """Call `on_wait` when the first call starts to wait, and when the last one ends; never in the wrong order."""
         with self._lock:
             before, self._waiting = self._waiting, self._waiting + change
             if 0 in (before, self._waiting):

@@ -1,17 +1,17 @@
-"""What is known: sets of references. In the order in which data meets the files:
+"""The known pictures: sets of references. The files, from the model to the commands:
 
 model        a set, its thresholds, a reference, a neighbour (plain values)
-errors       what can be wrong with a set, as a tree
-defaults     a new set, with what its encoder has if nothing else is said
-description  what describes a set, as texts under keys: a format that grows by adding
-names        which collection is the set of a name
-rows         fields and rows, and checks of what Milvus does not check
+errors       what can be wrong with a set
+defaults     the defaults of a new set, which depend on its encoder
+description  the description of a set as keys and texts: a format that grows by adding
+names        which collection is the set with a name
+rows         columns and rows, and checks of what Milvus does not check
 claims       no two writers publish the same version of a set
-catalogue    sets by their names: make, describe, list, drop
-store        the same, and their references: add, remove, read, search
-in_force     the sets as the service uses them: versions, thresholds and kinds of one moment
-parts        what a set keeps of a picture
+catalogue    creates, describes, lists and drops sets by their names
+store        does the same, and adds, removes, reads and searches references
+in_force     the sets that the service uses: versions, thresholds and kinds of one moment
+parts        what a set stores of a picture
 files        paths → files and their labels
-add          pictures of files → references of a set
-parquet      a set as a Parquet file, out and in
+add          picture files → references of a set
+parquet      writes a set to a Parquet file, and reads it
 """

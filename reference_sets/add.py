@@ -1,7 +1,7 @@
-"""Pictures of files and folders → references of a set. Can be interrupted at any time and run again.
+"""Adds picture files to a set. Can be interrupted at any time and run again.
 
-digest  what is known already is not decoded again
-decode, look, upsert, a batch at a time
+First the digests of many files are computed, so that files that are in the set already are not decoded. Then the new
+ones are decoded, encoded and written, a batch at a time.
 """
 
 import hashlib
@@ -21,15 +21,15 @@ from reference_sets.store import Store
 if TYPE_CHECKING:
     from embedding.picture import Picture
 
-ASK_AT_ONCE = 256  # ids in one question to the store
-ENCODE_AT_ONCE = 64  # pictures for one call of the encoder and one upsert …
-# … or as many pixels (300 MB, and their mirror images as much), so that large pictures do not fill the memory
+ASK_AT_ONCE = 256  # ids in one query of the store
+ENCODE_AT_ONCE = 64  # pictures for one call of the encoder and one upsert,
+# or this many pixels (300 MB, and as much for their mirror images), so that large pictures do not fill the memory
 PIXELS_AT_ONCE = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A file that became no reference, and why."""
+    """A file that did not become a reference, and why."""
 
     path: Path
     why: Unreadable
@@ -40,11 +40,11 @@ class Gathered:
     """The result.
 
     Attributes:
-        files: that were given.
-        added: references that are new in the set.
-        known: files that were in the set already, or twice among the files.
-        refused: files that are no reference.
-        uncheckable: those of the added that have too few keypoints for the set's geometric check.
+        files: number of files that were given.
+        added: number of references that are new in the set.
+        known: number of files that were in the set already, or given twice.
+        refused: files that did not become references.
+        uncheckable: number of added references that have too few keypoints for the set's geometric check.
     """
 
     files: int
@@ -55,10 +55,10 @@ class Gathered:
 
 
 class Interrupted(KeyboardInterrupt):
-    """The run was interrupted; what is in stays, and running it again does the rest.
+    """The run was interrupted. What was added stays, and another run does the rest.
 
     Attributes:
-        so_far: the result up to then; the files in the batch under way count as not done.
+        so_far: the result up to then; the files of the batch in progress count as not done.
     """
 
     def __init__(self, so_far: Gathered) -> None:
@@ -68,7 +68,7 @@ class Interrupted(KeyboardInterrupt):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How pictures are read, as for those of events: bytes and pixels of one; whether large JPEGs may be reduced."""
+    """How pictures are read, as for events: the most bytes and pixels, and whether large JPEGs may be reduced."""
 
     max_bytes: int
     max_pixels: int
@@ -84,18 +84,20 @@ def gather(  # noqa: PLR0913 (the last two by keyword)
     limits: Limits,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Gathered:
-    """Make references of files. The same content with the same label is one reference, however often it is gathered.
+    """Add files to a set, and return what became of them.
+
+    The same content with the same label is one reference, however often it is added.
 
     Args:
         store: where the set is.
         name: of the set.
-        encoder: the one that made the set; the caller compares the fingerprints.
-        files: as `find` gives them.
+        encoder: the encoder that made the set; the caller compares the fingerprints.
+        files: as `find` returns them.
         limits: files beyond them are refused.
-        progress: called with the number of further files that are done.
+        progress: called with the number of files that were done since the last call.
 
     Raises:
-        Interrupted: for a KeyboardInterrupt.
+        Interrupted: in place of KeyboardInterrupt.
     """
     run = _Run(store, name, encoder, limits)
     try:
@@ -110,7 +112,7 @@ def gather(  # noqa: PLR0913 (the last two by keyword)
 
 
 class _Run:
-    """One run, and its numbers so far."""
+    """One run, and its counts so far."""
 
     def __init__(self, store: Store, name: str, encoder: Encoder, limits: Limits) -> None:
         self._store, self._name, self._encoder, self._limits = store, name, encoder, limits
@@ -124,7 +126,7 @@ class _Run:
         return Gathered(files, self.added, self._known, refused, self._uncheckable)
 
     def add(self, files: Sequence[Found]) -> Iterator[int]:
-        """Number of further files that are done, after each step."""
+        """Add files; yields after each step the number of files that were done in it."""
         new, old, unreadable = _sort(self._store, self._name, files, self._limits)
         self._known += old
         self._refused += unreadable
@@ -139,7 +141,7 @@ class _Run:
 
 
 def key(content: bytes, label: str) -> str:
-    """Id of a reference: the content's SHA-256 and the beginning of its label's, both hexadecimal."""
+    """Return the id of a reference: the SHA-256 of its content and the first digits of its label's, in hexadecimal."""
     return _key(hashlib.sha256(content).hexdigest(), label)
 
 
@@ -148,7 +150,7 @@ def _key(digest: str, label: str) -> str:
 
 
 def _sort(store: Store, name: str, files: Sequence[Found], limits: Limits) -> tuple[list[Found], int, list[Refused]]:
-    """Files that are new by their content and label; how many are known; and those that cannot be read."""
+    """Return the files whose content and label are new, the number of known ones, and those that cannot be read."""
     ids: dict[str, Found] = {}
     refused = []
     for file in files:
@@ -176,7 +178,7 @@ class _Made:
 
 
 def _decoded(files: Iterable[Found], limits: Limits, least: int | None) -> Iterator[list[_Decoded | Refused]]:
-    """Batches that are small enough for the memory."""
+    """Yield batches of decoded pictures that are small enough for the memory."""
     batch: list[_Decoded | Refused] = []
     pixels = 0
     for file in files:
@@ -194,24 +196,24 @@ def _decode(file: Found, limits: Limits, least: int | None) -> _Decoded | Refuse
 
     try:
         content = file.path.read_bytes()
-    except OSError as error:  # gone since it was looked at
+    except OSError as error:  # for example deleted since its digest was computed
         return Refused(file.path, not_read(error))
     picture = decode(content, limits.max_pixels, least)
     if isinstance(picture, Unreadable):
         return Refused(file.path, picture)
-    # The digest is of the bytes that were decoded, should the file have changed since it was looked at.
+    # The digest of the bytes that were decoded: the file may have changed since its digest was first computed.
     return _Decoded(file, hashlib.sha256(content).hexdigest(), picture)
 
 
 def _made(encoder: Encoder, needed: Needs, batch: Sequence[_Decoded | Refused]) -> list[_Made | Refused]:
-    """References of the pictures that can be told from others; the rest is refused."""
+    """Make references of the pictures that can be distinguished from others; the rest is refused."""
     decoded = [one for one in batch if isinstance(one, _Decoded)]
     pictures, sizes = [one.picture.pixels for one in decoded], [one.picture.size for one in decoded]
     made: list[_Made | Refused] = [one for one in batch if isinstance(one, Refused)]
     for one, looked in zip(decoded, look(encoder, pictures, needed, sizes), strict=True):
         file = one.file
         if looked is None:
-            why = Unreadable(Reason.FEATURELESS, "too little detail to be told from other pictures")
+            why = Unreadable(Reason.FEATURELESS, "too little detail to be distinguished from other pictures")
             made.append(Refused(file.path, why))
         else:
             known = reference(looked, _key(one.digest, file.label), file.label, digest=one.digest)

@@ -1,11 +1,11 @@
-"""Sets by their names: made, described, listed and dropped.
+"""Creates, describes, lists and drops sets by their names.
 
-One collection per set; all that describes the set in the collection's properties. Collections without our properties
-are somebody else's and are left alone.
+A set is one collection, and everything that describes the set is in the collection's properties. Collections without
+our properties belong to somebody else and are not touched.
 
-A set is the ready collection with its name among the properties; of several, the one with the highest version, then
-the last by its collection's name. So a copy becomes the set by one write of a property, and the set is never missing
-for a moment: a missing set would allow everything.
+The collection of a set is the ready one with the set's name in its properties; of several, the one with the highest
+version, then the last one by the collection's name. So a copy becomes the set by writing one property, and the set is
+never missing, not even for a moment: a missing set would allow everything.
 """
 
 import json
@@ -30,9 +30,9 @@ class Catalogue:
     Args:
         uri, token, database, timeout_s, patience: see `vectors.database.Database`.
 
-    Every method raises `StoreError` for what trying again will not fix, `UnknownSet` for a name that is not there,
-    `BadDescription` for a set that cannot be read, and `Away` when Milvus does not answer (after waiting, if there is
-    patience). So does the constructor, which connects.
+    Every method raises `StoreError` if trying again will not help, `UnknownSet` if there is no set of that name,
+    `BadDescription` if the set's description cannot be read, and `Away` if Milvus does not answer (after waiting, if
+    there is patience). So does the constructor, which connects.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Catalogue:
     ) -> None:
         self._database = Database(uri, token=token, database=database, timeout_s=timeout_s, patience=patience)
         self._claims = Claims(self._database)
-        self._collections: dict[str, str] = {}  # name of a set → of its collection, as when the sets were read last
+        self._collections: dict[str, str] = {}  # set → its collection, as last read
 
     def __enter__(self) -> Self:
         return self
@@ -59,29 +59,29 @@ class Catalogue:
         self._database.close()
 
     def create(self, new: ReferenceSet) -> None:
-        """Make an empty set.
+        """Create an empty set.
 
         Raises:
-            StoreError: the name is taken or not a name.
+            StoreError: the name is taken or not valid.
         """
         if not description.NAME.fullmatch(new.name):
             raise StoreError(f"{json.dumps(new.name)} cannot name a set: 1-64 letters, digits and _, a letter first")
         collections = self._database.all()
         if new.name in found_in(collections):
             raise StoreError(f"{new.name} exists already in {self._database.place}; take another name or drop it")
-        # Two that make one set in the same moment want the same collection, and Milvus refuses the second. A name that
-        # a copy or somebody else's collection has taken is passed over.
+        # Two processes that create a set at the same moment choose the same collection, and Milvus refuses one.
+        # A name that a copy or somebody else's collection has taken is skipped.
         tails = ("", *(f"_{number}" for number in range(2, len(collections) + 3)))
         collection = next(name for tail in tails if (name := new.name + tail) not in collections)
         facts = {**description.to_facts(new), description.READY: "true"}
         self._database.create(collection, rows.fields(new.dimension), description.to_properties(facts))
 
     def describe(self, name: str) -> ReferenceSet:
-        """All that describes a set, of one moment."""
+        """Return everything that describes a set, as of one moment."""
         return self._found(name).described()
 
     def listing(self) -> Listing:
-        """All sets of the database, by name: those that can be read, and those that cannot, with the reason."""
+        """Return all sets of the database, by name: those that can be read, and those that cannot, with the reason."""
         sets: list[ReferenceSet] = []
         unreadable: list[model.UnreadableSet] = []
         for name, found in self._all().items():
@@ -92,10 +92,10 @@ class Catalogue:
         return Listing(tuple(sets), tuple(unreadable))
 
     def sets(self) -> tuple[ReferenceSet, ...]:
-        """All sets of the database, by name.
+        """Return all sets of the database, by name.
 
         Raises:
-            BadDescription: one cannot be read. `listing` has all others then.
+            BadDescription: one cannot be read. `listing` returns the others then.
         """
         return tuple(found.described() for found in self._all().values())
 
@@ -111,20 +111,20 @@ class Catalogue:
         return found
 
     def drop(self, name: str) -> None:
-        """Remove a set and all its references; also one whose description is damaged."""
+        """Remove a set and all its references, even if its description is damaged."""
         collections = all_of(self._database.all(), name)
         if not collections:
             raise UnknownSet(name, self._database.place)
-        for collection in collections:  # copies first: none of them shall become the set
+        for collection in collections:  # copies first: none of them may become the set
             self._database.drop(collection)
 
     def _publish(self, name: str, write: Callable[[str, Claim], Mapping[str, str] | None]) -> None:
-        """Write under a claim on the set's next version."""
+        """Call `write` under a claim on the set's next version, and publish that version."""
         collection, done = self._collections.get(name) or self._found(name).collection, False
 
         def attempt(claim: Claim) -> Mapping[str, str] | None:
             nonlocal collection, done
-            # A copy that became the set meanwhile did so under a claim on this collection.
+            # If a copy has become the set meanwhile, that was done under a claim on this collection.
             claimed, collection = collection, self._found(name).collection
             done = claimed == collection
             return write(collection, claim) if done else None
@@ -132,11 +132,11 @@ class Catalogue:
         while not done:
             try:
                 self._claims.publish(collection, name, attempt)
-            except NoCollection:  # dropped since the sets were read; `_found` says if the set is gone with it
+            except NoCollection:  # dropped since the sets were read; `_found` raises if the set is gone too
                 collection = self._found(name).collection
 
     def _on(self, name: str, action: Callable[[str], T]) -> T:
-        """What `action` returns for the set's collection: as it was last known, else as it is now."""
+        """Return what `action` returns for the set's collection: the last known one, else the one that it has now."""
         collection = self._collections.get(name)
         if collection is not None:
             try:

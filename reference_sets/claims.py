@@ -1,24 +1,24 @@
-"""Who may write the next version of a set: no two writers ever publish the same one.
+"""Decides who may write the next version of a set: no two writers ever publish the same one.
 
-Properties of a collection have no compare-and-set. They have this (`vectors.database`): different keys never overwrite
-one another, and a read finds every write answered before. That is enough for claims, one key for each writer:
+Properties of a collection have no compare-and-set. But writes of different keys never overwrite one another, and a read
+finds every write that was answered before (`vectors.database`). That is enough for claims, with one key per writer:
 
-1. read version v; if another claim is live, wait and begin again
-2. write a claim on v + 1 under a key of our own
-3. read everything at once: if another claim is live, ours is gone, or the version is not v, withdraw and begin again;
-   of two writers, at least the one that wrote its claim later finds the other's
+1. read version v; if there is another live claim, wait and start again
+2. write a claim on v + 1 under our own key
+3. read everything at once; if there is another live claim, ours is gone, or the version is not v, withdraw and start
+   again; of two writers, at least the one that wrote its claim later finds the other's
 4. write rows tagged v + 1
-5. read once more, and publish only if our claim still stands: version, changed facts and the end of the claim in one
-   call. If it does not stand, begin again and write the rows with the new number
+5. read once more, and publish only if our claim is still valid: version, changed facts and the end of the claim in one
+   call. If it is not valid, start again and write the rows with the new number
 
-A writer that died leaves its claim. Who has seen it unchanged for `DEAD_S` by its own clock removes it; a writer that
-was only slow then finds at 5 that it is gone. What is left to chance is a writer that stalls between the two calls of
-step 5 for longer than `DEAD_S`.
+A writer that died leaves its claim behind. Another writer that finds it unchanged for `DEAD_S` by its own clock removes
+it. If the first writer was only slow, it finds at step 5 that its claim is gone. One case is not covered: a writer that
+stalls between the two calls of step 5 for longer than `DEAD_S`.
 
-A claim's key is deleted after it. Server 2.3 cannot delete properties: there the key stays, empty, and is used again
-by the same process. From `MOST_KEYS` on, a new process takes one of the empty keys at random, so that they do not pile
-up for ever. Two processes that take the same one in the same moment find that at step 3 or 5, unless one writes its
-claim while the other is between the two calls of step 5.
+The key of a claim is deleted at its end. Server 2.3 cannot delete properties: there the key stays, empty, and the same
+process uses it again. From `MOST_KEYS` keys on, a new process takes one of the empty keys at random, so that their
+number does not grow for ever. Two processes that take the same key at the same moment notice it at step 3 or 5, unless
+one writes its claim while the other is between the two calls of step 5.
 """
 
 import logging
@@ -37,11 +37,11 @@ from vectors.errors import NoCollection, StoreError
 
 log = logging.getLogger(__name__)
 
-# A writer renews its claim before each message, and one message takes a server at most the timeout of a call (10 s
-# if nothing else is set). Three of them is a writer that does not write any more.
+# A writer renews its claim before each message, and a message takes at most the timeout of a call (10 s by default).
+# After three of them without a change, the writer is not writing any more.
 DEAD_S = 30.0
-PAUSE_S = 0.02  # on average; one small upsert takes Milvus Lite 10 ms, a server 30 ms
-MOST_KEYS = 200  # 6 KB in each reading of a set's properties
+PAUSE_S = 0.02  # on average; a small upsert takes 10 ms on Milvus Lite, 30 ms on a server
+MOST_KEYS = 200  # 6 KB in each read of a set's properties
 
 _OURS = description.PREFIX + description.CLAIM
 _VERSION = f"{description.PREFIX}version"
@@ -65,9 +65,9 @@ class Claim:
     """The right to write one version of a set.
 
     Attributes:
-        version: to tag rows with.
-        facts: of the set, as they are until the version is published.
-        renew: to be called before each message but the first.
+        version: the version that the rows are tagged with.
+        facts: the facts of the set, which are valid until the version is published.
+        renew: call it before each message but the first.
     """
 
     version: int
@@ -76,12 +76,12 @@ class Claim:
 
 
 class Claims:
-    """Claims of one process on versions of sets. Safe to use from several threads, which wait for one another.
+    """One process's claims on versions of sets. Safe to use from several threads, which wait for one another.
 
     Args:
         database: where the sets are.
-        clock: seconds; only differences count.
-        pause: waits a moment for other writers.
+        clock: returns seconds; only differences count.
+        pause: waits a short time for other writers.
     """
 
     def __init__(
@@ -98,10 +98,10 @@ class Claims:
         self._deletes = True  # until a server refuses to
 
     def publish(self, collection: str, name: str, write: Callable[[Claim], Mapping[str, str] | None]) -> int | None:
-        """Write rows under a version of their own, then publish it.
+        """Write rows under a new version, then publish it.
 
         Args:
-            collection: the set's.
+            collection: collection of the set.
             name: of the set, for messages.
             write: writes rows with the claim's version; returns the facts to publish with it, or None to publish
                 nothing. It is called again if the claim was lost meanwhile.
@@ -126,17 +126,17 @@ class Claims:
 
     @contextmanager
     def _claimed(self, collection: str, name: str) -> Iterator[tuple[str, str, Claim]]:
-        """The claim's key, its first value and the claim; its end is written with the version, or on an error."""
-        watched: dict[str, tuple[str, float]] = {}
+        """Yield a claim's key, its first value, and the claim, which ends with its publication or on an error."""
+        others: dict[str, tuple[str, float]] = {}
         while True:
             before = self._database.properties(collection)
-            if self._free(collection, name, before, watched):
+            if self._free(collection, name, before, others):
                 key, version = self._chosen(before), description.version_of(name, description.facts_of(before)) + 1
                 value = f"{version} {secrets.token_hex(8)}"
                 self._database.alter(collection, {key: value})
                 with self._ended(collection, key, value):
                     after = self._database.properties(collection)
-                    alone = self._free(collection, name, after, watched, own=key)
+                    alone = self._free(collection, name, after, others, own=key)
                     if alone and after.get(key) == value and after.get(_VERSION) == before.get(_VERSION):
                         renew = self._renewing(collection, key, value)
                         yield key, value, Claim(version, description.facts_of(after), renew)
@@ -144,7 +144,7 @@ class Claims:
             self._pause()
 
     def _chosen(self, properties: Mapping[str, str]) -> str:
-        """Our own key, or an empty one where too many were left."""
+        """Return our own key, or one of the empty keys if there are too many."""
         empty = [key for key, value in properties.items() if key.startswith(_OURS) and not value]
         if self._key in properties or len(empty) < MOST_KEYS:
             return self._key
@@ -152,20 +152,20 @@ class Claims:
 
     @contextmanager
     def _ended(self, collection: str, key: str, value: str) -> Iterator[None]:
-        """At the end the claim is withdrawn: deleted where that is possible, else empty."""
+        """Withdraw the claim at the end of the block: delete it if possible, else empty it."""
         try:
             yield
         except Away:
-            raise  # the call has waited already, and others remove the claim in time
+            raise  # the call has waited already, and others will remove the claim
         except BaseException:
-            with suppress(StoreError, Away):  # the error under way matters more
+            with suppress(StoreError, Away):  # the error that is being raised matters more
                 self._clear(collection, key, value)
             raise
-        with suppress(StoreError, Away):  # what was to be written is; an empty key does not matter
+        with suppress(StoreError, Away):  # everything has been written; an empty key does no harm
             self._clear(collection, key, value)
 
     def _clear(self, collection: str, key: str, value: str) -> None:
-        """End a claim that has this value, or only its empty key is left of."""
+        """End a claim if it has this value, or if only its empty key is left."""
         now = self._database.properties(collection).get(key)
         if now is None or not now.startswith(value if now else ""):
             return
@@ -182,7 +182,7 @@ class Claims:
             self._database.alter(collection, {key: ""})
 
     def _renewing(self, collection: str, key: str, value: str) -> Callable[[], None]:
-        """Changes the claim a little, if it stands."""
+        """Return a function that changes the claim's value a little, if the claim is still valid."""
         times = 0
 
         def renew() -> None:
@@ -203,16 +203,16 @@ class Claims:
         collection: str,
         name: str,
         properties: Mapping[str, str],
-        watched: dict[str, tuple[str, float]],
+        others: dict[str, tuple[str, float]],
         own: str = "",
     ) -> bool:
-        """Whether no other claim is live; `watched`: key → value and when it was seen first."""
-        others = {key: value for key, value in properties.items() if key.startswith(_OURS) and value and key != own}
-        for key, value in others.items():
-            seen, since = watched.get(key, ("", 0.0))
-            if seen != value:
-                watched[key] = value, self._clock()
+        """Return whether there is no other live claim; `others` records per key its value and since when it has it."""
+        claims = {key: value for key, value in properties.items() if key.startswith(_OURS) and value and key != own}
+        for key, value in claims.items():
+            last, since = others.get(key, ("", 0.0))
+            if last != value:
+                others[key] = value, self._clock()
             elif self._clock() - since >= DEAD_S:
                 log.warning("a writer of the set %s has not finished for %.0f s; its claim is removed", name, DEAD_S)
                 self._clear(collection, key, value)
-        return not others
+        return not claims

@@ -1,8 +1,8 @@
-"""What describes a set, as strings under keys: in the properties of its collection, and in a Parquet file. Pure.
+"""The description of a set as keys and texts: in the properties of its collection, and in a Parquet file. Pure.
 
-The format grows by adding. A key that is missing has its default. A key that this version does not know is kept. What
-changes the meaning of a match is named in `needs`: a version that does not know one of those keys does not judge by
-the set, and says so.
+The format grows by adding. A missing key has its default. A key that this version does not know is kept. Keys that
+change the meaning of a match are named in `needs`: a version that does not know one of them does not judge by the set,
+and says so.
 """
 
 import base64
@@ -30,19 +30,19 @@ from reference_sets.model import (
 
 PREFIX = "vigilens."
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
-READY = "ready"  # a collection that is not ready is no set yet: a copy that is being filled
-CLAIM = "claim."  # keys of claims.py: who writes the next version
-# Keys that `needs` may name: those by which this version judges. Add a key here when the matcher obeys it.
+READY = "ready"  # a collection that is not ready is not a set yet: a copy that is being filled
+CLAIM = "claim."  # prefix of the keys of claims.py: who writes the next version
+# Keys that `needs` may name: those that this version judges by. Add a key here when the matcher obeys it.
 UNDERSTOOD = frozenset({"kind", "review", "block", "verify", "check_review", "check_block", "mirrored"})
-NETWORKS = ("openclip", "timm")  # encoders that find what is alike, not only copies
+NETWORKS = ("openclip", "timm")  # encoders that also find pictures that are only alike
 
 _EDIT = "`vigilens sets edit {name} --{option} …` sets it"
 _THRESHOLDS = "`vigilens sets thresholds {name} --{review} R --{block} B` sets both"
-_AGAIN = "set the property {prefix}{key} of its collection in Milvus, or drop the set and make it again"
+_AGAIN = "set the property {prefix}{key} of its collection in Milvus, or drop the set and create it again"
 
 
 class _Key(NamedTuple):
-    """How the value of a key is read, written and, where it is damaged, fixed."""
+    """How the value of a key is read and written, and how it is fixed if it is damaged."""
 
     read: Callable[[str], Any]
     write: Callable[[Any], str] = str
@@ -50,18 +50,18 @@ class _Key(NamedTuple):
 
 
 def facts_of(properties: Mapping[str, str]) -> dict[str, str]:
-    """Our keys, without prefix and without claims. Empty: the collection is somebody else's."""
+    """Return our keys, without their prefix and without claims. Empty if the collection is not ours."""
     ours = {key.removeprefix(PREFIX): value for key, value in properties.items() if key.startswith(PREFIX)}
     return {key: value for key, value in ours.items() if not key.startswith(CLAIM)}
 
 
 def to_properties(facts: Mapping[str, str]) -> dict[str, str]:
-    """The facts as properties of a collection."""
+    """Return the facts as properties of a collection."""
     return {PREFIX + key: value for key, value in facts.items()}
 
 
 def to_facts(described: ReferenceSet) -> dict[str, str]:
-    """All that describes a set, and what this version does not know of it."""
+    """Return everything that describes a set, with the keys that this version does not know."""
     thresholds, check = described.thresholds, described.check
     pairs = {
         "review": thresholds.review,
@@ -74,7 +74,7 @@ def to_facts(described: ReferenceSet) -> dict[str, str]:
 
 
 def changed(changes: Changes) -> dict[str, str]:
-    """The facts that these changes set."""
+    """Return the facts that these changes set."""
     values: dict[str, Any] = dict(changes)
     if thresholds := changes.get("thresholds"):
         values |= {"review": thresholds.review, "block": thresholds.block}
@@ -88,37 +88,37 @@ def _written(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def is_ready(facts: Mapping[str, str]) -> bool:
-    """Whether the collection is a set, rather than one that is being filled. What is damaged counts as ready."""
+    """Return whether the collection is a set, and not one that is being filled. A damaged value counts as ready."""
     return facts.get(READY, "true") != "false"
 
 
 def name_of(collection: str, facts: Mapping[str, str]) -> str:
-    """Name of the set: its collection's where none is recorded, or what is recorded cannot be a name."""
+    """Return the name of the set, or the collection's name if none is recorded or the recorded one is not valid."""
     name = facts.get("name", "")
     return name if NAME.fullmatch(name) else collection
 
 
 def version_of(name: str, facts: Mapping[str, str]) -> int:
-    """The version alone, whatever else is damaged.
+    """Return the version, whatever else is damaged.
 
     Raises:
-        DamagedSet: it is missing or no number.
+        DamagedSet: it is missing or not a number.
     """
     return int(_read(name, facts, "version"))
 
 
 def check_needs(name: str, facts: Mapping[str, str]) -> None:
-    """Raise NewerSet if the set needs what this version does not know."""
+    """Raise NewerSet if the set needs a key that this version does not know."""
     if foreign := set(_read(name, facts, "needs")) - UNDERSTOOD:
         raise NewerSet(name, ", ".join(sorted(foreign)))
 
 
 def from_facts(name: str, facts: Mapping[str, str]) -> ReferenceSet:
-    """The set that the facts describe.
+    """Return the set that the facts describe.
 
     Raises:
-        NewerSet: it needs what this version does not know.
-        DamagedSet: a key is missing that has no default, or its value makes no sense.
+        NewerSet: it needs a key that this version does not know.
+        DamagedSet: a key without default is missing, or a value makes no sense.
     """
     check_needs(name, facts)
     values = {key: _read(name, facts, key) for key in _KEYS}
@@ -164,7 +164,7 @@ def _damaged(name: str, key: str, why: str) -> DamagedSet:
 
 
 def _default(key: str, facts: Mapping[str, str]) -> str | None:
-    """What a key has that is missing; None: it must be there."""
+    """Return the default of a missing key, or None if the key must be there."""
     if key == "alone" and facts.get("encoder", "").startswith(NETWORKS):
         return "review"
     return _DEFAULTS.get(key)

@@ -1,10 +1,10 @@
-"""Errors of the sets, each one sentence for the operator. Import them from `reference_sets.store`.
+"""Errors of the sets. Each message is one sentence for the operator. Import them from `reference_sets.store`.
 
 vectors.errors.StoreError
 ├── UnknownSet       there is no set of that name
-└── BadDescription   there is one, and nothing may be judged or changed by it as it is
-    ├── DamagedSet   a property of it is missing or makes no sense
-    └── NewerSet     a newer version of Vigilens made it, and matches mean something else there
+└── BadDescription   the set cannot be used for judging as it is
+    ├── DamagedSet   one of its properties is missing or makes no sense
+    └── NewerSet     a newer version of Vigilens made it, and its matches have another meaning
 """
 
 from vectors.errors import StoreError
@@ -19,7 +19,7 @@ class UnknownSet(StoreError):  # noqa: N818 (named after what happened)
 
 
 class BadDescription(StoreError):  # noqa: N818 (named after what happened)
-    """The description of a set cannot be read. It is never skipped: a set that is not looked at finds nothing."""
+    """The description of a set cannot be read. Never skip it silently: a set that is not searched finds nothing."""
 
     def __init__(self, name: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -30,7 +30,7 @@ class DamagedSet(BadDescription):
     """A property of the set is missing or makes no sense.
 
     Attributes:
-        key: of the property, without our prefix.
+        key: key of the property, without our prefix.
     """
 
     def __init__(self, name: str, key: str, why: str, fix: str) -> None:

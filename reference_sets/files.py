@@ -1,4 +1,4 @@
-"""Paths → files, each with the label that its reference will have, and the digest of what is in it."""
+"""Finds picture files, the labels that their references will have, and the digests of their content."""
 
 import hashlib
 import os
@@ -20,14 +20,14 @@ class Found:
 
 
 def find(paths: Iterable[Path], label: str = "") -> Iterator[Found]:
-    """Files, and those below folders in the order of their names.
+    """Yield the given files, and the files in the given folders and their subfolders in the order of their names.
 
-    Hidden files below a folder are left out; what is named itself is taken. Links are followed, loops are not. A
-    folder that cannot be read comes itself, in place of its files, and `gather` refuses it with the reason.
+    Hidden files in a folder are left out, unless they are given themselves. Links are followed, but not in circles. A
+    folder that cannot be read is yielded itself, in place of its files, and `gather` refuses it with the reason.
 
     Args:
         paths: files and folders.
-        label: for all; without it a file has its path below the given folder, or its name.
+        label: label of all files. If empty, the label is the file's path below the given folder, or its name.
     """
     for path in paths:
         if _is_folder(path):
@@ -38,11 +38,11 @@ def find(paths: Iterable[Path], label: str = "") -> Iterator[Found]:
 
 
 def digest_of(path: Path, max_bytes: int) -> str | Unreadable:
-    """SHA-256 of a file, hexadecimal, or why it is not read: at most `max_bytes` of a regular file are."""
+    """Return the SHA-256 of a regular file of at most `max_bytes`, in hexadecimal, or why it is not read."""
     try:
         facts = path.stat()
         if stat.S_ISDIR(facts.st_mode):
-            next(path.iterdir(), None)  # it raises the reason why nothing below was found
+            next(path.iterdir(), None)  # raises the reason why no files were found in it
         if not stat.S_ISREG(facts.st_mode):  # reading a pipe would wait for ever
             return Unreadable(Reason.SOURCE_NOT_ALLOWED, "not a regular file")
         if facts.st_size == 0:
@@ -56,7 +56,7 @@ def digest_of(path: Path, max_bytes: int) -> str | Unreadable:
 
 
 def not_read(error: OSError) -> Unreadable:
-    """The system's error as a reason."""
+    """Return the reason for an error of the system."""
     reason = Reason.NOT_FOUND if isinstance(error, FileNotFoundError) else Reason.FETCH_FAILED
     return Unreadable(reason, error.strerror or str(error))
 
@@ -80,7 +80,7 @@ def _below(folder: Path, seen: set[Path]) -> Iterator[Path]:
 
 
 def _is_folder(path: Path) -> bool:
-    """False as well where that cannot be found out: opening it will tell why."""
+    """Return whether the path is a folder; False if that cannot be determined, because opening it then says why."""
     try:
         return path.is_dir()
     except OSError:
@@ -88,7 +88,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _text(path: Path) -> str:
-    """A path as a label: valid Unicode, and of a long one the end, which tells more than the beginning."""
+    """Return a path as a label: valid Unicode, and only the end of a long path, which says more than its beginning."""
     text = os.fsencode(path).decode("utf-8", errors="replace")
     while len(text.encode()) > MAX_LABEL:
         text = "…" + text[max(2, (len(text.encode()) - MAX_LABEL) // 4) :]

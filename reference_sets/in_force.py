@@ -54,14 +54,14 @@ def fits(encoder: Encoder) -> Fits:
         if known.encoder != encoder.fingerprint:
             return (
                 f"the set {known.name} was made by the encoder {known.encoder}, but the encoder in use is "
-                f"{encoder.fingerprint}: change encoder.name in the settings, make the set again, or name only the "
+                f"{encoder.fingerprint}: change encoder.name in the settings, create the set again, or name only the "
                 "sets of this encoder in sets.use"
             )
         if not agrees_with(probe, known.probe):
             return (
                 f"the encoder {encoder.fingerprint} no longer gives the packaged probe picture the vector that it gave "
                 f"when the set {known.name} was made: use the same device, precision and library versions as then, or "
-                "make the set again with `vigilens sets create` and `vigilens sets add`"
+                "create the set again with `vigilens sets create` and `vigilens sets add`"
             )
         return None
 

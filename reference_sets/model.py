@@ -1,4 +1,4 @@
-"""A set of references, its thresholds, and what a search finds (plain values, standard library only)."""
+"""A set of references, its thresholds, and the results of a search (plain values, standard library only)."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
 Level = Literal["block", "review"]  # what a match can reach
-Cap = Literal["block", "review", "nothing"]  # the most that something may come to
+Cap = Literal["block", "review", "nothing"]  # the highest level that is permitted
 
 
 class Kind(StrEnum):
@@ -22,22 +22,22 @@ class Kind(StrEnum):
 class Verify(StrEnum):
     """What the geometric check of a set's candidates decides (docs/copies.md)."""
 
-    REQUIRED = "required"  # similarity only makes candidates: a match is what passes the check as well
-    SUPPORTS = "supports"  # similarity decides as without it; a passed check can raise the level, never lower it
-    OFF = "off"  # similarity decides alone
+    REQUIRED = "required"  # similarity only selects candidates: a match must pass the check as well
+    SUPPORTS = "supports"  # similarity decides as without a check; a passed check can raise the level, never lower it
+    OFF = "off"  # similarity alone decides
 
 
 class Mirrored(StrEnum):
     """How mirrored copies are found. Neither vectors nor keypoints find them by themselves."""
 
-    STORED = "stored"  # each reference is stored mirrored too: twice the memory, no time per picture
-    QUERIED = "queried"  # each picture is encoded and searched mirrored too: no memory, about twice the time
+    STORED = "stored"  # each reference is also stored mirrored: twice the memory, no time per picture
+    QUERIED = "queried"  # each picture is also encoded and searched for mirrored: no memory, about twice the time
     OFF = "off"
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Cosine similarities, -1 to 1, from which a match has the level `review` or `block`. Equality is reached."""
+    """Cosine similarities, -1 to 1, from which a match has the level `review` or `block`. An equal score reaches it."""
 
     review: float
     block: float
@@ -50,7 +50,7 @@ class Thresholds:
 
 
 # The score of an identical picture: the check's score is c / (c + 6), and c is at most 64 (matcher/check/weigh.py).
-# A higher threshold would never be reached.
+# A higher threshold could never be reached.
 HIGHEST_CHECK = 64 / (64 + 6)
 
 
@@ -77,7 +77,7 @@ class CheckThresholds:
 # 0.51, a shared caption: docs/copies.md, "Thresholds".
 CHECK = CheckThresholds(review=0.3, block=0.6)
 
-# Numbers that describe a set, with the least and the most that they can be.
+# Numbers that describe a set, with their lowest and highest values.
 RANGES: dict[str, tuple[float, float]] = {
     "severity": (0, 100),
     "dimension": (2, 32_768),  # Milvus's range
@@ -91,12 +91,14 @@ RANGES: dict[str, tuple[float, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class ReferenceSet:
-    """All that describes a set; it travels in the properties of the set's collection.
+    """Everything that describes a set. It is stored in the properties of the set's collection.
 
     Attributes:
         name: 1-64 letters, digits and underscores, the first a letter.
+        kind: what a match means.
         category: the operator's word for what the set holds, e.g. "spam".
         severity: 0 (least) to 100 (worst).
+        thresholds: of similarity.
         encoder: fingerprint of the encoder that made the vectors.
         dimension: length of a vector.
         version: counts up with each change of content, thresholds or description.
@@ -105,24 +107,26 @@ class ReferenceSet:
         verify: what the geometric check decides.
         check: its thresholds.
         mirrored: how mirrored copies are found.
-        needs: keys of the description that change what a match means. Who does not know one does not judge by the set.
-        removed_version: the version that removed rows last; 0: none did. Who read the rows before it reads all again.
+        needs: keys of the description that change what a match means. A program that does not know one of them must
+            not judge by the set.
+        removed_version: the last version that removed rows; 0: none did. A reader that read the rows before that
+            version must read them all again.
         group: harmful sets of one group can corroborate one another; empty: the category.
-        alone: the highest level that a match reaches without another encoder's match of the group.
+        alone: the highest level of a match without a match of another encoder in the group.
         altered: the highest level of a copy that was altered.
-        background: name of the set by which similarities are normalised; empty: they are not.
-        background_k: neighbours of the background set that the normalisation uses.
+        background: name of the set that similarities are normalised with; empty: they are not normalised.
+        background_k: number of neighbours in the background set that the normalisation uses.
         index, index_options: how the set is searched; options as JSON.
-        check_version: scale of the check's scores that the thresholds are for.
-        shadow: the set is judged apart and decides nothing.
+        check_version: the scale of the check's scores that the thresholds are for.
+        shadow: the set is judged separately and decides nothing.
         ratio: share of the pictures that the set decides on, 0 to 1.
-        draft: a description to be tried beside this one, as JSON; empty: none.
-        retro: pictures that came by before a change are judged again.
-        calibration: what the thresholds rest on, as JSON; empty: nothing is recorded.
-        unknown: keys and values of the description that this version does not know, kept as they are.
+        draft: a description to try beside this one, as JSON; empty: none.
+        retro: pictures that were judged before a change are judged again.
+        calibration: what the thresholds are based on, as JSON; empty: nothing is recorded.
+        unknown: keys and values of the description that this version does not know, kept unchanged.
 
     Raises:
-        ValueError: a number is out of its range.
+        ValueError: a number is out of range.
     """
 
     name: str
@@ -162,7 +166,7 @@ class ReferenceSet:
 
 
 class Changes(TypedDict, total=False):
-    """What can be changed of a set that is there: see `ReferenceSet`."""
+    """What can be changed in an existing set: see `ReferenceSet`."""
 
     kind: Kind
     category: str
@@ -192,11 +196,11 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A picture as it is compared.
+    """What a picture is compared by.
 
     Attributes:
         vector: unit length.
-        features: the picture's keypoints, see `embedding.local.features.pack`; empty where no check uses them.
+        features: the picture's keypoints, see `embedding.local.features.pack`; empty if no check uses them.
     """
 
     vector: tuple[float, ...]
@@ -211,17 +215,16 @@ class Reference:
         id: derived from content and label, so that the same picture twice is one reference.
         label: the operator's name for the picture, e.g. a case number or a file name.
         vector: unit length.
-        features: what the geometric check needs beside the vector (≤ 48,000 bytes); empty where no check uses
-            it.
-        mirror: the picture's mirror image, in the sets that store it and in no others.
-        digest: SHA-256 of the picture's file, hexadecimal; empty where it is not known.
-        version: of the set that wrote the reference; the store sets it.
+        features: what the geometric check needs besides the vector (≤ 48,000 bytes); empty if no check uses it.
+        mirror: the picture's mirror image, in sets that store it and in no others.
+        digest: SHA-256 of the picture's file, in hexadecimal; empty if it is not known.
+        version: the version of the set that wrote the reference; the store sets it.
         state: empty: in use.
-        disabled_until: seconds since 1970, UTC, until which the state holds; 0: without end.
-        ceiling: the highest level that the reference reaches; empty: each.
+        disabled_until: time until which the state holds, in seconds since 1970, UTC; 0: for ever.
+        ceiling: the highest level that the reference can reach; empty: any.
         source, source_id: who gave the picture, and under which id.
         tags: the operator's words for the picture.
-        extra: facts that later versions keep.
+        extra: facts that later versions store.
     """
 
     id: str
@@ -240,11 +243,11 @@ class Reference:
     extra: "dict[str, JsonValue]" = field(default_factory=dict)
 
 
-class Neighbour(NamedTuple):  # 50 for an image: a data class takes twice as long to make
+class Neighbour(NamedTuple):  # 50 per image: a data class takes twice as long to create
     """A reference near a query, with their cosine similarity.
 
     Attributes:
-        mirrored: it is the mirror image of the reference that is near.
+        mirrored: the reference's mirror image is near, not the reference itself.
     """
 
     id: str

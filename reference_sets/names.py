@@ -1,4 +1,4 @@
-"""Which collection is the set of a name. Pure."""
+"""Finds the collection that is the set with a name. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ Collections = Mapping[str, Mapping[str, str]]  # name → properties
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A set that was found: its name, its collection's, and the facts that describe it."""
+    """A set that was found: its name, the name of its collection, and the facts that describe it."""
 
     name: str
     collection: str
     facts: Mapping[str, str]
 
     def described(self) -> ReferenceSet:
-        """The set.
+        """Return the set.
 
         Raises:
             BadDescription: see `description.from_facts`.
@@ -28,17 +28,17 @@ class Found:
 
 
 def found_in(collections: Collections) -> dict[str, Found]:
-    """Name → set, by name: of several ready collections with one name, the one with the highest version.
+    """Return name → set, sorted by name: of several ready collections with one name, the one with the highest version.
 
-    At the same version it is the last by the collection's name. One whose version cannot be read comes before all
-    others, for it may be the newest: its set is damaged then, and never silently an older one.
+    At the same version it is the last one by the collection's name. A collection whose version cannot be read takes
+    precedence over all others, because it may be the newest: then the set is damaged, and never silently an older one.
     """
     ours = [one for one in _ours(collections) if description.is_ready(one.facts)]
     return {one.name: one for one in sorted(ours, key=lambda one: (one.name, _version(one), one.collection))}
 
 
 def all_of(collections: Collections, name: str) -> list[str]:
-    """All collections that have this name, ready or not: the set itself last."""
+    """Return all collections that have this name, ready or not, and the set itself last."""
     theirs = [one for one in _ours(collections) if one.name == name]
     ranked = sorted(theirs, key=lambda one: (description.is_ready(one.facts), _version(one), one.collection))
     return [one.collection for one in ranked]

@@ -1,12 +1,12 @@
-"""A set as a Parquet file that other tools read too (pandas, FAISS, Qdrant, pgvector, LanceDB …).
+"""Writes a set to a Parquet file, and reads it. Other tools can read it too (pandas, FAISS, Qdrant, pgvector, LanceDB).
 
 Columns: `id`, `label` (text), `vector` (float32 of fixed length, unit length, so inner product is cosine), `features`
 (bytes), `mirror_vector` and `mirror_features`, which are null in sets that store no mirror images, and the other facts
 of a reference (`model.Reference`), `extra` as JSON. The set's description is JSON in the file's metadata under
 `vigilens.set`: the keys and texts of `description.py`.
 
-The format grows by adding. `id`, `label` and `vector` must be there; a column or key that is missing has its default;
-a key of the description that is not known is kept; a column that is not known is left out.
+The format grows by adding. `id`, `label` and `vector` must be there; any other missing column or key has its default.
+An unknown key of the description is kept; an unknown column is left out.
 """
 
 import json
@@ -32,7 +32,7 @@ NEEDED = ("id", "label", "vector")
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """The result of an import: the set as it is now, whether it was made, and how many rows the file had."""
+    """The result of an import: the set as it is now, whether it was created, and how many rows the file had."""
 
     set: ReferenceSet
     made: bool
@@ -40,12 +40,12 @@ class Imported:
 
 
 def write(store: Store, name: str, file: Path, progress: Callable[[int], None] = lambda _: None) -> int:
-    """Write a set to a file; returns the number of its references.
+    """Write a set to a file, and return the number of its references.
 
-    The file appears when it is whole. `progress` is called with the number of further rows that are written.
+    The file appears when it is complete. `progress` is called with the number of rows written since the last call.
 
     Raises:
-        StoreError: the file's name does not end as a Parquet file's, or it cannot be written.
+        StoreError: the file's name does not have the suffix of a Parquet file, or the file cannot be written.
     """
     import pyarrow.parquet as pq  # noqa: PLC0415 (0.2 s)
 
@@ -70,13 +70,13 @@ def write(store: Store, name: str, file: Path, progress: Callable[[int], None] =
 
 
 def check_name(file: Path) -> None:
-    """Raise StoreError if the file's name promises another format."""
+    """Raise StoreError if the file's name does not have the suffix of a Parquet file."""
     if file.suffix.lower() not in SUFFIXES:
-        raise StoreError(f"{file} would be a Parquet file: let its name end in {' or '.join(SUFFIXES)}")
+        raise StoreError(f"{file} would be a Parquet file: its name must end in {' or '.join(SUFFIXES)}")
 
 
 def describe(file: Path) -> ReferenceSet:
-    """The set that a file holds, and checks of its columns.
+    """Return the set that a file describes, after a check of the file's columns.
 
     Raises:
         StoreError: it is not a Parquet file with a set in it.
@@ -87,22 +87,22 @@ def describe(file: Path) -> ReferenceSet:
 def read(
     store: Store, file: Path, *, name: str = "", fingerprint: str, progress: Callable[[int], None] = lambda _: None
 ) -> Imported:
-    """Make a set of a file, or add the file's references to a set that is there (which keeps its own description).
+    """Create a set from a file, or add the file's references to an existing set, which keeps its own description.
 
-    Can be interrupted and run again: a reference is replaced by itself. Mirror images are left out where the set stores
-    none.
+    Can be interrupted and run again: a reference is replaced by itself. Mirror images are left out if the set does not
+    store them.
 
     Args:
         store: where the set will be.
-        file: as `write` made it.
+        file: a file that `write` wrote.
         name: of the set; empty: the name in the file.
         fingerprint: of the encoder in use.
-        progress: called with the number of further rows that are in.
+        progress: called with the number of rows added since the last call.
 
     Raises:
-        StoreError: the file's vectors are of another encoder than the one in use or the set's; its references have no
-            features or mirror images and the set needs them; or the file or a row of it is damaged (what stands before
-            it is in then).
+        StoreError: the file's vectors were made by another encoder than the one in use or the set's; its references
+            lack features or mirror images that the set needs; or the file or one of its rows is damaged (then the rows
+            before it have been added).
     """
     source = _open(file)
     described = _described(file, source)
@@ -121,12 +121,12 @@ def read(
 
 
 def count(file: Path) -> int:
-    """Rows of a file, from its footer."""
+    """Return the number of rows of a file, from its footer."""
     return int(_open(file).metadata.num_rows)
 
 
 def _ready(store: Store, file: Path, described: ReferenceSet) -> tuple[ReferenceSet, bool]:
-    """A fitting set, and whether it had to be made."""
+    """Return the set to import into, and whether it was created for that."""
     try:
         there = store.describe(described.name)
     except UnknownSet:
@@ -140,7 +140,7 @@ def _same(file: Path, theirs: str, ours: str, who: str) -> None:
     if theirs != ours:
         raise StoreError(
             f"the vectors in {file} were made by the encoder {theirs}, {who} {ours}: they cannot be compared; "
-            "use that encoder, or gather the pictures again with `vigilens sets add`"
+            "use that encoder, or add the pictures again with `vigilens sets add`"
         )
 
 
@@ -154,7 +154,7 @@ def _schema(described: ReferenceSet) -> Any:
 
 
 def _columns(vector: Any) -> dict[str, Any]:
-    """Type of each column; `vector` is that of the vectors."""
+    """Return column → type; `vector` is the type of vectors."""
     import pyarrow as pa  # noqa: PLC0415
 
     texts = ("digest", "state", "ceiling", "source", "source_id", "extra")
@@ -190,7 +190,7 @@ def _table(group: list[Reference], schema: Any) -> Any:
 
 
 def _vectors(rows: Sequence[tuple[float, ...] | None], vector: Any) -> Any:
-    """A column of vectors, null where there is none."""
+    """Return a column of vectors, with null for None."""
     import pyarrow as pa  # noqa: PLC0415
 
     nothing = (0.0,) * vector.list_size
@@ -250,7 +250,7 @@ _FACTS = {one.name for one in fields(Reference)} - {"features", "mirror", "versi
 
 
 def _reference(file: Path, number: int, row: Mapping[str, Any]) -> Reference:
-    """The reference of a row; `number` counts from 1."""
+    """Return the reference in a row; `number` counts from 1."""
     where = f"row {number} of {file} ({row['id']})"
     if empty := [name for name in NEEDED if row[name] is None]:
         raise StoreError(f"{where} has no {' and no '.join(empty)}; export the set again")
@@ -266,7 +266,7 @@ def _reference(file: Path, number: int, row: Mapping[str, Any]) -> Reference:
 
 
 def _features(where: str, features: bytes | None) -> bytes:
-    """Features that the check can read, or none."""
+    """Return the features if the check can read them, or b"" if there are none."""
     from embedding.local.features import FeaturesError, unpack  # noqa: PLC0415 (OpenCV)
 
     if not features:
@@ -282,7 +282,7 @@ def _extra(where: str, row: Mapping[str, Any]) -> dict[str, Any]:
     try:
         extra = json.loads(row.get("extra") or "{}")
     except ValueError as error:
-        raise StoreError(f"{where} has an extra that is no JSON: {error}; export the set again") from error
+        raise StoreError(f"{where} has an extra that is not JSON: {error}; export the set again") from error
     if not isinstance(extra, dict):
-        raise StoreError(f"{where} has an extra that is no JSON object; export the set again")
+        raise StoreError(f"{where} has an extra that is not a JSON object; export the set again")
     return extra

@@ -1,4 +1,4 @@
-"""What a set keeps of a picture: what it needs of a look at it, and the look made a reference."""
+"""What a set stores of a picture: the views that it needs, and the reference that is made of them."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,16 +10,16 @@ if TYPE_CHECKING:
 
 
 def needs(described: ReferenceSet) -> Needs:
-    """What there must be of a picture that becomes a reference of the set."""
+    """Return what must be computed of a picture that becomes a reference of the set."""
     return Needs(keypoints=described.verify is not Verify.OFF, mirror=described.mirrored is Mirrored.STORED)
 
 
 def reference(looked: Look, id_: str, label: str, **facts: Any) -> Reference:
-    """A reference of a picture.
+    """Make the reference of a picture.
 
     Args:
-        looked: at the picture, with the `needs` of the set.
-        id_: see `model.Reference`, as for what follows.
+        looked: the look at the picture, made with the set's `needs`.
+        id_: see `model.Reference`, as for the arguments below.
         label: see there.
         facts: see there.
     """
@@ -28,7 +28,7 @@ def reference(looked: Look, id_: str, label: str, **facts: Any) -> Reference:
 
 
 def checkable(looked: Look) -> bool:
-    """Whether the picture, and its mirror image, have enough keypoints for the check if there is one."""
+    """Return whether the picture and its mirror image have enough keypoints for the check; True if there is none."""
     return _enough(looked.view.keypoints) and (looked.mirror is None or _enough(looked.mirror.keypoints))
 
 

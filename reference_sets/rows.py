@@ -1,10 +1,10 @@
-"""References as Milvus holds them: fields, rows, and checks of what Milvus does not check. Pure.
+"""References as rows of Milvus: columns, rows, and checks of what Milvus does not check. Pure.
 
-A reference is one row, or several: its own under its id, that of its mirror image under the id and `~m`, which no id
-can end in. `part` says which: empty, or what follows the id.
+A reference is one row or two: its own row has its id as key, and that of its mirror image has the id with the suffix
+`~m`, which no id can end in. The column `part` has the suffix, or is empty.
 
-Neither Milvus Lite nor server 2.3 can add a column later, so all columns are made from the first. `tags` and `extra`
-are JSON; server 2.3 takes objects only, so the tags are a list in an object.
+Neither Milvus Lite nor server 2.3 can add a column later, so all columns exist from the start. `tags` and `extra` are
+JSON; server 2.3 accepts objects only, so the tags are a list in an object.
 """
 
 import base64
@@ -22,15 +22,15 @@ from vectors.errors import StoreError
 MAX_ID = 128
 MAX_LABEL = 1024
 MAX_SHORT = 256  # state, ceiling, source, source_id
-MAX_TEXT = 65_535  # Milvus's limit for a VARCHAR, in bytes; one more for JSON
-# Base64 makes 64,000 characters of them. Base85 would make 6 % less, and takes Python 50 times as long to read.
+MAX_TEXT = 65_535  # Milvus's limit for a VARCHAR, in bytes; the limit for JSON is one more
+# As Base64 these are 64,000 characters. Base85 would be 6 % shorter, but takes Python 50 times as long to decode.
 MAX_FEATURES = 48_000
-# Milvus Lite and pymilvus put ids unquoted into filter expressions: a quote in an id would break them.
+# Milvus Lite and pymilvus put ids into filter expressions without escaping: a quote in an id would break them.
 ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 DIGEST = re.compile(r"(?:[0-9a-f]{64})?")
 OWN, MIRROR = "", "~m"
 MOST_ROWS = 500
-MESSAGE_BYTES = 32 * 1024 * 1024  # half of what a server takes in one message
+MESSAGE_BYTES = 32 * 1024 * 1024  # half of what a server accepts in one message
 ALL = (
     *("id", "vector", "label", "features", "part", "digest", "version", "state"),
     *("disabled_until", "ceiling", "source", "source_id", "tags", "extra"),
@@ -38,7 +38,7 @@ ALL = (
 
 
 def fields(dimension: int) -> Any:
-    """Schema of a set's collection."""
+    """Return the schema of a set's collection."""
     from pymilvus import DataType, MilvusClient  # noqa: PLC0415 (1.5 s)
 
     schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
@@ -57,35 +57,38 @@ def fields(dimension: int) -> Any:
 
 
 def key(id_: str, *, mirrored: bool) -> str:
-    """Primary key of a reference's row or of its mirror image's."""
+    """Return the primary key of a reference's row, or of its mirror image's row."""
     return id_ + (MIRROR if mirrored else OWN)
 
 
 def of_key(text: str) -> tuple[str, bool]:
-    """The reference's id, and whether the row is its mirror image's."""
+    """Return the reference's id, and whether the row is that of its mirror image."""
     return text.removesuffix(MIRROR), text.endswith(MIRROR)
 
 
 def check(references: Sequence[Reference], described: ReferenceSet) -> None:
-    """Check references that are to be written.
+    """Check references before they are written.
 
     Raises:
-        StoreError: an id, label, vector or features that Milvus would refuse or silently never find; no features where
-            the set's check needs them; a mirror image in a set that stores none, or none in one that does.
+        StoreError: an id, label, vector or features that Milvus would refuse or silently never find; features are
+            missing and the set's check needs them; or a mirror image is there and the set does not store it, or the
+            other way round.
     """
     for known in references:
         _check(known, described)
-    if seen := [one for known in references for _, one in _parts(known)]:
-        vectors = np.asarray([one.vector for one in seen], dtype=np.float32)
+    if all_parts := [one for known in references for _, one in _parts(known)]:
+        vectors = np.asarray([one.vector for one in all_parts], dtype=np.float32)
         checked(vectors, described.dimension, "a reference's vector")
 
 
 def messages(references: Sequence[Reference], version: int) -> Iterator[list[dict[str, Any]]]:
-    """Rows in messages that a server takes: the last reference of those with the same id, all of its rows together.
+    """Yield the rows in messages that a server accepts. A reference's rows are in the same message.
+
+    Of several references with the same id, the last one is written.
 
     Args:
-        references: as `check` passes them.
-        version: of the set that writes them.
+        references: references that passed `check`.
+        version: the version of the set that writes them.
     """
     message: list[dict[str, Any]] = []
     size = 0
@@ -102,7 +105,7 @@ def messages(references: Sequence[Reference], version: int) -> Iterator[list[dic
 
 
 def from_rows(row: Mapping[str, Any], mirror: Mapping[str, Any] | None) -> Reference:
-    """The reference that a row with the fields `ALL`, and its mirror image's if it has one, hold."""
+    """Return the reference in a row with the fields `ALL`, and in the row of its mirror image if there is one."""
     own = _from_row(row)
     return Reference(
         id=row["id"],
@@ -123,12 +126,12 @@ def from_rows(row: Mapping[str, Any], mirror: Mapping[str, Any] | None) -> Refer
 
 
 def features_of(row: Mapping[str, Any]) -> bytes:
-    """A row's features."""
+    """Return a row's features."""
     return base64.b64decode(row["features"])
 
 
 def _parts(known: Reference) -> list[tuple[str, Part]]:
-    """The reference and, where it has one, its mirror image."""
+    """Return the reference and, if it has one, its mirror image, each with its suffix."""
     return [(OWN, Part(known.vector, known.features)), *([(MIRROR, known.mirror)] if known.mirror else [])]
 
 
@@ -153,9 +156,9 @@ def _row(known: Reference, part: str, one: Part, version: int) -> dict[str, Any]
 
 
 def _bytes(row: Mapping[str, Any]) -> int:
-    """About as many as the row has in a message."""
+    """Return about how many bytes the row has in a message."""
     texts = sum(4 * len(value) for value in row.values() if isinstance(value, str))
-    texts -= 3 * len(row["features"])  # Base64 has one byte for a character
+    texts -= 3 * len(row["features"])  # a Base64 character is one byte
     return texts + 4 * len(row["vector"]) + len(_json(row["tags"])) + len(_json(row["extra"]))
 
 
@@ -171,14 +174,14 @@ def _check(known: Reference, described: ReferenceSet) -> None:
     if not ID.fullmatch(known.id):
         raise StoreError(f"{json.dumps(known.id)} cannot be an id: 1-{MAX_ID} letters, digits and . _ : -")
     _check_facts(known)
-    # With one for each or for none, no mirrored copy is missed.
+    # All references must have one, or none: else some mirrored copies would be missed.
     if described.mirrored is Mirrored.STORED and known.mirror is None:
         raise StoreError(
-            f"the reference {known.id} has no mirror image, which the set {described.name} stores: gather the pictures "
+            f"the reference {known.id} has no mirror image, which the set {described.name} stores: add the pictures "
             "again with `vigilens sets add`"
         )
     if described.mirrored is not Mirrored.STORED and known.mirror is not None:
-        raise StoreError(f"leave out the mirror image of {known.id}: the set {described.name} stores none")
+        raise StoreError(f"leave out the mirror image of {known.id}: the set {described.name} does not store it")
     for _, one in _parts(known):
         _check_part(known.id, one, described)
 
@@ -198,11 +201,13 @@ def _check_facts(known: Reference) -> None:
 
 def _check_part(id_: str, one: Part, described: ReferenceSet) -> None:
     if len(one.vector) != described.dimension:
-        raise StoreError(f"the reference {id_} has {len(one.vector)} values, the set's have {described.dimension}")
+        raise StoreError(
+            f"the reference {id_} has {len(one.vector)} values, those of the set have {described.dimension}"
+        )
     if len(one.features) > MAX_FEATURES:
-        raise StoreError(f"the features of {id_} have {len(one.features)} bytes, {MAX_FEATURES} fit")
+        raise StoreError(f"the features of {id_} have {len(one.features)} bytes, at most {MAX_FEATURES} fit")
     if described.verify is not Verify.OFF and not one.features:
         raise StoreError(
-            f"the reference {id_} has no features, which the check of the set {described.name} needs: gather the "
+            f"the reference {id_} has no features, which the check of the set {described.name} needs: add the "
             "pictures again with `vigilens sets add`"
         )

@@ -1,13 +1,13 @@
 """The sets in Milvus, with their references: exact search by cosine.
 
-A stored mirror image is a row of its own, which only `search` and `features` speak of: elsewhere a reference is one,
-with its mirror image.
+A stored mirror image is a row of its own. Only `search` and `features` return it separately; everywhere else a
+reference and its mirror image are one.
 
-What a version promises: each row carries the version that wrote it. No two writers publish the same version
-(`claims.py`), and a version is published when all of its rows are there. So a reader that has read all rows at version
-N and comes again has missed only rows with a version above N, unless `removed_version` is above N: then rows were
-removed, and it reads all rows again. While version N + 1 is being written, a reader may find some of its rows already.
-Facts change together with the version, in one call.
+What a version promises: each row has the version that wrote it. No two writers publish the same version (`claims.py`),
+and a version is published when all of its rows are there. So a reader that has read all rows at version N, and reads
+again later, has missed only rows with a version above N, unless `removed_version` is above N: then rows were removed,
+and it must read all rows again. While version N + 1 is being written, a reader may already find some of its rows. Facts
+change together with the version, in one call.
 """
 
 import json
@@ -29,26 +29,27 @@ from vectors.errors import StoreError
 __all__ = ["Away", "BadDescription", "DamagedSet", "NewerSet", "Store", "StoreError", "UnknownSet"]
 
 ID_ROWS = 1000  # keys in one call
-FEATURE_ROWS = 500  # 33 MB with full features, 11 MB with those of most pictures; larger parts are no faster
+FEATURE_ROWS = 500  # 33 MB with full features, 11 MB with those of most pictures; larger parts are not faster
 OWN = 'part == ""'  # the row of a reference itself
 
 
 class Store(Catalogue):
-    """Sets in one Milvus database, and their references. Safe to use from several threads.
+    """The sets of one Milvus database, and their references. Safe to use from several threads.
 
-    The arguments and what every method raises: see `Catalogue`.
+    For the arguments, and for what every method raises, see `Catalogue`.
     """
 
     def change(self, name: str, **changes: Unpack[Changes]) -> ReferenceSet:
-        """Change what is given, raise the version, and return the set as it is now.
+        """Change the given facts, raise the version, and return the set as it is now.
 
-        Stored mirror images are deleted when the set is to store none. What is damaged in the description and not
-        given does not matter, so that one property can be repaired after the other.
+        If the set is to store mirror images no longer, they are deleted. Damaged facts that are not given do not
+        matter, so that properties can be repaired one at a time.
 
         Raises:
-            StoreError: the check is switched on, or mirror images are to be stored, and there are references without.
-            DamagedSet: another property is damaged still; the changes are made.
-            NewerSet: what its keys mean is not known here; nothing is changed.
+            StoreError: the check is switched on, or mirror images are to be stored, and some references lack what is
+                needed.
+            DamagedSet: another property is still damaged; the changes have been made.
+            NewerSet: the set needs keys that this version does not know; nothing has been changed.
         """
         facts = description.changed(changes)
 
@@ -68,21 +69,21 @@ class Store(Catalogue):
     def _need_features(self, name: str, collection: str) -> None:
         if self._database.query(collection, 'features == ""', ["id"], limit=1):
             raise StoreError(
-                f"the references of {name} have no features to check: make a set with `vigilens sets create` and "
+                f"the references of {name} have no features to check: create a set with `vigilens sets create` and "
                 "--verify, and add the pictures again"
             )
 
     def _need_mirrors(self, name: str, collection: str) -> None:
         if self._database.count(collection, OWN) != self._database.count(collection, "mirrored == true"):
             raise StoreError(
-                f"the references of {name} have no mirror images: make a set with `vigilens sets create` and "
+                f"the references of {name} have no mirror images: create a set with `vigilens sets create` and "
                 "--mirrored stored, and add the pictures again"
             )
 
     def _delete_mirrors(self, collection: str, claim: Claim) -> bool:
-        """Whether there was one."""
+        """Delete all stored mirror images, and return whether there was one."""
         found = False
-        # By key: Milvus Lite would read all of the rows into memory at once to delete them by a condition.
+        # By key: to delete by a condition, Milvus Lite would read all of the rows into memory at once.
         while there := self._database.query(collection, "mirrored == true", ["id"], limit=ID_ROWS):
             self._database.delete(collection, [row["id"] for row in there])
             claim.renew()
@@ -93,7 +94,7 @@ class Store(Catalogue):
         """Add references, or replace those with the same id, as one new version.
 
         Raises:
-            StoreError: see `rows.check`; nothing is written then.
+            StoreError: see `rows.check`; then nothing is written.
         """
         if not references:
             return
@@ -109,7 +110,7 @@ class Store(Catalogue):
         self._publish(name, write)
 
     def delete(self, name: str, ids: Sequence[str]) -> int:
-        """Remove references; how many of the ids there were. The version is raised if there was one."""
+        """Remove references, and return how many there were. The version is raised if there was one."""
         there: list[str] = []
 
         def write(collection: str, claim: Claim) -> Mapping[str, str] | None:
@@ -125,11 +126,11 @@ class Store(Catalogue):
         return len(there)
 
     def flush(self, name: str) -> None:
-        """Write what was added as one segment; for the end of a bulk load. Milvus Lite searches loose rows slowly."""
+        """Write the added rows as one segment, at the end of a bulk load: Milvus Lite is slow with unwritten rows."""
         self._on(name, self._database.flush)
 
     def known(self, name: str, ids: Sequence[str]) -> set[str]:
-        """Those of the ids that are in the set. An id that no reference can have is in none."""
+        """Return those of the ids that are in the set. An invalid id is in no set."""
         return self._on(name, lambda collection: self._known(collection, ids))
 
     def _known(self, collection: str, ids: Sequence[str]) -> set[str]:
@@ -139,7 +140,7 @@ class Store(Catalogue):
         }
 
     def digests(self, name: str, ids: Sequence[str]) -> dict[str, str]:
-        """Id → SHA-256 of the file that the reference was made of, of those that are in the set and record it."""
+        """Return id → SHA-256 of the reference's file, for the ids that are in the set and have one recorded."""
 
         def read(collection: str) -> dict[str, str]:
             some = (self._with_keys(collection, part, ["id", "digest"], STRONG) for part in parts(possible, ID_ROWS))
@@ -149,11 +150,11 @@ class Store(Catalogue):
         return self._on(name, read)
 
     def labelled(self, name: str, *labels: str) -> set[str]:
-        """Ids of the references with one of these labels, in exactly this spelling."""
+        """Return the ids of the references with one of these labels, in exactly this spelling."""
         return self._on(name, lambda collection: self._ids(collection, "label", labels))
 
     def made_of(self, name: str, *digests: str) -> set[str]:
-        """Ids of the references that were made of files with one of these SHA-256 digests."""
+        """Return the ids of the references that were made from files with one of these SHA-256 digests."""
         return self._on(name, lambda collection: self._ids(collection, "digest", digests))
 
     def _ids(self, collection: str, field: str, values: Sequence[str]) -> set[str]:
@@ -161,19 +162,19 @@ class Store(Catalogue):
         return {row["id"] for some in self._database.iterate(collection, filter_, ["id"]) for row in some}
 
     def count(self, name: str) -> int:
-        """Number of references."""
+        """Return the number of references."""
         return self._on(name, lambda collection: self._database.count(collection, OWN))
 
     def features(self, name: str, neighbours: Sequence[Neighbour]) -> dict[tuple[str, bool], bytes]:
-        """What the geometric check needs of the neighbours that a search found.
+        """Return what the geometric check needs of the neighbours that a search found.
 
-        One call for up to `FEATURE_ROWS` different ones: ask for a whole batch's at once.
+        Milvus is called once for up to `FEATURE_ROWS` different neighbours: ask for those of a whole batch at once.
 
         Returns:
-            The features by id and `mirrored`; b"" where none were stored; those removed meanwhile are missing.
+            The features by id and `mirrored`; b"" if none are stored; neighbours removed meanwhile are missing.
         """
         keys = {rows.key(one.id, mirrored=one.mirrored) for one in neighbours}
-        # A search has found the row and an id's content never changes, so there is no need to wait for what is newer.
+        # A search has found the row, and the content of an id never changes, so newer rows need not be waited for.
         found = self._features(name, sorted(keys), ANY)
         found |= self._features(name, sorted(keys - found.keys()), STRONG)
         return {rows.of_key(key): features for key, features in found.items()}
@@ -192,7 +193,7 @@ class Store(Catalogue):
         return self._database.query(collection, f"id in {json.dumps(keys)}", fields, consistency=consistency)
 
     def references(self, name: str) -> Iterator[Reference]:
-        """All references of a set, some hundred at a time. Changes meanwhile may or may not be among them."""
+        """Yield all references of a set, read a few hundred at a time. Changes meanwhile may or may not be included."""
         found = self._found(name)
         stored = found.described().mirrored is Mirrored.STORED
         for some in self._database.iterate(found.collection, OWN, rows.ALL):
@@ -202,23 +203,23 @@ class Store(Catalogue):
             yield from (rows.from_rows(row, by_key.get(rows.key(row["id"], mirrored=True))) for row in some)
 
     def search(self, name: str, vectors: NDArray[np.float32], top_k: int) -> list[list[Neighbour]]:
-        """The nearest rows of each query, best first: references and, where the set stores them, mirror images.
+        """Return the rows nearest to each query, best first: references and, if the set stores them, mirror images.
 
-        A reference can come twice, once as itself and once mirrored; which of the two counts is the caller's to decide.
+        A reference can be returned twice, as itself and mirrored; the caller decides which of the two counts.
 
         Args:
             name: of the set.
-            vectors: (n, dimension), unit length. Search a batch at once: Milvus's cost is per call more than per query.
-            top_k: at most so many rows for each query; fewer if the set has fewer.
+            vectors: (n, dimension), unit length. Search for a whole batch at once: most of the cost is per call.
+            top_k: the most rows for each query; fewer if the set has fewer.
 
         Returns:
-            n lists; empty ones for an empty set.
+            n lists. Empty lists for an empty set.
         """
         answers = self._on(name, lambda on: self._database.search(on, vectors, top_k, ["label"]))
         return [[_neighbour(hit) for hit in hits] for hits in answers]
 
 
 def _neighbour(hit: Any) -> Neighbour:
-    score = max(-1.0, min(1.0, float(hit["distance"])))  # rounding puts identical vectors a hair above 1
+    score = max(-1.0, min(1.0, float(hit["distance"])))  # rounding can make it slightly more than 1
     id_, mirrored = rows.of_key(hit["id"])
     return Neighbour(id_, hit["entity"]["label"], score, mirrored)

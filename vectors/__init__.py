@@ -1,11 +1,11 @@
-"""The door to Milvus, in a Milvus Lite file or on a server. It knows nothing of what the collections are for.
+"""The only room that talks to Milvus, in a Milvus Lite file or on a server. It does not know what collections are for.
 
-errors        what can go wrong, as a tree
-connection    opens a connection and sorts its errors into "away" and "fix this"
-session       one connection: calls that wait, load again, and report errors as sentences
-repair        a collection made ready, whatever a kill left behind
-database      the collections of one database: make, fill, change, search
-lite          Milvus Lite inside this process
+errors        the errors of this room
+connection    opens a connection, and sorts its errors into "away" and "fix this"
+session       one connection: its calls wait for Milvus, load collections again, and report errors as sentences
+repair        makes a collection ready for searches, whatever a killed process left behind
+database      creates, fills, changes and searches the collections of one database
+lite          runs Milvus Lite inside this process
 lite_patch    a patch of Milvus Lite: searches and queries read only the fields that they need
-lite_server   a Milvus Lite file served on loopback, for several processes of one machine
+lite_server   serves a Milvus Lite file on loopback, for several processes of one machine
 """

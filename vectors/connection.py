@@ -1,4 +1,4 @@
-"""The connection to Milvus: opened for a file or an address, and its errors sorted into "away" and "fix this"."""
+"""Opens the connection to Milvus, and sorts its errors into "away" and "fix this"."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ from vectors.errors import NoCollection, StoreError
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
 
-# gRPC's C core writes each refused connection to stderr; it reaches us as an exception too. Before grpc is imported.
+# gRPC's C core writes each refused connection to stderr, although we get an exception too. Set before grpc is imported.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
@@ -21,8 +21,8 @@ NOT_FOUND = 100  # Milvus error codes
 CONNECT_FAILED = 2
 NOT_AUTHENTICATED = 1800
 DATABASE_NOT_FOUND = 800
-# gRPC waits up to 120 s by default before it tries a server again that was away for long; and channels to one address
-# share that waiting, so that even the new channel with which pymilvus recovers would be refused without a try.
+# By default, gRPC waits up to 120 s before it tries to reach a server again that was away for long. All channels to one
+# address share that wait, so even the new channel that pymilvus opens to recover would be refused without a try.
 CHANNEL = {
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 1000,
@@ -31,26 +31,26 @@ CHANNEL = {
 
 
 def is_file(uri: str) -> bool:
-    """Whether the uri names a Milvus Lite file."""
+    """Return whether the uri names a Milvus Lite file."""
     return "://" not in uri
 
 
 def place(uri: str) -> str:
-    """The uri for messages: without a password that may stand in it."""
+    """Return the uri for messages: without the password that it may contain."""
     return uri if is_file(uri) else f"{urlsplit(uri).scheme}://{urlsplit(uri).netloc.rpartition('@')[2]}"
 
 
 def check_uri(uri: str) -> None:
-    """Raise StoreError if it is neither a path nor an address."""
+    """Raise StoreError if the uri is neither a path nor an address."""
     if not is_file(uri) and (urlsplit(uri).scheme not in SCHEMES or not urlsplit(uri).hostname):
         raise StoreError(f"milvus.uri is {place(uri)}; it must be a file's path or http(s)://host:port")
 
 
 def connect(address: str, token: str, database: str, timeout_s: float) -> "MilvusClient":
-    """A client of the server at `address`; it has answered one call.
+    """Return a client of the server at `address`, which has answered one call.
 
     Raises:
-        Exception: what pymilvus and gRPC raise; sort it with `is_away` and `sentence`.
+        Exception: whatever pymilvus and gRPC raise; use `is_away` and `explained` on it.
     """
     from pymilvus import MilvusClient  # noqa: PLC0415 (1.5 s)
 
@@ -61,7 +61,7 @@ def connect(address: str, token: str, database: str, timeout_s: float) -> "Milvu
         uri=address, token=token, db_name=database, timeout=timeout_s, dedicated=True, grpc_options=options
     )
     try:
-        client.list_collections(timeout=timeout_s)  # a wrong token or database shows at the first real call only
+        client.list_collections(timeout=timeout_s)  # only a real call reveals a wrong token or database
     except BaseException:
         client.close()
         raise
@@ -69,7 +69,7 @@ def connect(address: str, token: str, database: str, timeout_s: float) -> "Milvu
 
 
 def quieten() -> None:
-    """No tracebacks on stderr for failed calls, or for calls that Milvus Lite does not know: we raise what they say.
+    """Turn off tracebacks on stderr for calls that failed or that Milvus Lite does not know: we raise those errors.
 
     Call it after the import of pymilvus, which sets its own levels.
     """
@@ -77,8 +77,8 @@ def quieten() -> None:
         logging.getLogger(noisy).setLevel(logging.CRITICAL + 1)
 
 
-def is_librarys(error: Exception) -> bool:
-    """Whether the error came from Milvus or the way to it, and is no bug of ours."""
+def is_milvus_error(error: Exception) -> bool:
+    """Return whether the error came from Milvus or from the connection, and is not a bug of ours."""
     import grpc  # type: ignore[import-untyped]  # noqa: PLC0415 (no stubs; late, with pymilvus)
     from pymilvus.exceptions import MilvusException  # noqa: PLC0415
 
@@ -86,12 +86,12 @@ def is_librarys(error: Exception) -> bool:
 
 
 def _is_reconnecting(error: Exception) -> bool:
-    """Another thread is replacing the channel that this call wanted to use."""
+    """Return whether another thread was replacing the channel that this call wanted to use."""
     return isinstance(error, ValueError) and "closed channel" in str(error)
 
 
 def is_away(error: Exception) -> bool:
-    """Whether the server could not be reached or did not answer in time, so that trying again may help."""
+    """Return whether the server could not be reached or did not answer in time, so that trying again may help."""
     import grpc  # noqa: PLC0415
     from pymilvus.exceptions import MilvusException  # noqa: PLC0415
 
@@ -105,8 +105,8 @@ def is_away(error: Exception) -> bool:
     return error.code in away or "Retry timeout" in error.message or "Retry run out" in error.message
 
 
-def sentence(error: Exception, where: str, name: str = "") -> StoreError:
-    """What a failed call means for the operator. Secrets are in none of the libraries' messages that we quote."""
+def explained(error: Exception, where: str, name: str = "") -> StoreError:
+    """Return an error that explains a failed call to the operator. The quoted messages of libraries have no secrets."""
     code, cause, text = _code(error), error.__cause__, _text(error)
     if name and code == NOT_FOUND:
         return NoCollection(name, where)
@@ -118,22 +118,22 @@ def sentence(error: Exception, where: str, name: str = "") -> StoreError:
 
 
 def _code(error: BaseException | None) -> Any:
-    """Milvus's number or gRPC's status."""
+    """Return Milvus's error number or gRPC's status."""
     code = getattr(error, "code", None)
     return code() if callable(code) else code
 
 
 def why_away(error: Exception, where: str) -> str:
-    """One line for the log while Milvus is away."""
+    """Return one line for the log while Milvus is away."""
     return f"Milvus at {where} does not answer ({_text(error)})"
 
 
 def _text(error: Any) -> str:
-    details = getattr(error, "details", None)  # of a gRPC error
+    details = getattr(error, "details", None)  # a gRPC error has it
     text = getattr(error, "message", "") or (details() if callable(details) else "") or str(error)
     return " ".join(str(text).split())[:300]
 
 
 def file_of(uri: str) -> Path:
-    """The path of a Milvus Lite file."""
+    """Return the path of a Milvus Lite file."""
     return Path(uri).expanduser()

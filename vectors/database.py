@@ -1,8 +1,8 @@
-"""Collections of one Milvus database: made, filled, changed and searched by their names.
+"""Creates, fills, changes and searches the collections of one Milvus database, by their names.
 
-A collection carries properties, which are strings under strings. Tried on Milvus Lite 3.2 and on server 2.3.5: a
-change of some properties leaves all others as they are, also when two processes change different ones in the same
-moment, and a read that begins after a change has been answered finds it.
+A collection has properties, which are pairs of strings. Tested on Milvus Lite 3.2 and on server 2.3.5: changing some
+properties leaves all others unchanged, even when two processes change different ones at the same moment, and a read
+that begins after a change was answered finds the change.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MAX_QUERIES = 16_384  # Milvus's limit of vectors for one search, and of rows for one query
+MAX_QUERIES = 16_384  # Milvus's limit for the vectors of one search, and for the rows of one query
 READ_ROWS = 250
-STRONG = "Strong"  # reads find all writes acknowledged before; the default may be seconds behind
-# Reads find what is there, without waiting 0.2 s for the server's next tick.
+STRONG = "Strong"  # reads find all writes acknowledged before; with Milvus's default they may be seconds behind
+# Reads may miss recent writes, and do not wait 0.2 s for the server's next tick.
 ANY = "Eventually"
-# float32 unit vectors of 1024 values are within 1e-6; half precision, rounded and not normalised again, within 1e-3.
+# float32 unit vectors of 1024 values are within 1e-6 of length one; those in half precision, rounded and not normalised
+# again, within 1e-3.
 UNIT_TOLERANCE = 1e-3
 
 
@@ -38,11 +39,11 @@ class Database:
         uri: path of a Milvus Lite file (one process at a time), or http(s)://host:port.
         token: "user:password" or an API key; never part of a message.
         database: name of the server's database; empty: its default.
-        timeout_s: for one call. With a server that is away, a call returns within about twice that.
-        patience: how calls wait for a server that is away. None: they do not.
+        timeout_s: for one call. If the server is away, a call returns within about twice that time.
+        patience: how calls wait for a server that is away. None: they do not wait.
 
-    Every method raises `StoreError` for what trying again will not fix, `NoCollection` for a name that is not there,
-    and `Away` when Milvus does not answer (after waiting, if there is patience). So does the constructor, which
+    Every method raises `StoreError` if trying again will not help, `NoCollection` if there is no collection of that
+    name, and `Away` if Milvus does not answer (after waiting, if there is patience). So does the constructor, which
     connects.
     """
 
@@ -70,18 +71,19 @@ class Database:
 
     @property
     def place(self) -> str:
-        """The file or address, for messages: without a password that may stand in it."""
+        """The file or address for messages, without the password that it may contain."""
         return self._session.place
 
     # Collections and their properties
 
     def create(self, name: str, schema: Any, properties: Mapping[str, str]) -> None:
-        """Make an empty collection with an index for exact search by cosine on its field `vector`.
+        """Create an empty collection with an index for exact search by cosine on its field `vector`.
 
         Args:
             name: of the collection.
-            schema: pymilvus's; a field `vector` and a primary key `id`.
-            properties: they come with the collection and the index after it, so what a kill leaves can be repaired.
+            schema: a schema of pymilvus with a field `vector` and a primary key `id`.
+            properties: created together with the collection. The index is created after it, so that what a killed
+                process leaves behind can be repaired.
 
         Raises:
             StoreError: there is a collection of that name with other properties.
@@ -101,17 +103,17 @@ class Database:
             there = self._properties(client, name)
             if there is None:
                 raise
-            if there != properties:  # else an attempt of ours succeeded whose answer was lost
+            if there != properties:  # else an earlier attempt of ours succeeded, but its answer was lost
                 raise StoreError(f"there is a collection named {name} in {self.place} already") from error
         make_ready(client, name, self._timeout_s)
 
     def drop(self, name: str) -> None:
-        """Remove a collection with all its rows, if it is there."""
+        """Remove a collection and all its rows, if it exists."""
         self._session.forget(name)
         self._session.call(lambda client: client.drop_collection(name, timeout=self._timeout_s), name)
 
     def all(self) -> dict[str, dict[str, str]]:
-        """All collections of the database by name, with their properties: each's of one moment."""
+        """Return all collections of the database: name → properties. Each collection's are of one moment."""
         return self._session.call(self._all)
 
     def _all(self, client: "MilvusClient") -> dict[str, dict[str, str]]:
@@ -120,14 +122,14 @@ class Database:
         return {name: properties for name, properties in found.items() if properties is not None}
 
     def properties(self, name: str) -> dict[str, str]:
-        """The properties of a collection, of one moment."""
+        """Return the properties of a collection, all of one moment."""
         found = self._session.call(lambda client: self._properties(client, name))
         if found is None:
             raise NoCollection(name, self.place)
         return found
 
     def _properties(self, client: "MilvusClient", name: str) -> dict[str, str] | None:
-        """None if there is no such collection (any more)."""
+        """Return the properties of a collection, or None if there is no such collection (any more)."""
         from pymilvus.exceptions import MilvusException  # noqa: PLC0415 (1.5 s)
 
         try:
@@ -138,15 +140,15 @@ class Database:
             raise
 
     def alter(self, name: str, properties: Mapping[str, str]) -> None:
-        """Set these properties in one step; the others stay."""
+        """Set these properties in one step, and leave the others unchanged."""
         new = dict(properties)
         self._session.call(lambda client: client.alter_collection_properties(name, new, timeout=self._timeout_s), name)
 
     def remove_properties(self, name: str, keys: Sequence[str]) -> None:
-        """Take properties away.
+        """Remove properties.
 
         Raises:
-            StoreError: the server cannot (2.3 cannot).
+            StoreError: the server cannot remove properties (2.3 cannot).
         """
         self._session.call(
             lambda client: client.drop_collection_properties(name, list(keys), timeout=self._timeout_s), name
@@ -164,13 +166,13 @@ class Database:
         self._session.call_loaded(name, lambda client, _: client.delete(name, ids=ids, timeout=self._timeout_s))
 
     def flush(self, name: str) -> None:
-        """Write what was added as one segment; for the end of a bulk load. Milvus Lite searches loose rows slowly."""
+        """Write the added rows as one segment, at the end of a bulk load: Milvus Lite is slow with unwritten rows."""
         self._session.call_loaded(name, lambda client, _: client.flush(name, timeout=self._timeout_s))
 
     def query(
         self, name: str, filter_: str, fields: Sequence[str], *, limit: int = MAX_QUERIES, consistency: str = STRONG
     ) -> list[dict[str, Any]]:
-        """The rows for which a condition holds, at most `limit` ≤ 16,384 of them."""
+        """Return the rows for which a condition holds, at most `limit` ≤ 16,384 of them."""
         return self._session.call_loaded(
             name,
             lambda client, _: list(
@@ -186,7 +188,7 @@ class Database:
         )
 
     def count(self, name: str, filter_: str = "") -> int:
-        """Number of the rows for which a condition holds."""
+        """Return the number of rows for which a condition holds."""
 
         def ask(client: "MilvusClient", _: int) -> int:
             options = {"consistency_level": STRONG, "timeout": self._timeout_s}
@@ -195,9 +197,9 @@ class Database:
         return self._session.call_loaded(name, ask)
 
     def iterate(self, name: str, filter_: str, fields: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
-        """All rows for which a condition holds, some hundred at a time.
+        """Yield all rows for which a condition holds, a few hundred at a time.
 
-        Changes that are made meanwhile may or may not be among them.
+        Changes that are made meanwhile may or may not be included.
         """
         options = {"batch_size": READ_ROWS, "consistency_level": STRONG, "timeout": self._timeout_s}
         reader = self._session.call_loaded(
@@ -211,16 +213,16 @@ class Database:
             reader.close()
 
     def search(self, name: str, vectors: NDArray[np.float32], top_k: int, fields: Sequence[str]) -> list[list[Any]]:
-        """The nearest rows of each query by cosine, best first.
+        """Return the rows nearest to each query by cosine, best first.
 
         Args:
             name: of the collection.
-            vectors: (n, dimension), unit length. Search a batch at once: Milvus's cost is per call more than per query.
-            top_k: at most so many rows for each query; fewer if the collection has fewer.
-            fields: of a row that come with it.
+            vectors: (n, dimension), unit length. Search for a whole batch at once: most of the cost is per call.
+            top_k: the most rows for each query; fewer if the collection has fewer.
+            fields: the fields that are returned with a row.
 
         Returns:
-            n lists of pymilvus's hits: `id`, `distance` (the cosine) and `entity`; empty ones for an empty collection.
+            n lists of pymilvus's hits: `id`, `distance` (the cosine) and `entity`. Empty lists for an empty collection.
         """
         found: list[list[Any]] = []
         for part in parts(vectors, MAX_QUERIES):
@@ -240,17 +242,17 @@ class Database:
 
 
 def checked(vectors: NDArray[np.float32], dimension: int, what: str) -> NDArray[np.float32]:
-    """The vectors (n, d), if cosine means something for all of them.
+    """Return the vectors (n, d) unchanged, if all are unit vectors of this dimension.
 
-    Milvus takes NaN and zeros and never finds them; a wrong length comes back as an error without a name.
+    Milvus accepts NaN and zeros and then never finds them; its error for a wrong dimension names no collection.
 
     Raises:
-        StoreError: another dimension, NaN, infinity, or length other than one.
+        StoreError: a vector has another dimension, NaN, infinity, or a length other than one.
     """
     if vectors.ndim != 2 or vectors.shape[1] != dimension:  # noqa: PLR2004 (rows and columns)
         raise StoreError(f"{what} must have {dimension} values, got an array of shape {vectors.shape}")
     lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
-    wrong = ~(np.abs(lengths - 1.0) <= UNIT_TOLERANCE)  # written so that NaN is wrong
+    wrong = ~(np.abs(lengths - 1.0) <= UNIT_TOLERANCE)  # written so that NaN counts as wrong
     if wrong.any():
         row = int(np.argmax(wrong))
         raise StoreError(f"{what} must be of unit length, row {row} has length {lengths[row]:g}")
@@ -258,5 +260,5 @@ def checked(vectors: NDArray[np.float32], dimension: int, what: str) -> NDArray[
 
 
 def parts(items: Any, size: int) -> Iterator[Any]:
-    """Slices of at most `size` items."""
+    """Return slices of at most `size` items."""
     return (items[start : start + size] for start in range(0, len(items), size))

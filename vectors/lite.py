@@ -1,8 +1,8 @@
-"""Milvus Lite inside this process: one engine per file, however many stores use it, closed with the last one.
+"""Runs Milvus Lite inside this process: one engine per file, shared by all stores, and closed with the last of them.
 
-pymilvus would start it by itself, but hides why it could not, never closes it before the process ends, and serves
-it with ten threads. Milvus Lite's engine takes no locks: two threads that write to a collection, or open the same one
-at the same moment, would each work on a state of its own. One thread serves them in turn.
+pymilvus could start it, but then hides why a start fails, does not close it before the process ends, and serves it with
+ten threads. Milvus Lite's engine takes no locks: two threads that write to a collection, or open the same one at the
+same moment, would each work on a state of their own. So one thread serves all calls in turn.
 """
 
 import threading
@@ -13,12 +13,12 @@ from typing import Any
 from vectors.errors import StoreError
 
 SERVING_THREADS = 1
-STOP_S = 5.0  # calls under way may end; then the file is closed
+STOP_S = 5.0  # time for running calls to end before the file is closed
 
 
 @dataclass(slots=True)
 class Engine:
-    """An open file, and the port on loopback at which this process serves it."""
+    """An open file, and the port at which this process serves it."""
 
     server: Any
     database: Any
@@ -31,13 +31,13 @@ class Engine:
         return f"http://127.0.0.1:{self.port}"
 
     def close(self) -> None:
-        """Stop serving, write what is open, release the file."""
+        """Stop serving, write what is unwritten, and release the file."""
         self.server.stop(STOP_S).wait()
         self.database.close()
 
 
 _open: dict[Path, Engine] = {}
-# Taken again by the thread that holds it: the garbage collector may close a forgotten store while one is opened.
+# Reentrant, because the garbage collector may close a forgotten store while the same thread opens another.
 _lock = threading.RLock()
 
 
@@ -45,16 +45,16 @@ def serve(path: Path, host: str = "127.0.0.1", port: int = 0) -> Engine:
     """Open a file and serve it.
 
     Raises:
-        StoreError: another process holds it, or it cannot be opened.
+        StoreError: another process uses it, or it cannot be opened.
     """
     from milvus_lite.adapter.grpc.server import start_server_in_thread  # noqa: PLC0415 (0.5 s)
     from milvus_lite.exceptions import DataDirLockedError  # noqa: PLC0415
 
-    from vectors.lite_patch import read_less  # noqa: PLC0415
+    from vectors.lite_patch import apply_patch  # noqa: PLC0415
 
     if not path.absolute().parent.is_dir():
         raise StoreError(f"{path}: the folder {path.absolute().parent} does not exist; make it or change milvus.uri")
-    read_less()
+    apply_patch()
     try:
         return Engine(*start_server_in_thread(str(path), host=host, port=port, max_workers=SERVING_THREADS))
     except DataDirLockedError as error:
@@ -67,7 +67,7 @@ def serve(path: Path, host: str = "127.0.0.1", port: int = 0) -> Engine:
 
 
 def borrow(path: Path) -> str:
-    """Address of the file's engine in this process, started when this is its first user."""
+    """Return the address of the file's engine in this process. The first user starts the engine."""
     with _lock:
         engine = _open.get(path.resolve())
         if engine is None:
@@ -77,7 +77,7 @@ def borrow(path: Path) -> str:
 
 
 def release(path: Path) -> None:
-    """The counterpart of `borrow`. The last user closes the file."""
+    """Undo one `borrow`. The last user closes the file."""
     with _lock:
         engine = _open[path.resolve()]
         engine.users -= 1

@@ -1,7 +1,7 @@
-"""A Milvus Lite file served on loopback, so that several processes of one machine share it.
+"""Serves a Milvus Lite file on loopback, so that several processes of one machine can share it.
 
-`serving` does it in this process (`vigilens milvus`). `LiteServer` and `lite_server` start a process of their own for
-it (demo, tests, benchmarks), which ends with its parent, however that ends.
+`serving` serves it from this process (`vigilens milvus`). `LiteServer` and `lite_server` start another process for it
+(demo, tests, benchmarks), which ends with its parent, however that ends.
 """
 
 import os
@@ -18,27 +18,27 @@ from typing import IO, Self
 
 from vectors.errors import StoreError
 
-PORT = 19530  # Milvus's own
+PORT = 19530  # Milvus's default
 STOP_S = 30.0  # a server that does not stop within this time is killed; Milvus Lite loses no acknowledged row by that
 
 
 @contextmanager
 def serving(data: Path, port: int = PORT, host: str = "127.0.0.1", *, remote: bool = False) -> Iterator[str]:
-    """Serve the file from threads of this process; yields the address for `milvus.uri`.
+    """Serve the file from a thread of this process; yields the address for `milvus.uri`.
 
     Args:
-        data: the Milvus Lite file; it is made if it is not there.
+        data: the Milvus Lite file; it is created if it does not exist.
         port: 0 takes any free one.
         host: address to listen on.
-        remote: permit an address that other machines reach. Milvus Lite asks nobody for a password.
+        remote: permit an address that other machines can reach. Milvus Lite has no password.
 
     Raises:
         StoreError: the file is in use, the port is taken, or the address is not loopback and `remote` is not set.
     """
     if not remote and not is_loopback(host):
         raise StoreError(
-            f"{host} can be reached from other machines, and Milvus Lite asks nobody for a password; "
-            "use 127.0.0.1, or say --allow-remote if a firewall stands before it"
+            f"{host} can be reached from other machines, and Milvus Lite has no password; use 127.0.0.1, or give "
+            "--allow-remote if a firewall protects it"
         )
     port = _free(host, port)
     from vectors import connection as client  # noqa: PLC0415 (pymilvus)
@@ -53,7 +53,7 @@ def serving(data: Path, port: int = PORT, host: str = "127.0.0.1", *, remote: bo
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
+    """Return whether only this machine can reach the address."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
@@ -61,41 +61,41 @@ def is_loopback(host: str) -> bool:
 
 
 def _free(host: str, port: int) -> int:
-    """The port, if nobody listens there. gRPC would share a taken port without a word, and each get half the calls."""
+    """Return the port if nobody listens there: gRPC would silently share it, and each server get half of the calls."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
             raise StoreError(
-                f"{host}:{port} cannot be listened on ({error.strerror}); is a Milvus running there already? "
-                "Otherwise take another --port"
+                f"{host}:{port} cannot be listened on ({error.strerror}); is Milvus running there already? If not, "
+                "choose another --port"
             ) from error
         return int(probe.getsockname()[1])
 
 
 @contextmanager
-def until_told() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set; the handlers from before come back at the end. Main thread only."""
-    told = threading.Event()
-    before = {number: signal.signal(number, lambda *_: told.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+def stop_on_signal() -> Iterator[threading.Event]:
+    """Yield an event that SIGTERM and SIGINT set. The previous handlers are restored at the end. Main thread only."""
+    stopping = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stopping.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield told
+        yield stopping
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 class LiteServer:
-    """A process that serves a Milvus Lite file on 127.0.0.1. It answers when the constructor returns.
+    """A process that serves a Milvus Lite file on 127.0.0.1. It is ready when the constructor returns.
 
     Args:
         data: the file.
         port: 0 takes any free one.
 
     Attributes:
-        uri: its address, for `milvus.uri`.
-        pid: of the process.
+        uri: address for `milvus.uri`.
+        pid: id of the process.
 
     Raises:
         StoreError: the file is in use or the port is taken.
@@ -103,7 +103,7 @@ class LiteServer:
 
     def __init__(self, data: Path, port: int = 0) -> None:
         data.absolute().parent.mkdir(parents=True, exist_ok=True)
-        # A session of its own: an interrupt from the keyboard goes to our parent, which stops us when it is done.
+        # In a session of its own: Ctrl-C must reach only this process, which stops the server when it is done.
         self._process = subprocess.Popen(
             [sys.executable, "-m", "vectors.lite_server", str(data.absolute()), str(port)],
             stdin=subprocess.PIPE,
@@ -113,7 +113,7 @@ class LiteServer:
             cwd=Path(__file__).parents[1],
         )
         self.pid = self._process.pid
-        assert self._process.stdout is not None  # noqa: S101 (it is a pipe; said for the type checker)
+        assert self._process.stdout is not None  # noqa: S101 (it is a pipe; for the type checker)
         self.uri = self._process.stdout.readline().decode().strip()
         if not self.uri:
             _, said = self._process.communicate()
@@ -126,11 +126,11 @@ class LiteServer:
         self.stop()
 
     def stop(self) -> None:
-        """End it cleanly: calls under way end, the file is closed. Can be repeated."""
+        """End the process cleanly: running calls end, and the file is closed. Can be repeated."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill the process without warning (SIGKILL)."""
         self._end(signal.SIGKILL)
 
     def _end(self, how: signal.Signals) -> None:
@@ -144,30 +144,30 @@ class LiteServer:
 
 @contextmanager
 def lite_server(data: Path, port: int = 0) -> Iterator[str]:
-    """A `LiteServer` for the length of a block; yields its address."""
+    """Run a `LiteServer` for the length of a `with` block; yields its address."""
     with LiteServer(data, port) as server:
         yield server.uri
 
 
 def main(data: str, port: str) -> int:
-    """Serve until SIGTERM, SIGINT, or the parent's end."""
-    with until_told() as told:
-        threading.Thread(target=_follow, args=(sys.stdin.buffer, told), daemon=True).start()
+    """Serve until SIGTERM, SIGINT, or the end of the parent process; returns the exit code."""
+    with stop_on_signal() as stopping:
+        threading.Thread(target=_end_with_parent, args=(sys.stdin.buffer, stopping), daemon=True).start()
         try:
             with serving(Path(data), int(port)) as uri:
                 sys.stdout.write(f"{uri}\n")
                 sys.stdout.flush()
-                told.wait()
+                stopping.wait()
         except StoreError as error:
             sys.stderr.write(f"{error}\n")
             return 1
     return 0
 
 
-def _follow(parent: IO[bytes], told: threading.Event) -> None:
-    """The pipe from our parent ends when it does, be it by kill -9."""
+def _end_with_parent(parent: IO[bytes], stopping: threading.Event) -> None:
+    """Stop this process when its parent ends, even by kill -9: then the pipe from the parent ends."""
     os.read(parent.fileno(), 1)
-    told.set()
+    stopping.set()
 
 
 if __name__ == "__main__":

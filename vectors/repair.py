@@ -1,4 +1,4 @@
-"""A collection made ready to be searched: indexed and loaded, whatever a kill left behind."""
+"""Makes a collection ready for searches, indexed and loaded, whatever a killed process left behind."""
 
 import logging
 from typing import TYPE_CHECKING
@@ -10,10 +10,10 @@ log = logging.getLogger(__name__)
 
 
 def make_ready(client: "MilvusClient", name: str, timeout_s: float) -> None:
-    """Load a collection; build its index first where it is missing, and again where it is torn.
+    """Load a collection; build its index if that is missing or damaged.
 
-    Two things can be left by a kill: a collection that was made but not indexed yet, and (Milvus Lite) an index file
-    cut off in the middle, with which loading fails for ever. Rows are stored apart from the index: none is lost.
+    A killed process can leave behind two things: a collection that is not indexed yet, and (Milvus Lite) a truncated
+    index file, with which loading always fails. Rows are stored apart from the index, so none is lost.
     """
     from pymilvus.exceptions import MilvusException  # noqa: PLC0415 (1.5 s)
 
@@ -27,7 +27,7 @@ def make_ready(client: "MilvusClient", name: str, timeout_s: float) -> None:
         if is_away(error) or error.code == NOT_FOUND:
             raise
         log.warning(
-            "the index of the collection %s is damaged and is built again; no row is lost (%s)", name, error.message
+            "the index of the collection %s is damaged and is rebuilt; no row is lost (%s)", name, error.message
         )
         client.release_collection(name, timeout=timeout_s)
         client.drop_index(name, "vector", timeout=timeout_s)
@@ -36,7 +36,7 @@ def make_ready(client: "MilvusClient", name: str, timeout_s: float) -> None:
 
 
 def _index(client: "MilvusClient", name: str, timeout_s: float) -> None:
-    """Exact search by cosine. Approximate indexes lose neighbours silently."""
+    """Build an index for exact search by cosine. Approximate indexes silently miss neighbours."""
     params = client.prepare_index_params()
     params.add_index("vector", index_type="FLAT", metric_type="COSINE")
     client.create_index(name, params, timeout=timeout_s)

@@ -1,4 +1,4 @@
-"""Calls to Milvus: one connection, calls repeated with patience, collections loaded again after a restart."""
+"""Makes calls to Milvus over one connection. Waits while it is away, and loads collections again after a restart."""
 
 import threading
 from collections.abc import Callable
@@ -29,7 +29,7 @@ class Session:
         self.timeout_s = timeout_s
         self._patience = patience
         self._loading = threading.Lock()
-        self._dimensions: dict[str, int] = {}  # of the collections that we loaded
+        self._dimensions: dict[str, int] = {}  # loaded collection → dimension of its vectors
         self._file = milvus.file_of(uri) if milvus.is_file(uri) else None
         address = uri if self._file is None else lite.borrow(self._file)
         try:
@@ -50,28 +50,28 @@ class Session:
                 lite.release(self._file)
 
     def call(self, action: Callable[["MilvusClient"], T], name: str = "") -> T:
-        """What `action` returns.
+        """Return what `action` returns.
 
         Args:
             action: one or a few calls of the client, safe to repeat.
-            name: of the collection that it is about; "not found" then means that there is no such collection.
+            name: the collection that the action is about; then "not found" means that there is no such collection.
 
         Raises:
             StoreError: trying again will not help.
-            Away: Milvus does not answer; the call waited for it if there is patience.
+            Away: Milvus does not answer, even after waiting if there is patience.
         """
         return self._patiently(lambda: action(self._client), name)
 
     def call_loaded(self, name: str, action: Callable[["MilvusClient", int], T]) -> T:
-        """What `action(client, dimension)` returns for a collection that is loaded, as `call` does.
+        """Return what `action(client, dimension)` returns, like `call`, for a collection that must be loaded.
 
-        Another process may have dropped the collection and made it again, or the server was restarted and has nothing
-        loaded. Rather than ask before each call, we look again when one fails.
+        Another process may have dropped the collection and created it again, or the server was restarted and has
+        nothing loaded. We do not check that before each call, but load the collection again when a call fails.
         """
         return self._patiently(lambda: self._loaded(name, action), name)
 
     def forget(self, name: str) -> None:
-        """The collection is not loaded any more."""
+        """Note that the collection is not loaded any more."""
         self._dimensions.pop(name, None)
 
     def _loaded(self, name: str, action: Callable[["MilvusClient", int], T]) -> T:
@@ -88,7 +88,7 @@ class Session:
         return action(self._client, self._load(name))
 
     def _load(self, name: str) -> int:
-        # One at a time: a repair drops the index, which must not happen under another thread's load.
+        # One thread at a time: a repair drops the index, which must not happen while another thread loads it.
         with self._loading:
             described = self._client.describe_collection(name, timeout=self.timeout_s)
             make_ready(self._client, name, self.timeout_s)
@@ -102,11 +102,11 @@ class Session:
             except (StoreError, Away):
                 raise
             except Exception as error:
-                if not milvus.is_librarys(error):
+                if not milvus.is_milvus_error(error):
                     raise
                 if milvus.is_away(error):
                     raise Away(milvus.why_away(error, self.place)) from error
-                raise milvus.sentence(error, self.place, name) from error
+                raise milvus.explained(error, self.place, name) from error
 
         if self._patience is None:
             return attempt()
@@ -114,5 +114,5 @@ class Session:
 
 
 def _dimension(fields: list[dict[str, dict[str, int]]]) -> int:
-    """Values of a vector, from the collection's own schema: 0 where it has no vectors."""
+    """Return the dimension of the vectors, from the collection's own schema; 0 if it has no vectors."""
     return next((int(one["params"]["dim"]) for one in fields if "dim" in one.get("params", {})), 0)

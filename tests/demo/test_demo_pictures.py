@@ -1,4 +1,4 @@
-"""The demo's pictures, edits, broken values and stream."""
+"""The demo's pictures, edits, bad values and stream."""
 
 import io
 import json
@@ -51,7 +51,7 @@ def read_by_service(incoming, inbox):
     return data if isinstance(data, Unreadable) else decode(data, MAX_PIXELS)
 
 
-def test_all_photographs_lie_in_the_wheel_and_name_their_licence():
+def test_all_photographs_are_in_the_wheel_and_have_a_licence():
     for sample in SAMPLES:
         assert sample.path.is_file(), sample.file
         assert sample.licence
@@ -67,7 +67,7 @@ def test_docs_list_each_photograph_with_its_licence():
         assert sample.credit in row, sample.file
 
 
-def test_no_person_plays_the_part_of_something_harmful():
+def test_no_picture_of_a_person_stands_for_a_harmful_one():
     people = {"astronaut", "camera"}
     assert not people & {sample.label for sample in of(Role.KNOWN, Role.REPORTED, Role.CLEARED)}
 
@@ -77,7 +77,7 @@ def others():
 
 
 @pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.name)
-def test_an_edit_is_decided_by_its_seed_and_leaves_the_original_alone(edit):
+def test_an_edit_depends_only_on_its_seed_and_does_not_modify_the_original(edit):
     original = load(SAMPLES[0])
     before = original.copy()
     first, again = edit.apply(original, SEED, *others()), edit.apply(original, SEED, *others())
@@ -98,7 +98,7 @@ def test_each_edit_but_one_changes_the_picture():
     assert same == ["plain copy"]
 
 
-def test_the_stream_is_decided_by_its_seed(tmp_path, events):
+def test_the_stream_depends_only_on_its_seed(tmp_path, events):
     again = [*reported(1, SEED, tmp_path), *islice(stream(4, 120, SEED, tmp_path), 30)]
     assert [(one.key, one.edit, one.wire, one.picture) for one in again] == [
         (one.key, one.edit, one.wire, one.picture) for one in events[:33]
@@ -106,7 +106,7 @@ def test_the_stream_is_decided_by_its_seed(tmp_path, events):
     assert [one.edit for one in islice(stream(4, 120, SEED + 1, tmp_path), 30)] != [one.edit for one in events[3:33]]
 
 
-def test_the_stream_holds_every_edit_every_wire_format_every_part_and_every_odd_value(events):
+def test_the_stream_has_every_edit_wire_format_role_and_bad_value(events):
     known = {one.edit for one in events if one.sample and one.sample.role is Role.KNOWN}
     assert known == set(BY_NAME)
     assert {one.wire for one in events} == {*Wire, None}
@@ -116,7 +116,7 @@ def test_the_stream_holds_every_edit_every_wire_format_every_part_and_every_odd_
     assert len({one.key for one in events}) == 123
 
 
-def test_each_wire_format_carries_the_picture_to_the_service_unchanged(events, inbox):
+def test_each_wire_format_delivers_the_picture_unchanged(events, inbox):
     checked = Counter()
     for incoming in events:
         if incoming.sample:
@@ -129,7 +129,7 @@ def test_each_wire_format_carries_the_picture_to_the_service_unchanged(events, i
     assert set(checked) == set(Wire)
 
 
-def test_each_odd_value_is_unreadable_for_the_reason_it_names(events, inbox):
+def test_each_bad_value_is_unreadable_for_the_expected_reason(events, inbox):
     for incoming in events:
         if not incoming.sample:
             outcome = read_by_service(incoming, inbox)
@@ -141,7 +141,7 @@ def test_each_odd_value_is_unreadable_for_the_reason_it_names(events, inbox):
             assert outcome.reason is incoming.reason, incoming.edit
 
 
-def test_attributes_travel_with_json_and_cloudevents(events):
+def test_json_and_cloudevents_have_attributes(events):
     for incoming in events:
         if incoming.wire not in {None, Wire.BYTES}:
             attributes = read(Record(incoming), max_attributes_bytes=16_384).image.attributes
@@ -162,7 +162,7 @@ def test_the_bomb_is_a_valid_small_file_of_a_huge_picture():
         Image.MAX_IMAGE_PIXELS = limit
 
 
-def test_the_smallest_stream_still_holds_every_edit_and_every_part(tmp_path):
+def test_the_smallest_stream_still_has_every_edit_and_role(tmp_path):
     events = list(stream(1, FEWEST, SEED, tmp_path))
     assert {one.edit for one in events if one.sample and one.sample.role is Role.KNOWN} == set(BY_NAME)
     assert {one.sample.role for one in events if one.sample} == set(Role) - {Role.REPORTED}

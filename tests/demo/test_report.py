@@ -43,7 +43,7 @@ def attributes(page):
     return [(tag, name, value or "") for tag, given in page.tags for name, value in given.items()]
 
 
-def test_nothing_in_the_report_is_fetched_and_no_script_runs(results):
+def test_the_report_loads_nothing_and_runs_no_script(results):
     text = page_of(results)
     page = Page(text)
     assert {"script", "link", "iframe", "object", "embed", "base"}.isdisjoint(tag for tag, _ in page.tags)
@@ -58,7 +58,7 @@ def test_nothing_in_the_report_is_fetched_and_no_script_runs(results):
     assert "script-src" not in policy
 
 
-def test_what_strangers_wrote_is_shown_and_never_obeyed(results):
+def test_foreign_text_is_shown_and_escaped(results):
     known = set_of(NASTY, "harmful", NASTY, 0.9)
     hostile = verdict(
         "block",
@@ -116,7 +116,7 @@ def test_the_table_of_edits_says_what_pdq_alone_finds(results):
 def test_where_no_check_was_passed_no_bar_is_drawn():
     known = set_of(KNOWN, "harmful", "chelsea", 0.4, use="required")
     text = page_of([result(1, Role.INNOCENT, "grey", verdict("allow", [known]))])
-    assert "not verified; similarity 0.400" in text
+    assert "check not passed; similarity 0.400" in text
     assert 'class="fill' not in text
 
 
@@ -126,21 +126,21 @@ def test_thumbnails_are_small_pictures():
             assert max(small.size) == SIDE
 
 
-def test_score_and_thresholds_stand_at_their_places_on_the_bar(results):
+def test_score_and_thresholds_are_at_the_right_places_on_the_bar(results):
     text = page_of(results[1:2])
     assert 'class="fill review" style="width:70.0%"' in text
     assert 'class="tick review" style="left:68.8%"' in text
     assert 'class="tick block" style="left:75.8%"' in text
 
 
-def test_a_match_that_was_taken_back_is_not_drawn_as_an_alarm(results):
+def test_a_vetoed_match_is_not_drawn_as_an_alarm(results):
     text = page_of(results[3:4])
     assert "fill other" in text
     assert "fill block" not in text
-    assert "taken back by sample_cleared" in text
+    assert "vetoed by sample_cleared" in text
 
 
-def test_metrics_that_do_not_add_up_are_said_aloud(results):
+def test_the_report_says_if_the_metrics_do_not_add_up(results):
     assert "the same number" in page_of(results)
     other = report(results, {}, {}, replace(FACTS, metrics_sum=6))
     assert "6 verdicts: NOT the same number" in other

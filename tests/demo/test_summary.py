@@ -13,7 +13,7 @@ def results():
     return mixed()
 
 
-def test_each_event_comes_to_what_the_truth_says(results):
+def test_each_event_has_the_outcome_that_follows_from_the_truth(results):
     outcome = [outcome_of(each) for each in results]
     assert outcome == [
         Outcome.FOUND,
@@ -35,13 +35,13 @@ def test_a_reported_picture_is_not_missed_before_it_is_in_the_set():
     assert outcome_of(result(2, Role.REPORTED, "plain copy", missed(), known=True)) is Outcome.MISSED
 
 
-def test_an_innocent_picture_that_is_blocked_is_a_false_alarm_and_said_so():
+def test_an_innocent_picture_that_is_blocked_is_reported_as_a_false_alarm():
     alarm = result(1, Role.INNOCENT, "grey", found("block"))
     assert outcome_of(alarm) is Outcome.FALSE_ALARM
     assert "False alarms among 1 other pictures: 1." in sentences([alarm])
 
 
-def test_an_odd_value_with_another_reason_is_unexpected(results):
+def test_a_bad_value_with_another_reason_is_unexpected(results):
     odd = results[4]
     other = odd.verdict.model_copy(update={"reason": Reason.CORRUPT})
     assert outcome_of(Result(odd.incoming, other, 0.1)) is Outcome.UNEXPECTED
@@ -57,7 +57,7 @@ def test_edits_are_counted_by_decision_and_misses_are_named(results):
     assert decisions(results) == {"block": 1, "review": 1, "allow": 4, "unscannable": 1}
 
 
-def test_the_limits_of_an_encoder_are_told_only_of_that_one_and_where_they_were_met(results):
+def test_the_limits_of_an_encoder_are_mentioned_only_if_it_was_used_and_missed_a_picture(results):
     assert "perceptual hash" in limits(results)
     assert limits(results[:2]) == ""
     for encoder, said in {"openclip:0": "", "words:0": "corners"}.items():

@@ -54,7 +54,7 @@ def test_the_demo_prints_real_times_and_counts_of_the_verdicts(done):
     rows = [line for line in out.splitlines() if line.startswith("image-")]
     found, missed = (sum(f"  {outcome} " in line for line in rows) for outcome in ("found", "missed"))
     assert f"{found} of {found + missed} copies were found" in out
-    assert (missed > 0) == ("it is lost where few of them are left" in out)
+    assert (missed > 0) == ("it is missed if few of them are left" in out)
     assert "False alarms among" in out
 
 

@@ -267,7 +267,7 @@ def test_scan_explains_a_picture_that_matches_nothing_and_a_file_that_is_not_a_p
 @pytest.mark.parametrize(
     ("words", "to", "message"),
     [
-        (["inbox"], "why.html", "for one picture, but there are 8 files"),
+        (["inbox"], "why.html", "for one picture, got 8 files"),
         (["inbox/plain.png"], "copy.jpg", "name it something.html"),
         (["inbox/plain.png"], "nowhere/why.html", "there is no folder"),
     ],

@@ -1,4 +1,4 @@
-"""Pictures of files and folders → references: which files, under which label, once, and what is refused."""
+"""Adding picture files to a set: which files, with which labels, each once, and which are refused."""
 
 import errno
 import hashlib
@@ -25,7 +25,7 @@ LIMITS = Limits(max_bytes=100_000, max_pixels=1_000_000)
 
 
 class MeanColours:
-    """An encoder of 8 values: the mean colours of the halves, and two constants. Grey pictures are featureless."""
+    """An encoder with 8 values: the mean colours of the two halves, and two constants. Grey ones are featureless."""
 
     name, dimension, fingerprint, backend, least_side, batch_size = "test", 8, FINGERPRINT, "float32", None, 8
     min_batch_size = 1
@@ -57,7 +57,7 @@ def png(pixels: np.ndarray) -> bytes:
 
 
 def picture(number: int) -> bytes:
-    """A PNG that differs with its number."""
+    """A PNG that is different for each number."""
     pixels = np.zeros((16, 16, 3), dtype=np.uint8)
     pixels[:, :8] = (number % 256, number // 256 % 256, 7)
     pixels[:, 8:] = (9, 200, 255 - number % 256)
@@ -82,7 +82,7 @@ def add(store: Store, paths: list[Path], encoder: MeanColours | None = None, lab
     return gather(store, "alpha", encoder or MeanColours(), list(find(paths, label)), limits=LIMITS)
 
 
-def test_files_below_folders_come_in_order_with_their_path_as_label_and_loops_end(folder: Path):
+def test_files_in_folders_come_in_order_with_their_path_as_label_and_loops_end(folder: Path):
     for name in ("b.png", "a.png", "below/c.png", ".hidden.png"):
         (folder / name).write_bytes(picture(1))
     (folder / "below" / "up").symlink_to(folder)
@@ -91,7 +91,7 @@ def test_files_below_folders_come_in_order_with_their_path_as_label_and_loops_en
     assert {one.label for one in find([folder], "case 1")} == {"case 1"}
 
 
-def test_a_name_that_is_no_unicode_or_too_long_still_makes_a_label(folder: Path):
+def test_a_file_name_that_is_not_unicode_or_too_long_still_makes_a_label(folder: Path):
     assert [one.label for one in find([Path("\udcff.png")])] == ["\ufffd.png"]
     deep = folder.joinpath(*["ü" * 100] * 8)
     deep.mkdir(parents=True)
@@ -102,7 +102,7 @@ def test_a_name_that_is_no_unicode_or_too_long_still_makes_a_label(folder: Path)
     assert found.label.endswith("end")
 
 
-def test_the_same_picture_twice_is_one_row_and_is_not_even_decoded_again(store: Store, folder: Path):
+def test_the_same_picture_twice_is_one_row_and_is_not_decoded_again(store: Store, folder: Path):
     for number in range(5):
         (folder / f"{number}.png").write_bytes(picture(number))
     assert (first := add(store, [folder])).added == 5
@@ -115,7 +115,7 @@ def test_the_same_picture_twice_is_one_row_and_is_not_even_decoded_again(store: 
     assert (store.count("alpha"), store.describe("alpha").version) == (5, version)
 
 
-def test_the_key_is_of_content_and_label(store: Store, folder: Path):
+def test_the_id_depends_on_content_and_label(store: Store, folder: Path):
     for name in ("one.png", "two.png"):
         (folder / name).write_bytes(picture(1))
     assert add(store, [folder]).added == 2
@@ -125,7 +125,7 @@ def test_the_key_is_of_content_and_label(store: Store, folder: Path):
     assert {one.digest for one in known} == {hashlib.sha256(picture(1)).hexdigest()}
 
 
-def test_files_that_are_no_reference_are_named_with_the_reason_and_the_rest_is_added(store: Store, folder: Path):
+def test_files_that_cannot_be_references_are_named_with_the_reason_and_the_rest_is_added(store: Store, folder: Path):
     (folder / "good.png").write_bytes(picture(1))
     (folder / "notes.txt").write_text("no picture")
     (folder / "empty.png").write_bytes(b"")
@@ -181,7 +181,7 @@ def test_a_folder_that_cannot_be_read_is_refused_and_the_rest_is_added(
     (folder / "below" / "more.png").write_bytes(picture(2))
     whole = Path.iterdir
 
-    def closed(path: Path) -> Iterator[Path]:  # the rights of a folder do not hold for root, as whom tests may run
+    def closed(path: Path) -> Iterator[Path]:  # root may read any folder, and tests may run as root
         if path.name == "below":
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
         return whole(path)
@@ -194,12 +194,12 @@ def test_a_folder_that_cannot_be_read_is_refused_and_the_rest_is_added(
     }
 
 
-def test_a_file_that_vanishes_between_two_looks_is_refused(store: Store, folder: Path):
+def test_a_file_that_is_deleted_before_it_is_decoded_is_refused(store: Store, folder: Path):
     gathered = gather(store, "alpha", MeanColours(), [Found(folder / "gone.png", "x")], limits=LIMITS)
     assert gathered.refused[0].why.reason.value == "not_found"
 
 
-def test_references_keep_keypoints_and_mirror_images_where_the_set_wants_them(store: Store, folder: Path):
+def test_references_have_keypoints_and_mirror_images_if_the_set_needs_them(store: Store, folder: Path):
     pixels = cornered(1)
     back = np.ascontiguousarray(pixels[:, ::-1])
     (folder / "one.png").write_bytes(png(pixels))
@@ -217,7 +217,7 @@ def test_references_keep_keypoints_and_mirror_images_where_the_set_wants_them(st
         assert (known.vector, known.features, known.mirror) == (vectors[0], kept[0], mirror)
 
 
-def test_keypoints_that_the_encoder_has_found_are_not_looked_for_again(store: Store, folder: Path):
+def test_keypoints_that_the_encoder_has_found_are_not_computed_again(store: Store, folder: Path):
     class OnKeypoints(MeanColours):
         def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:  # noqa: ARG002 (none is reduced)
             encoded = super().encode(pictures)
@@ -256,7 +256,7 @@ def test_a_picture_whose_mirror_image_is_featureless_is_featureless(store: Store
 
 
 class Reducible(MeanColours):
-    """Could do with a shorter side of 32, and keeps the shapes that it is given, and the sizes before."""
+    """Needs a shorter side of 32 only, and records the shapes of its pictures, and their sizes before reduction."""
 
     least_side = 32
 

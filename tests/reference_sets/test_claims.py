@@ -21,7 +21,7 @@ ADDED = 15  # upserts by each writer
 
 
 class Properties:
-    """Properties of one collection, changed key by key. What is in `before` happens before a call, once."""
+    """Properties of one collection, changed key by key. The functions in `before` are called once, before a call."""
 
     def __init__(self, *, deletes: bool = True, **more: str):
         self.now = {
@@ -54,7 +54,7 @@ class Properties:
 
 
 class Clock:
-    """A clock that each pause moves."""
+    """A clock that each pause advances."""
 
     def __init__(self):
         self.now = 0.0
@@ -78,13 +78,13 @@ def publish(there: Properties, facts: dict[str, str] | None = None, clock: Clock
     return tried
 
 
-def test_rows_facts_and_version_go_together_and_no_claim_stays():
+def test_rows_facts_and_version_are_published_together_and_no_claim_is_left():
     there = Properties()
     assert publish(there, {"severity": "40"}) == [8]
     assert there.now == {"vigilens.version": "8", "vigilens.severity": "40"}
 
 
-def test_nothing_is_published_where_there_was_nothing_to_write_or_writing_fails():
+def test_nothing_is_published_if_there_is_nothing_to_write_or_writing_fails():
     there = Properties()
     assert Claims(there).publish("alpha", "alpha", lambda _: None) is None
     for error in (StoreError("refused"), KeyboardInterrupt()):
@@ -93,7 +93,7 @@ def test_nothing_is_published_where_there_was_nothing_to_write_or_writing_fails(
     assert there.now == {"vigilens.version": "7"}
 
 
-def test_a_milvus_that_is_away_is_not_waited_for_a_second_time():
+def test_if_milvus_is_away_we_do_not_wait_for_it_twice():
     there = Properties()
 
     def away(_: Claim) -> None:
@@ -105,14 +105,14 @@ def test_a_milvus_that_is_away_is_not_waited_for_a_second_time():
 
 
 @pytest.mark.parametrize("call", [1, 2, 3])
-def test_a_writer_that_comes_between_our_steps_gets_its_version_and_we_the_next(call: int):
+def test_a_writer_that_writes_between_our_steps_gets_its_version_and_we_get_the_next(call: int):
     there = Properties()
     there.before[call] = lambda: there.now.update({"vigilens.version": "8"})
     assert publish(there) == [9]
 
 
 @pytest.mark.parametrize("call", [1, 2, 3])
-def test_a_live_claim_is_waited_for_whenever_it_is_seen(call: int):
+def test_a_live_claim_is_waited_for_whenever_it_is_found(call: int):
     there, clock = Properties(), Clock()
     waited = []
     there.before[call] = lambda: there.now.update({"vigilens.claim.other": "8 x"})
@@ -128,14 +128,14 @@ def test_a_live_claim_is_waited_for_whenever_it_is_seen(call: int):
     assert there.now["vigilens.version"] == "9"
 
 
-def test_a_claim_that_stays_as_it_is_for_the_bounded_time_is_a_dead_writer_s_and_is_removed():
+def test_a_claim_that_does_not_change_for_a_given_time_is_removed():
     there, clock = Properties(claim_dead="8 x"), Clock()
     assert publish(there, clock=clock) == [8]
     assert DEAD_S <= clock.now <= DEAD_S + 3 * PAUSE_S
     assert there.claims == {}
 
 
-def test_a_claim_that_is_renewed_is_a_live_writer_s():
+def test_a_claim_that_is_renewed_is_not_removed():
     there, clock, changes = Properties(claim_live="8 x"), Clock(), []
 
     def renewed() -> None:
@@ -148,13 +148,13 @@ def test_a_claim_that_is_renewed_is_a_live_writer_s():
     assert clock.now >= changes[-1] + DEAD_S
 
 
-def test_a_writer_whose_claim_was_taken_away_writes_again_under_a_new_version():
+def test_a_writer_whose_claim_was_removed_writes_again_under_a_new_version():
     there = Properties()
     tried = []
 
     def slow(claim: Claim) -> dict[str, str]:
         tried.append(claim.version)
-        if len(tried) == 1:  # another process takes us for dead, and publishes the version
+        if len(tried) == 1:  # another process removes our claim, and publishes the version
             (ours,) = there.claims
             del there.now[ours]
             there.now["vigilens.version"] = "8"
@@ -167,7 +167,7 @@ def test_a_writer_whose_claim_was_taken_away_writes_again_under_a_new_version():
 
 
 @pytest.mark.parametrize("lost", ["the claim", "the version"])
-def test_one_sign_is_enough_that_a_claim_was_lost(lost: str):
+def test_any_sign_that_a_claim_was_lost_is_enough(lost: str):
     there = Properties()
     tried = []
 
@@ -183,7 +183,7 @@ def test_one_sign_is_enough_that_a_claim_was_lost(lost: str):
     assert tried == ([8, 8] if lost == "the claim" else [8, 9])
 
 
-def test_two_processes_that_take_one_left_over_key_do_not_write_at_once():
+def test_two_processes_that_take_the_same_empty_key_do_not_write_at_the_same_time():
     there, clock = Properties(deletes=False, **{f"claim_{number}": "" for number in range(MOST_KEYS)}), Clock()
 
     def take() -> None:
@@ -201,7 +201,7 @@ def test_two_processes_that_take_one_left_over_key_do_not_write_at_once():
     assert tried == [9]
 
 
-def test_where_properties_cannot_be_deleted_a_process_uses_one_key_and_many_processes_do_not_pile_up():
+def test_if_properties_cannot_be_deleted_a_process_uses_one_key_and_the_number_of_keys_is_limited():
     there = Properties(deletes=False)
     claims = Claims(there)
     assert [claims.publish("alpha", "alpha", lambda _: {}) for _ in range(3)] == [8, 9, 10]
@@ -229,7 +229,7 @@ with Store(uri, patience=Patience(60)) as store:
 
 
 def check_versions(store: Store, name: str, writers: int) -> None:
-    """Each upsert has a version of its own, and no version is missing."""
+    """Checks that each upsert has its own version, and that no version is missing."""
     by_upsert: dict[str, set[int]] = {}
     for known in store.references(name):
         by_upsert.setdefault(known.id.rpartition("-")[0], set()).add(known.version)
@@ -271,7 +271,7 @@ def test_three_processes_never_publish_the_same_version(tmp_path: Path):
         assert not any(".claim." in key for key in store._database.properties("alpha"))
 
 
-def test_threads_with_and_without_a_connection_of_their_own_never_publish_the_same_version(tmp_path: Path):
+def test_threads_with_shared_and_own_connections_never_publish_the_same_version(tmp_path: Path):
     with real_milvus(tmp_path) as uri, Store(uri, patience=Patience(60)) as store:
         store.create(make_set("alpha"))
         start = threading.Barrier(3)

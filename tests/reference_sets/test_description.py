@@ -1,4 +1,4 @@
-"""What describes a set: a format that grows by adding, and damage that is named with its fix."""
+"""The description of a set: a format that grows by adding, and damage that is reported with its fix."""
 
 import json
 from dataclasses import replace
@@ -19,11 +19,11 @@ from reference_sets.model import (
     Verify,
 )
 
-# The properties of a real set, without a key of today, `altered`, and with one of tomorrow.
+# The properties of a real set, without the key `altered` of this version, and with a key of a later one.
 BEFORE = json.loads(Path(__file__).with_name("before.json").read_text(encoding="utf-8"))
 
 
-def test_a_set_with_a_key_less_has_its_default_and_a_key_of_tomorrow_is_kept():
+def test_a_missing_key_has_its_default_and_a_key_of_a_later_version_is_kept():
     facts = facts_of(BEFORE)
     known = from_facts("spam", facts)
     assert (known.kind, known.category, known.severity, known.version) == (Kind.HARMFUL, "ads", 40, 2)
@@ -66,7 +66,7 @@ def test_every_fact_is_read_as_it_was_written():
     assert from_facts("alpha", to_facts(plain)) == plain
 
 
-def test_the_neutral_defaults_are_those_of_a_set_that_is_made():
+def test_the_defaults_of_missing_keys_are_those_of_a_new_set():
     must = ("kind", "review", "block", "encoder", "dimension", "version", "probe")
     facts = {key: text for key, text in to_facts(make_set("alpha")).items() if key in must}
     assert from_facts("alpha", facts) == make_set("alpha", category="", note="")
@@ -100,7 +100,7 @@ def test_a_key_without_a_default_must_be_there(key: str):
         (
             "dimension",
             "1",
-            r"dimension is .*set the property vigilens\.dimension .*, or drop the set and make it again",
+            r"dimension is .*set the property vigilens\.dimension .*, or drop the set and create it again",
         ),
         ("version", "", "version is "),
         ("probe", "AAA", "probe is "),
@@ -118,7 +118,7 @@ def test_a_key_without_a_default_must_be_there(key: str):
         ("severity", "9" * 300, r'severity is "9{60}…"'),
     ],
 )
-def test_damage_is_one_sentence_that_names_set_key_and_fix(key: str, text: str, sentence: str):
+def test_damage_is_reported_in_one_sentence_with_set_key_and_fix(key: str, text: str, sentence: str):
     with pytest.raises(DamagedSet, match=f"^the description of the set alpha is damaged: {sentence}") as caught:
         from_facts("alpha", {**to_facts(make_set("alpha")), key: text})
     assert "\n" not in str(caught.value)
@@ -133,7 +133,7 @@ def test_a_set_that_needs_what_this_version_does_not_know_is_not_judged_by():
 
 
 @pytest.mark.parametrize("numbers", [{"severity": 101}, {"dimension": 1}, {"version": 0}, {"ratio": float("nan")}])
-def test_numbers_out_of_range_make_no_set(numbers: dict):
+def test_numbers_out_of_range_are_refused(numbers: dict):
     (key,) = numbers
     with pytest.raises(ValueError, match=f"^{key} must be "):
         replace(make_set("alpha"), **numbers)

@@ -1,4 +1,4 @@
-"""Which collection is the set of a name, while copies of it are made and one takes its place."""
+"""Which collection is the set with a name, while copies of it are made and one replaces it."""
 
 import json
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ def test_a_set_is_only_what_is_ready_and_ours():
     assert all_of(there, "alpha") == ["alpha"]
 
 
-def test_all_collections_of_a_name_end_with_the_set_itself():
+def test_of_all_collections_with_a_name_the_set_itself_is_the_last():
     there = {"a": properties(version="7"), "b": properties(version="9", ready="false"), "c": properties(version="3")}
     assert all_of({**there, "d": properties("delta")}, "alpha") == ["b", "c", "a"]
 
@@ -72,7 +72,7 @@ def test_a_copy_becomes_the_set_by_one_property_and_other_connections_follow(sto
         assert other.describe("alpha").dimension == 4
         assert other.search("alpha", vectors, 5)[0][0].id == "new-0"
         copies.drop("alpha")
-        assert store.search("alpha", vectors, 5)[0][0].id == "new-0"  # it had the old collection in mind
+        assert store.search("alpha", vectors, 5)[0][0].id == "new-0"  # the connection had cached the old collection
         store.upsert("alpha", references(unit(1, 3, dimension=4), "later"))
         assert {one.id for one in other.references("alpha")} == {"new-0", "later-0"}
 
@@ -93,7 +93,7 @@ def test_what_is_written_while_a_copy_becomes_the_set_goes_into_the_copy(store: 
     assert store._database.count("alpha") == 0
 
 
-def test_a_dropped_set_comes_back_from_none_of_its_copies(store: Store):
+def test_no_copy_of_a_dropped_set_becomes_the_set(store: Store):
     store.create(make_set("alpha"))
     for name, ready in (("alpha_old", "true"), ("alpha_new", "false")):
         store._database.create(name, rows.fields(8), properties(ready=ready))
@@ -134,7 +134,7 @@ def test_a_damaged_set_is_listed_with_its_fix_beside_the_others_and_repaired_ste
     assert [known.name for known in store.sets()] == ["alpha", "beta"]
 
 
-def test_a_set_of_the_version_before_is_opened_and_changed_and_the_key_of_tomorrow_stays(store: Store):
+def test_a_set_of_the_previous_version_is_opened_and_changed_and_the_key_of_a_later_version_stays(store: Store):
     before = json.loads(Path(__file__).with_name("before.json").read_text(encoding="utf-8"))
     store._database.create("spam", rows.fields(256), before)
     assert store.describe("spam").unknown == (("tomorrow", '{"level": 3}'),)
@@ -144,7 +144,7 @@ def test_a_set_of_the_version_before_is_opened_and_changed_and_the_key_of_tomorr
     assert store._database.properties("spam") == {**before, "vigilens.severity": "70", "vigilens.version": "4"}
 
 
-def test_references_are_counted_right_where_only_some_have_a_mirror_image(store: Store):
+def test_references_are_counted_correctly_if_only_some_have_a_mirror_image(store: Store):
     store.create(make_set("alpha"))
     store.upsert("alpha", references(unit(3, 1)))
     (own,) = next(rows.messages(references(unit(1, 2), "both"), 2))

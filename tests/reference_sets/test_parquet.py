@@ -1,4 +1,4 @@
-"""A set as a Parquet file: whole, readable by others, and refused where it does not fit."""
+"""A set as a Parquet file: complete, readable by other tools, and refused if it does not fit."""
 
 import json
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def exported(store: Store, tmp_path: Path) -> Path:
     return tmp_path / "alpha.parquet"
 
 
-def test_a_set_comes_back_as_it_was_with_a_version_of_its_own(store: Store, exported: Path):
+def test_an_imported_set_is_as_it_was_except_for_its_version(store: Store, exported: Path):
     done = exchange.read(store, exported, name="beta", fingerprint=FINGERPRINT)
     assert (done.made, done.rows) == (True, 2300)
     assert replace(done.set, version=1) == make_set("beta")
@@ -40,7 +40,9 @@ def test_a_set_comes_back_as_it_was_with_a_version_of_its_own(store: Store, expo
     assert alpha == beta
 
 
-def test_features_and_mirror_images_travel_and_go_only_into_sets_that_want_them(store: Store, tmp_path: Path):
+def test_features_and_mirror_images_are_exported_and_imported_only_into_sets_that_need_them(
+    store: Store, tmp_path: Path
+):
     facts = {"verify": Verify.REQUIRED, "check": CheckThresholds(0.125, 0.25), "mirrored": Mirrored.STORED}
     store.create(make_set("alpha", **facts))
     known = mirrored(references(unit(5, 2)))
@@ -82,7 +84,7 @@ def test_other_tools_read_the_file_without_us(exported: Path):
     assert (row["version"], row["digest"], row["tags"], row["extra"]) == (2, "", [], "{}")
 
 
-def test_vectors_of_another_encoder_are_refused_and_nothing_is_made(store: Store, exported: Path):
+def test_vectors_of_another_encoder_are_refused_and_no_set_is_created(store: Store, exported: Path):
     with pytest.raises(StoreError, match=r"made by the encoder test:.*the encoder in use is pdq:other"):
         exchange.read(store, exported, name="beta", fingerprint="pdq:other")
     store.create(make_set("gamma", encoder="pdq:other"))
@@ -92,7 +94,7 @@ def test_vectors_of_another_encoder_are_refused_and_nothing_is_made(store: Store
     assert store.count("gamma") == 0
 
 
-def test_files_that_hold_no_set_are_one_clear_sentence(store: Store, exported: Path, tmp_path: Path):
+def test_files_without_a_set_are_refused_in_one_sentence(store: Store, exported: Path, tmp_path: Path):
     bad = tmp_path / "bad.parquet"
     bad.write_bytes(b"PAR1 not really")
     with pytest.raises(StoreError, match="is not a Parquet file"):
@@ -111,7 +113,7 @@ def test_files_that_hold_no_set_are_one_clear_sentence(store: Store, exported: P
         exchange.read(store, tmp_path / "nowhere", fingerprint=FINGERPRINT)
 
 
-def test_rows_that_milvus_would_take_and_never_find_are_refused(store: Store, exported: Path, tmp_path: Path):
+def test_rows_that_milvus_would_accept_and_never_find_are_refused(store: Store, exported: Path, tmp_path: Path):
     table = pq.read_table(exported).slice(0, 3)
     zeros = pa.array([[0.0] * 8] * 3, type=pa.list_(pa.float32(), 8))
     pq.write_table(table.set_column(2, "vector", zeros), tmp_path / "zeros.parquet")
@@ -128,8 +130,8 @@ def test_rows_that_milvus_would_take_and_never_find_are_refused(store: Store, ex
         ("features", b"12345", "features that cannot be read: 5 bytes are no features"),
         ("features", features("x")[:-1], "features that cannot be read: the features are damaged"),
         ("mirror_features", b"12345", "features that cannot be read"),
-        ("extra", "{", "an extra that is no JSON"),
-        ("extra", "[1]", "an extra that is no JSON object"),
+        ("extra", "{", "an extra that is not JSON"),
+        ("extra", "[1]", "an extra that is not a JSON object"),
     ],
 )
 def test_a_damaged_row_is_named_and_not_imported(store: Store, exported: Path, tmp_path: Path, damage: tuple):
@@ -144,7 +146,7 @@ def test_a_damaged_row_is_named_and_not_imported(store: Store, exported: Path, t
     assert store.count("beta") == 0
 
 
-def test_all_facts_of_a_reference_travel(store: Store, tmp_path: Path):
+def test_all_facts_of_a_reference_are_exported_and_imported(store: Store, tmp_path: Path):
     (plain,) = references(unit(1, 3))
     facts = {"digest": "0f" * 32, "state": "disabled", "disabled_until": 17, "ceiling": "review", "source": "partner"}
     known = replace(plain, **facts, source_id="ü-1", tags=("a", 'b "c"'), extra={"a": {"b": [1, 2.5, None, "ü"]}})
@@ -155,7 +157,9 @@ def test_all_facts_of_a_reference_travel(store: Store, tmp_path: Path):
     assert list(store.references("beta")) == [replace(known, version=2)]
 
 
-def test_a_file_of_the_version_before_is_read_and_a_key_of_tomorrow_goes_out_again(store: Store, tmp_path: Path):
+def test_a_file_of_the_previous_version_is_read_and_a_key_of_a_later_version_is_exported_again(
+    store: Store, tmp_path: Path
+):
     before = json.loads(Path(__file__).with_name("before.json").read_text(encoding="utf-8"))
     facts = {key.removeprefix("vigilens."): text for key, text in before.items()} | {"dimension": "8"}
     rows = {"id": ["a", "b"], "label": ["one", "two"], "vector": [row.tolist() for row in unit(2, 4)], "moon": [1, 2]}
@@ -180,13 +184,13 @@ def test_a_file_of_the_version_before_is_read_and_a_key_of_tomorrow_goes_out_aga
     assert [known.name for known in store.sets()] == ["spam"]
 
 
-def test_an_export_that_fails_leaves_no_half_file(store: Store, tmp_path: Path):
+def test_an_export_that_fails_leaves_no_incomplete_file(store: Store, tmp_path: Path):
     with pytest.raises(StoreError, match="there is no set named nowhere"):
         exchange.write(store, "nowhere", tmp_path / "out.parquet")
     store.create(make_set("alpha"))
     with pytest.raises(StoreError, match="cannot be written"):
         exchange.write(store, "alpha", tmp_path / "nowhere" / "out.parquet")
-    with pytest.raises(StoreError, match=r"x\.csv would be a Parquet file: let its name end in \.parquet or \.pq"):
+    with pytest.raises(StoreError, match=r"x\.csv would be a Parquet file: its name must end in \.parquet or \.pq"):
         exchange.write(store, "alpha", tmp_path / "x.csv")
     assert not list(tmp_path.glob("*.part")) + list(tmp_path.glob("*.csv"))
     assert exchange.write(store, "alpha", tmp_path / "empty.parquet") == 0

@@ -1,4 +1,4 @@
-"""What the store promises, on Milvus Lite in a file, on a Milvus Lite server, and on a real Milvus server alike."""
+"""What the store promises, on Milvus Lite in a file, on a Milvus Lite server, and on a real Milvus server."""
 
 import secrets
 from concurrent.futures import ThreadPoolExecutor
@@ -14,12 +14,12 @@ from reference_sets.store import Store, StoreError, UnknownSet
 pytest_plugins = ["store_fixtures"]
 
 
-def test_a_set_is_described_as_it_was_made(store: Store, name: str):
+def test_a_set_is_described_as_it_was_created(store: Store, name: str):
     assert store.describe(name) == make_set(name)
     assert make_set(name) in store.sets()
 
 
-def test_an_empty_set_answers_each_query_with_nothing(store: Store, name: str):
+def test_an_empty_set_has_no_neighbours_for_any_query(store: Store, name: str):
     assert store.search(name, unit(3, 1), 5) == [[], [], []]
     assert store.count(name) == 0
     assert list(store.references(name)) == []
@@ -34,7 +34,7 @@ def test_a_single_reference_is_found_with_cosine_one(store: Store, name: str):
     assert nearest.score <= 1.0
 
 
-def test_neighbours_are_exact_and_come_best_first_for_each_query_in_order(store: Store, name: str, seed: int):
+def test_neighbours_are_exact_and_sorted_best_first_for_each_query(store: Store, name: str, seed: int):
     known, queries = unit(300, seed), unit(20, seed + 1)
     store.upsert(name, references(known))
     cosines = queries @ known.T
@@ -57,11 +57,11 @@ def test_more_queries_than_one_search_may_have_are_split(store: Store, name: str
     assert [found[0].id for found in store.search(name, known, 1)] == [f"ref-{i}" for i in range(10)]
 
 
-def test_no_queries_are_no_call(store: Store, name: str):
+def test_without_queries_milvus_is_not_called(store: Store, name: str):
     assert store.search(name, np.empty((0, DIMENSION), dtype=np.float32), 5) == []
 
 
-def test_the_same_reference_twice_is_one_row_and_the_later_one(store: Store, name: str):
+def test_of_two_references_with_one_id_the_later_one_is_stored(store: Store, name: str):
     first, second = references(unit(2, 5))
     store.upsert(name, [first, replace(second, id=first.id)])
     store.upsert(name, [replace(first, label="later")])
@@ -69,7 +69,7 @@ def test_the_same_reference_twice_is_one_row_and_the_later_one(store: Store, nam
     assert [known.label for known in store.references(name)] == ["later"]
 
 
-def test_references_come_back_as_they_went_in(store: Store, name: str):
+def test_references_are_read_as_they_were_written(store: Store, name: str):
     features = bytes(range(250)) * 192  # 48,000 bytes, the most that is allowed
     labels = ["plain", "quote \" and ' and \\", "ümlaut ✓ {id}", ""]
     known = [
@@ -99,7 +99,7 @@ def test_all_references_of_a_larger_set_are_read(store: Store, name: str):
     assert store.count(name) == 1201
 
 
-def test_known_says_which_ids_are_there_whatever_they_look_like(store: Store, name: str):
+def test_known_says_which_ids_are_there_even_for_invalid_ids(store: Store, name: str):
     store.upsert(name, references(unit(3, 8)))
     assert store.known(name, ["ref-0", "ref-2", "ref-9", "it's", 'a"b\\', ""]) == {"ref-0", "ref-2"}
     assert store.known(name, []) == set()
@@ -128,7 +128,7 @@ def test_deleted_references_are_counted_and_not_found_any_more(store: Store, nam
     assert store.count(name) == 1
 
 
-def test_each_change_raises_the_version_and_what_changes_nothing_does_not(store: Store, name: str):
+def test_only_a_change_raises_the_version(store: Store, name: str):
     store.upsert(name, references(unit(3, 11)))
     assert store.describe(name).version == 2
     store.delete(name, ["ref-0"])
@@ -141,7 +141,7 @@ def test_each_change_raises_the_version_and_what_changes_nothing_does_not(store:
     assert store.describe(name) == changed == make_set(name, version=4, removed_version=3, **facts)
 
 
-def test_an_upsert_is_one_version_which_all_its_rows_carry(store: Store, name: str):
+def test_an_upsert_is_one_version_and_all_its_rows_have_it(store: Store, name: str):
     store.upsert(name, references(unit(1201, 7), "first"))
     store.upsert(name, references(unit(3, 8), "second"))
     assert store.describe(name).version == 3
@@ -149,7 +149,7 @@ def test_an_upsert_is_one_version_which_all_its_rows_carry(store: Store, name: s
     assert versions == {("first", 2), ("second", 3)}
 
 
-def test_a_reader_that_sees_the_new_version_finds_the_new_content(store: Store, other: Store, name: str):
+def test_a_reader_that_reads_the_new_version_finds_the_new_content(store: Store, other: Store, name: str):
     for step in range(5):
         vectors = unit(1, 100 + step)
         store.upsert(name, references(vectors, f"step{step}"))
@@ -157,7 +157,7 @@ def test_a_reader_that_sees_the_new_version_finds_the_new_content(store: Store, 
         assert other.search(name, vectors, 1)[0][0].id == f"step{step}-0"
 
 
-def test_a_set_that_another_connection_dropped_and_made_again_is_searched(store: Store, other: Store, name: str):
+def test_a_set_that_another_connection_dropped_and_created_again_is_searched(store: Store, other: Store, name: str):
     store.upsert(name, references(unit(2, 12)))
     assert len(other.search(name, unit(1, 12), 5)[0]) == 2
     store.drop(name)
@@ -169,7 +169,7 @@ def test_a_set_that_another_connection_dropped_and_made_again_is_searched(store:
     assert [one.id for one in other.search(name, vectors, 5)[0]] == ["new-0"]
 
 
-def test_a_reference_with_its_mirror_image_is_one_reference_of_which_a_search_finds_both(store: Store, name: str):
+def test_a_reference_and_its_mirror_image_count_as_one_and_a_search_finds_both(store: Store, name: str):
     store.change(name, mirrored=Mirrored.STORED, verify=Verify.REQUIRED)
     known = mirrored(references(unit(3, 20)))
     store.upsert(name, known)
@@ -190,7 +190,7 @@ def test_a_reference_with_its_mirror_image_is_one_reference_of_which_a_search_fi
     assert store.count(name) == 2
 
 
-def test_features_come_for_each_neighbour_at_once_and_not_for_those_that_are_gone(
+def test_features_are_read_for_all_neighbours_but_removed_ones(
     store: Store, other: Store, name: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("reference_sets.store.FEATURE_ROWS", 2)
@@ -206,7 +206,7 @@ def test_features_come_for_each_neighbour_at_once_and_not_for_those_that_are_gon
     assert other.features(name, []) == {}
 
 
-def test_the_check_and_mirror_images_are_switched_on_only_where_the_references_have_them(store: Store, name: str):
+def test_the_check_and_mirror_images_are_switched_on_only_if_all_references_have_them(store: Store, name: str):
     assert store.change(name, verify=Verify.REQUIRED, mirrored=Mirrored.STORED).version == 2  # it is empty
     store.upsert(name, mirrored(references(unit(3, 40))))
     check = CheckThresholds(0.125, 0.25)
@@ -226,7 +226,7 @@ def test_the_check_and_mirror_images_are_switched_on_only_where_the_references_h
     assert store.describe(name).verify is Verify.OFF
 
 
-def test_names_that_are_not_there_are_one_clear_sentence_naming_the_fix(store: Store):
+def test_an_unknown_name_is_reported_in_one_sentence_with_the_fix(store: Store):
     calls = [
         lambda: store.describe("nowhere"),
         lambda: store.change("nowhere", note="x"),
@@ -245,7 +245,7 @@ def test_names_that_are_not_there_are_one_clear_sentence_naming_the_fix(store: S
             call()
 
 
-def test_collections_of_others_are_no_sets_and_are_left_alone(store: Store):
+def test_collections_of_others_are_not_sets_and_are_not_touched(store: Store):
     name = f"theirs_{secrets.token_hex(4)}"
     client = store._database._session._client
     client.create_collection(name, dimension=4, timeout=30)
@@ -263,7 +263,7 @@ def test_collections_of_others_are_no_sets_and_are_left_alone(store: Store):
         client.drop_collection(name, timeout=30)
 
 
-def test_a_set_whose_making_was_interrupted_before_its_index_is_completed(store: Store, name: str):
+def test_a_set_whose_creation_was_interrupted_before_its_index_is_completed(store: Store, name: str):
     client = store._database._session._client
     client.release_collection(name, timeout=30)
     client.drop_index(name, "vector", timeout=30)
@@ -295,6 +295,6 @@ def test_several_threads_search_and_change_at_once(store: Store, name: str):
 
 
 @pytest.mark.usefixtures("store")
-def test_a_database_that_is_not_there_is_one_clear_sentence(uri: str):
+def test_a_missing_database_is_reported_in_one_sentence(uri: str):
     with pytest.raises(StoreError, match=r"does not have the database that milvus.database names"):
         Store(uri, database="nowhere")

@@ -33,10 +33,10 @@ def untouched(store: Store) -> str:
         ([float("nan")] * DIMENSION, "unit length"),
         ([float("inf")] + [0.0] * (DIMENSION - 1), "unit length"),
         ([2.0] + [0.0] * (DIMENSION - 1), "unit length"),
-        ([1.0], "has 1 values, the set's have 8"),
+        ([1.0], "has 1 values, those of the set have 8"),
     ],
 )
-def test_vectors_that_milvus_would_take_and_never_find_are_refused(store, untouched, vector, sentence):
+def test_vectors_that_milvus_would_accept_and_never_find_are_refused(store, untouched, vector, sentence):
     with pytest.raises(StoreError, match=sentence):
         store.upsert(untouched, [Reference("x", "", tuple(vector))])
     with pytest.raises(StoreError, match="a query of"):
@@ -53,7 +53,7 @@ def test_vectors_that_milvus_would_take_and_never_find_are_refused(store, untouc
         ({"id": "x" * 129}, "cannot be an id"),
         ({"label": "ü" * 513}, "more than 1024 bytes"),
         ({"id": "ref~m"}, "cannot be an id"),
-        ({"features": bytes(48_001)}, "48001 bytes, 48000 fit"),
+        ({"features": bytes(48_001)}, "48001 bytes, at most 48000 fit"),
         ({"digest": "A" * 64}, "digest of ref-1 must be a SHA-256"),
         ({"source_id": "ü" * 129}, "source_id of ref-1 has more than 256 bytes"),
         ({"extra": {"x": "y" * 65_535}}, "extra of ref-1 have more than 65535 bytes"),
@@ -68,7 +68,7 @@ def test_references_that_do_not_fit_are_refused_before_any_is_written(store, unt
     assert store.count(untouched) == 0
 
 
-def test_a_set_that_needs_features_or_mirror_images_takes_no_reference_without(store: Store):
+def test_a_set_that_needs_features_or_mirror_images_refuses_references_without_them(store: Store):
     new = make_set(verify=Verify.REQUIRED, mirrored=Mirrored.STORED)
     store.create(new)
     good, other = mirrored(references(unit(2, 17)))
@@ -83,7 +83,7 @@ def test_a_set_that_needs_features_or_mirror_images_takes_no_reference_without(s
     assert store.count(new.name) == 0
 
 
-def test_a_message_holds_a_reference_with_its_mirror_image_and_not_more_than_a_server_takes():
+def test_a_message_has_a_reference_with_its_mirror_image_and_no_more_than_a_server_accepts():
     for dimension in (8, 1024, 32_768):
         vector = (1.0,) + (0.0,) * (dimension - 1)
         full = Part(vector, bytes(MAX_FEATURES))
@@ -100,6 +100,6 @@ def test_a_message_holds_a_reference_with_its_mirror_image_and_not_more_than_a_s
 
 
 @pytest.mark.parametrize("bad", ["", "1st", "with space", "dash-ed", "x" * 65, "ümlaut", "a/b"])
-def test_names_that_cannot_name_a_set_are_refused(store: Store, bad: str):
+def test_invalid_names_of_sets_are_refused(store: Store, bad: str):
     with pytest.raises(StoreError, match="cannot name a set"):
         store.create(replace(make_set(), name=bad))

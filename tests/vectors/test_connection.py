@@ -1,4 +1,4 @@
-"""The connection's errors as sentences: what a server says that refuses us."""
+"""How the answers of a server that refuses us are explained."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -35,13 +35,13 @@ def refusing(status: grpc.StatusCode) -> Iterator[str]:
         server.stop(None).wait()
 
 
-def test_a_wrong_token_is_one_sentence_with_the_fix_and_is_not_tried_again():
-    told: list[str | None] = []
+def test_a_wrong_token_is_reported_with_the_fix_and_is_not_tried_again():
+    waits: list[str | None] = []
     with refusing(grpc.StatusCode.UNAUTHENTICATED) as uri:
         with pytest.raises(StoreError, match=r"refuses milvus\.token; set the right VIGILENS_MILVUS__TOKEN") as caught:
-            Store(uri, token="root:t0ken", patience=Patience(60, on_wait=told.append))  # noqa: S106 (not a real one)
+            Store(uri, token="root:t0ken", patience=Patience(60, on_wait=waits.append))  # noqa: S106 (not a real one)
         assert "t0ken" not in str(caught.value)
-    assert told == []
+    assert waits == []
 
 
 def test_a_server_that_says_it_is_unavailable_is_away():

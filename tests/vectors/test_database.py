@@ -1,4 +1,4 @@
-"""What claims and copies of sets rest on, on each kind of Milvus: how properties behave, and who makes a collection."""
+"""What claims and copies of sets depend on, for each kind of Milvus: properties, and the creation of collections."""
 
 import secrets
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def name(database: Database) -> str:
     return name
 
 
-def test_writers_of_different_properties_in_the_same_moment_lose_none_and_read_what_they_wrote(
+def test_writers_of_different_properties_at_the_same_moment_lose_none_and_read_what_they_wrote(
     uri: str, database: Database, name: str
 ):
     def write(writer: int) -> int:
@@ -48,7 +48,7 @@ def test_writers_of_different_properties_in_the_same_moment_lose_none_and_read_w
     assert database.all()[name] == now
 
 
-def test_a_property_is_taken_away_or_the_server_says_that_it_cannot(database: Database, name: str):
+def test_a_property_is_removed_or_the_server_says_that_it_cannot(database: Database, name: str):
     database.alter(name, {"short.lived": "1"})
     try:
         database.remove_properties(name, ["short.lived"])
@@ -59,21 +59,23 @@ def test_a_property_is_taken_away_or_the_server_says_that_it_cannot(database: Da
     assert database.properties(name)["some.key"] == "1"
 
 
-def test_a_collection_that_is_there_is_made_by_nobody_else_and_again_by_its_maker(database: Database):
+def test_an_existing_collection_can_be_created_again_with_the_same_properties_only(database: Database):
     name = f"made_{secrets.token_hex(4)}"
     ours = description.to_properties(description.to_facts(make_set(name, dimension=4)))
-    for _ in range(2):  # the answer to the first may be lost on its way
+    for _ in range(2):  # the answer to the first attempt may get lost
         database.create(name, rows.fields(4), ours)
     with pytest.raises(StoreError, match=f"there is a collection named {name} in .* already"):
         database.create(name, rows.fields(4), {**ours, "vigilens.note": "another's"})
     assert database.properties(name) == ours
-    with pytest.raises(StoreError, match=f"a query of {name} must have 4 values"):  # the schema's, not the properties'
+    with pytest.raises(
+        StoreError, match=f"a query of {name} must have 4 values"
+    ):  # the dimension of the schema, not of the properties
         database.search(name, unit(1, 1, dimension=8), 1, ["label"])
     database.drop(name)
     assert name not in database.all()
 
 
-def test_a_collection_that_is_not_there_is_said_to_be_so(database: Database):
+def test_a_missing_collection_is_reported(database: Database):
     calls = [
         lambda: database.properties("nowhere"),
         lambda: database.alter("nowhere", {"some.key": "1"}),

@@ -1,4 +1,4 @@
-"""Milvus Lite's searches and queries read the fields they need; what they find is the same. On real files."""
+"""Patched Milvus Lite reads only the fields that a search or query needs, and finds the same. On real files."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def store(tmp_path):
         yield opened
 
 
-def test_a_search_finds_what_milvus_lite_itself_finds_with_whole_rows(store, monkeypatch):
+def test_a_search_finds_the_same_as_without_the_patch(store, monkeypatch):
     queries = np.concatenate([unit(30, 1), unit(20, 3)])
     narrow = store.search("alpha", queries, 40)
     monkeypatch.setattr(collection, "execute_search_with_index", lite_patch._search_whole)
@@ -33,7 +33,7 @@ def test_a_search_finds_what_milvus_lite_itself_finds_with_whole_rows(store, mon
     assert narrow[8][0].label == "label 8"
 
 
-def test_a_search_makes_no_row_whole(store, monkeypatch):
+def test_a_search_does_not_read_whole_rows(store, monkeypatch):
     def whole(_segment, _row):
         raise AssertionError("the vector and the keypoints are not needed")
 
@@ -42,7 +42,7 @@ def test_a_search_makes_no_row_whole(store, monkeypatch):
     assert (nearest.id, nearest.label, nearest.mirrored) == ("ref-3", "label 3", False)
 
 
-def test_counting_makes_no_row_whole_and_counts_what_milvus_lite_counts(store, monkeypatch):
+def test_counting_does_not_read_whole_rows_and_counts_the_same_as_without_the_patch(store, monkeypatch):
     counts = [store._database.count("alpha", each) for each in ("", 'part == ""', "mirrored == true", "version > 2")]
     assert counts == [638, 319, 319, 40]
     assert store.labelled("alpha", "label 3", "label 7") == {"ref-3", "later-3", "later-7"}
@@ -58,7 +58,7 @@ def test_counting_makes_no_row_whole_and_counts_what_milvus_lite_counts(store, m
     assert [store._database.count("alpha", each) for each in ('part == ""', "version > 2")] == [319, 40]
 
 
-def test_what_is_read_by_its_id_is_whole(store):
+def test_a_row_that_is_read_by_its_id_is_complete(store):
     (nearest,) = store.search("alpha", unit(4, 1)[3:], 1)[0]
     assert store.features("alpha", [nearest]) == {("ref-3", False): features("of ref-3")}
     known = {one.id: one for one in store.references("alpha")}
@@ -69,12 +69,12 @@ def test_what_is_read_by_its_id_is_whole(store):
     ("whole", "function"),
     [("_search_whole", "execute_search_with_index"), ("_assemble_whole", "assemble_candidates")],
 )
-def test_a_milvus_lite_without_that_function_works_as_it_does(monkeypatch, whole, function):
-    lite_patch.read_less()
+def test_a_milvus_lite_without_the_patched_function_is_left_alone(monkeypatch, whole, function):
+    lite_patch.apply_patch()
     before = getattr(collection, function)
     monkeypatch.setattr(lite_patch, whole, None)
     monkeypatch.delattr(collection, function)
-    lite_patch.read_less()
+    lite_patch.apply_patch()
     assert not hasattr(collection, function)
     monkeypatch.undo()
     assert getattr(collection, function) is before

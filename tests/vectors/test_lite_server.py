@@ -1,4 +1,4 @@
-"""Milvus Lite in a file and on loopback: who may open it, and what happens when it is killed."""
+"""A Milvus Lite file, opened directly and served on loopback: who may open it, and what happens after a kill."""
 
 import socket
 import time
@@ -13,27 +13,27 @@ from reference_sets.store import Store, StoreError
 from vectors.lite_server import LiteServer, is_loopback, lite_server, serving
 
 
-def test_a_file_that_another_process_holds_is_one_sentence_with_the_fix(tmp_path: Path):
+def test_a_file_that_another_process_uses_is_reported_with_the_fix(tmp_path: Path):
     with lite_server(tmp_path / "sets.db"):
         with pytest.raises(StoreError, match=r"is in use by another process; .*`vigilens milvus`"):
             Store(str(tmp_path / "sets.db"))
         with pytest.raises(StoreError, match="is in use by another process"):
             LiteServer(tmp_path / "sets.db")
-    Store(str(tmp_path / "sets.db")).close()  # and it is free again
+    Store(str(tmp_path / "sets.db")).close()  # the file is free again
 
 
-def test_a_folder_that_is_not_there_is_said_to_be_so(tmp_path: Path):
+def test_a_missing_folder_is_reported(tmp_path: Path):
     with pytest.raises(StoreError, match=r"does not exist; make it or change milvus\.uri"):
         Store(str(tmp_path / "nowhere" / "sets.db"))
 
 
-def test_a_port_that_is_taken_is_said_to_be_so(tmp_path: Path):
+def test_a_port_that_is_taken_is_reported(tmp_path: Path):
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(StoreError, match="cannot be listened on"):
         LiteServer(tmp_path / "sets.db", taken.getsockname()[1])
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "example.org", ""])  # noqa: S104 (it is refused)
-def test_addresses_that_other_machines_reach_are_refused(tmp_path: Path, host: str):
+def test_addresses_that_other_machines_can_reach_are_refused(tmp_path: Path, host: str):
     assert not is_loopback(host)
     with pytest.raises(StoreError, match="--allow-remote"), serving(tmp_path / "sets.db", 0, host):
         pass
@@ -46,7 +46,7 @@ def test_a_server_listens_on_loopback_only(tmp_path: Path):
             socket.create_connection(("127.0.0.2", int(uri.rpartition(":")[2])), timeout=5)
 
 
-def test_a_killed_server_is_away_in_bounded_time_and_is_picked_up_again_with_all_its_rows(tmp_path: Path):
+def test_a_killed_server_is_away_in_bounded_time_and_has_all_its_rows_after_a_restart(tmp_path: Path):
     (port,) = free_ports(1)
     vectors = unit(50, 1)
     with LiteServer(tmp_path / "sets.db", port) as first, Store(first.uri, timeout_s=2.0) as store:
@@ -74,7 +74,7 @@ def test_with_patience_a_call_waits_for_a_server_that_is_started_later(tmp_path:
     servers[0].stop()
 
 
-def test_nobody_listening_and_an_unknown_host_are_away():
+def test_a_port_where_nobody_listens_and_an_unknown_host_are_away():
     (port,) = free_ports(1)
     for uri in (f"http://127.0.0.1:{port}", "http://nowhere.invalid:19530"):
         with pytest.raises(Away, match="does not answer"):
@@ -105,4 +105,4 @@ def test_a_torn_index_is_rebuilt_and_no_row_is_lost(tmp_path: Path, caplog: pyte
     with Store(str(path)) as store:
         assert [found[0].id for found in store.search("alpha", vectors, 1)] == [f"ref-{i}" for i in range(300)]
         assert store.count("alpha") == 300
-    assert "the index of the collection alpha is damaged and is built again; no row is lost" in caplog.text
+    assert "the index of the collection alpha is damaged and is rebuilt; no row is lost" in caplog.text

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning
 
 
 @pytest.fixture(autouse=True)
-def no_socket_is_left_for_the_next_test() -> Iterator[None]:
+def no_socket_is_left_to_the_next_test() -> Iterator[None]:
     yield
     gc.collect()
 
@@ -40,7 +40,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def on_kafka(home: Path, kafka_cluster: Cluster) -> dict[str, str]:
-    """Settings for new topics and a Milvus Lite file, none of which exists yet."""
+    """Settings for fresh topics that do not exist yet, and a Milvus Lite file that does not either."""
     tag = secrets.token_hex(4)
     names = {role: f"{role}-{tag}" for role in ("images", "verdicts", "metrics")}
     lines = ["[kafka]", f'bootstrap_servers = "{kafka_cluster.bootstrap}"']
@@ -79,7 +79,7 @@ def findings(result: Result) -> dict[tuple[str, str], str]:
 
 
 @pytest.mark.usefixtures("on_kafka")
-def test_everything_in_order_is_code_0_and_one_line_each(home):
+def test_if_everything_is_fine_the_code_is_0_and_each_part_has_a_line(home):
     make_set(home / "vigilens.db", "spam", references=2)
     result = check("--create-topics", "--partitions", "4")
     assert result.exit_code == 0, result.output
@@ -91,7 +91,7 @@ def test_everything_in_order_is_code_0_and_one_line_each(home):
     assert any("spam: harmful" in line and "2 references" in line for line in lines)
 
 
-def test_missing_topics_are_reported_and_then_created_with_sufficient_sizes(on_kafka, kafka_cluster):
+def test_missing_topics_are_reported_and_then_created_with_fitting_limits(on_kafka, kafka_cluster):
     found = findings(check("--json"))
     assert "--create-topics" in found["topic", "failed"]
     assert check("--create-topics", "--partitions", "4").exit_code == 1  # the sets are still missing
@@ -118,13 +118,13 @@ def test_existing_topics_are_not_changed(on_kafka, kafka_cluster):
 
 
 @pytest.mark.usefixtures("on_kafka")
-def test_more_copies_than_brokers_is_one_line_and_no_traceback():
+def test_more_replicas_than_brokers_is_one_line_without_traceback():
     found = findings(check("--json", "--create-topics", "--replication", "7"))
     assert "replication factor" in found["topics", "failed"]
-    assert ("milvus", "ok") in found  # it went on
+    assert ("milvus", "ok") in found  # the command has continued
 
 
-def test_kafka_that_is_away_is_reported_and_the_rest_is_checked(home, monkeypatch):
+def test_if_kafka_does_not_answer_that_is_reported_and_the_rest_is_tried(home, monkeypatch):
     make_set(home / "vigilens.db", "spam")
     monkeypatch.setenv("VIGILENS_KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")
     result = check("--json")
@@ -144,52 +144,52 @@ def test_mistakes_in_the_settings_are_one_line_each(home):
 
 
 @pytest.fixture
-def found_without_kafka(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], dict[tuple[str, str], str]]:
-    """The findings of `check` without Kafka, which fails at once."""
+def findings_without_kafka(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], dict[tuple[str, str], str]]:
+    """What `check` reports if no Kafka answers, without waiting for that."""
     assert home == Path.cwd()
     monkeypatch.setattr(clients, "BOOTSTRAP_MS", 10)
     monkeypatch.setenv("VIGILENS_KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")
     return lambda: findings(check("--json"))
 
 
-def test_no_set_at_all_is_a_failure(found_without_kafka):
-    assert "vigilens sets create" in found_without_kafka()["sets", "failed"]
+def test_no_set_at_all_is_a_failure(findings_without_kafka):
+    assert "vigilens sets create" in findings_without_kafka()["sets", "failed"]
 
 
-def test_an_empty_set_is_a_warning(home, found_without_kafka):
+def test_an_empty_set_is_a_warning(home, findings_without_kafka):
     make_set(home / "vigilens.db", "spam", references=0)
-    assert "vigilens sets add spam" in found_without_kafka()["set", "warning"]
+    assert "vigilens sets add spam" in findings_without_kafka()["set", "warning"]
 
 
-def test_a_set_of_another_encoder_is_a_failure(home, found_without_kafka):
+def test_a_set_of_another_encoder_is_a_failure(home, findings_without_kafka):
     make_set(home / "vigilens.db", "spam", encoder="pdq:0000000000000000")
-    assert "pdq:0000000000000000" in found_without_kafka()["sets", "failed"]
+    assert "pdq:0000000000000000" in findings_without_kafka()["sets", "failed"]
 
 
-def test_an_encoder_that_gives_other_vectors_here_is_a_failure(home, found_without_kafka):
+def test_an_encoder_that_gives_other_vectors_here_is_a_failure(home, findings_without_kafka):
     upside_down = choose("pdq").encode([probe_picture()[::-1].copy()]).vectors[0]
     make_set(home / "vigilens.db", "spam", probe=tuple(float(x) for x in upside_down))
-    assert "spam" in found_without_kafka()["sets", "failed"]
+    assert "spam" in findings_without_kafka()["sets", "failed"]
 
 
-def test_an_encoder_without_weights_is_a_failure_and_milvus_is_still_checked(home, found_without_kafka, monkeypatch):
+def test_an_encoder_without_weights_is_a_failure_and_milvus_is_still_tried(home, findings_without_kafka, monkeypatch):
     (home / "vigilens.toml").write_text('[encoder]\nname = "openclip"\nmodel = "ViT-B-32"\ncheckpoint = "none.pt"\n')
     monkeypatch.delenv("VIGILENS_ENCODER__NAME")
-    found = found_without_kafka()
+    found = findings_without_kafka()
     assert "none.pt" in found["encoder", "failed"]
     assert ("milvus", "ok") in found
     assert ("sets", "failed") in found
 
 
-def test_a_root_that_is_not_a_folder_is_a_warning_and_an_invalid_host_a_failure(found_without_kafka, monkeypatch):
+def test_a_root_that_is_not_a_folder_is_a_warning_and_an_invalid_host_a_failure(findings_without_kafka, monkeypatch):
     monkeypatch.setenv("VIGILENS_IMAGES__ROOTS", "/no/such/folder")
     monkeypatch.setenv("VIGILENS_IMAGES__HOSTS", "https://example.com/path")
-    found = found_without_kafka()
+    found = findings_without_kafka()
     assert "/no/such/folder" in found["settings", "warning"]
     assert "images.hosts" in found["settings", "failed"]
 
 
-# --- faults of a topic, as a table ---
+# --- what a topic needs, as a table ---
 
 
 def test_an_image_in_base64_with_its_attributes_fits():
@@ -226,7 +226,7 @@ def test_faults_of_a_topic(role, change, fatal):
 
 @pytest.mark.usefixtures("home")
 def test_checksums_without_the_c_library_are_a_warning_that_names_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert clients.has_fast_checksums()  # our dependencies install it
+    assert clients.has_fast_checksums()  # our own dependencies bring it
     monkeypatch.setattr(clients, "has_fast_checksums", lambda: False)
     found = next(_kafka(load(), None))
     assert (found.part, found.outcome, "kafka-python[crc32c]" in found.sentence) == ("kafka", "warning", True)

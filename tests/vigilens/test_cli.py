@@ -23,7 +23,7 @@ def vigilens(*words: str) -> Result:
 
 
 def run_here(*words: str) -> tuple[str, set[str]]:
-    """Output of the command line in a new process, and the modules that it imported."""
+    """Output of the command line in a fresh process, and the modules that it has imported."""
     show = f"import sys; from vigilens.cli import main; main({words!r}, standalone_mode=False); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=True)
     output, _, modules = done.stdout.rstrip().rpartition("\n")
@@ -43,7 +43,7 @@ def a_command_that(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return put
 
 
-def test_help_lists_all_commands_and_shows_a_first_session():
+def test_help_lists_all_commands_and_teaches_a_first_session():
     result = vigilens("--help")
     assert result.exit_code == 0
     for name in cli.COMMANDS:
@@ -59,26 +59,26 @@ def test_help_imports_nothing_heavy():
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
-def test_a_commands_line_in_the_list_is_the_same_as_in_its_own_help(name):
+def test_the_short_help_of_a_command_is_the_same_in_both_places(name):
     module, line = cli.COMMANDS[name]
     assert importlib.import_module(module).command.get_short_help_str(limit=200) == line
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
-def test_each_commands_help_needs_neither_settings_nor_torch(name):
+def test_each_command_explains_itself_without_settings_and_without_torch(name):
     output, loaded = run_here(name, "--help")
     assert output.startswith("Usage:")
     assert loaded.isdisjoint({"torch", "pymilvus", "open_clip", "pyarrow"})
 
 
-def test_the_module_can_be_run_as_well():
+def test_the_module_can_be_run_too():
     done = subprocess.run(
         [sys.executable, "-m", "vigilens.cli", "--version"], capture_output=True, text=True, check=True
     )
     assert re.search(r"version \d+\.\d+\.\d+", done.stdout)
 
 
-def test_for_an_unknown_command_the_most_similar_one_is_suggested():
+def test_a_wrong_command_is_refused_with_the_nearest_one():
     result = vigilens("chekc")
     assert result.exit_code == 2
     assert "check" in result.stderr
@@ -125,19 +125,19 @@ def test_an_interruption_is_130(a_command_that):
     assert vigilens("trial").exit_code == 130
 
 
-def test_settings_are_read_once_and_only_when_needed(a_command_that, tmp_path):
-    received = []
+def test_settings_are_read_once_and_only_when_asked_for(a_command_that, tmp_path):
+    asked = []
 
     @click.pass_obj
-    def read(settings):
-        received.extend([settings(), settings()])
+    def look(settings):
+        asked.extend([settings(), settings()])
 
     file = tmp_path / "mine.toml"
     file.write_text('[kafka]\ngroup = "mine"\n')
-    a_command_that(read)
+    a_command_that(look)
     assert vigilens("--config", str(file), "trial").exit_code == 0
-    assert received[0] is received[1]
-    assert received[0].kafka.group == "mine"
+    assert asked[0] is asked[1]
+    assert asked[0].kafka.group == "mine"
 
 
 def test_a_mistake_in_the_settings_is_reported_by_any_command_that_reads_them(tmp_path):

@@ -9,7 +9,7 @@ from harness.ports import free_ports
 from reference_sets.store import Store
 
 
-def test_vigilens_milvus_serves_until_a_signal_stops_it(tmp_path: Path):
+def test_vigilens_milvus_serves_until_a_signal_comes(tmp_path: Path):
     (port,) = free_ports(1)
     command = [sys.executable, "-m", "vigilens.cli", "milvus", "--data", str(tmp_path / "sets.db"), "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

@@ -1,4 +1,4 @@
-"""The end of `vigilens run` when it cannot go on: its last line on stderr is a line of its log."""
+"""How `vigilens run` ends if it cannot go on: its last line on stderr is a line of its log."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import pytest
 from config.load import PREFIX
 
 ROOT = Path(__file__).parents[2]
-# The service ends with an error; everything around it is as in `vigilens run`.
+# The service ends with an error; all around it is as in `vigilens run`.
 ENDING = """
 import sys
 from consumer import service
@@ -84,5 +84,5 @@ def test_mistakes_in_the_settings_are_one_line_too(ended):
     assert len(last["why"].splitlines()) == 2
 
 
-def test_an_interruption_before_the_service_runs_is_no_error(ended):
+def test_an_interruption_before_the_service_runs_is_not_an_error(ended):
     assert ended("raise KeyboardInterrupt") == (130, "")

@@ -55,15 +55,15 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def sets(database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A copy of the database at the path in the settings."""
+    """A copy of the database where the settings look for it."""
     shutil.copytree(database, tmp_path / "vigilens.db")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VIGILENS_ENCODER__NAME", "pdq")
 
 
 @pytest.fixture
-def inbox(sets: None, tmp_path: Path) -> Path:  # noqa: ARG001 (the sets must exist before the scan)
-    """One file for each decision, some in a subfolder."""
+def inbox(sets: None, tmp_path: Path) -> Path:  # noqa: ARG001 (made before the pictures are scanned)
+    """One file of each kind, some in a folder below."""
     folder = tmp_path / "inbox"
     below = folder / "below"
     below.mkdir(parents=True)
@@ -99,7 +99,7 @@ def test_a_file_that_is_named_twice_is_judged_once(inbox):
     assert len(verdicts(vigilens_scan(inbox / "copy.jpg", inbox, "--json"))) == 4
 
 
-def test_many_files_keep_their_order_across_batches(inbox, monkeypatch):
+def test_many_files_keep_their_order_over_batches(inbox, monkeypatch):
     monkeypatch.setenv("VIGILENS_BATCH__IMAGES", "3")
     for number in range(20):
         (inbox / f"{number:02}.png").write_bytes(encoded(drawn(100 + number), "PNG"))
@@ -138,7 +138,7 @@ def test_exit_codes_for_scripts(inbox, words, code):
     assert vigilens_scan(inbox, "--json", *words).exit_code == code
 
 
-def test_fail_on_fails_on_the_named_decisions_only(inbox):
+def test_fail_on_considers_only_the_decisions_that_it_names(inbox):
     every = ["--fail-on", "review", "--fail-on", "unscannable"]
     assert vigilens_scan(inbox / "logo.png", *every).exit_code == 0
     assert vigilens_scan(inbox / "copy.jpg", "--fail-on", "unscannable").exit_code == 0
@@ -146,7 +146,7 @@ def test_fail_on_fails_on_the_named_decisions_only(inbox):
     assert vigilens_scan(inbox / "below/.hidden", *every).exit_code == 3
 
 
-def test_a_path_that_does_not_exist_is_wrong_usage(inbox):
+def test_a_missing_path_is_wrong_usage(inbox):
     assert vigilens_scan(inbox / "nothing.jpg").exit_code == 2
 
 
@@ -166,7 +166,7 @@ def test_without_a_set_nothing_is_judged_and_nothing_allowed(tmp_path, monkeypat
     assert "vigilens sets create" in result.stderr
 
 
-def test_the_limit_for_bytes_holds_and_a_link_or_a_pipe_cannot_stop_the_scan(inbox, monkeypatch):
+def test_the_cap_on_bytes_holds_and_a_link_or_a_pipe_cannot_stop_the_scan(inbox, monkeypatch):
     monkeypatch.setenv("VIGILENS_IMAGES__MAX_BYTES", "100000")
     (inbox / "large.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100_000))
     (inbox / "link.jpg").symlink_to(inbox / "copy.jpg")
@@ -181,7 +181,7 @@ def test_the_limit_for_bytes_holds_and_a_link_or_a_pipe_cannot_stop_the_scan(inb
     assert "loop" not in found
 
 
-def test_a_file_whose_name_is_not_text_is_judged_and_its_name_is_escaped(inbox):
+def test_a_file_name_that_is_not_text_is_judged_and_printed_safely(inbox):
     (inbox / "copy.jpg").rename(inbox / os.fsdecode(b"a\xff\x1b[31m\n.jpg"))
     (verdict,) = verdicts(vigilens_scan(inbox, "--json"))[:1]
     assert verdict.decision == "block"
@@ -190,7 +190,7 @@ def test_a_file_whose_name_is_not_text_is_judged_and_its_name_is_escaped(inbox):
     assert len(vigilens_scan(inbox).stdout.splitlines()) == 4
 
 
-def test_a_folder_that_cannot_be_listed_becomes_an_unreadable_image(inbox, monkeypatch):
+def test_a_folder_that_cannot_be_listed_becomes_an_image_that_cannot_be_read(inbox, monkeypatch):
     def closed(path, onerror):
         onerror(PermissionError(13, "Permission denied", str(Path(path, "below"))))
         return iter(())
@@ -201,7 +201,7 @@ def test_a_folder_that_cannot_be_listed_becomes_an_unreadable_image(inbox, monke
     assert "Permission denied" in image.problem.detail
 
 
-def test_scan_ignores_images_roots(inbox, monkeypatch):
+def test_scan_ignores_the_roots_of_the_settings(inbox, monkeypatch):
     monkeypatch.setenv("VIGILENS_IMAGES__ROOTS", "/no/such/folder")
     assert verdicts(vigilens_scan(inbox / "copy.jpg", "--json"))[0].decision == "block"
 
@@ -215,7 +215,7 @@ def shown(files: list[Verdict], capsys: pytest.CaptureFixture[str], *, everythin
     return capsys.readouterr().out
 
 
-def test_the_table_on_a_terminal_leaves_out_allowed_files_if_there_are_many(inbox, capsys, monkeypatch):
+def test_the_table_on_a_terminal_lists_what_matters(inbox, capsys, monkeypatch):
     files = verdicts(vigilens_scan(inbox.name, "--json"))
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "200")
@@ -235,9 +235,9 @@ def test_the_table_on_a_terminal_leaves_out_allowed_files_if_there_are_many(inbo
 SCAN = [sys.executable, "-m", "vigilens.cli", "scan"]
 
 
-def test_an_interrupted_scan_ends_soon_with_130_and_says_how_far_it_got(inbox):
+def test_an_interrupted_scan_ends_soon_with_130_and_says_how_many_files_were_judged(inbox):
     files, big = 100, encoded(drawn(INNOCENT, 3000, 2000), "PNG")
-    for number in range(files):  # all different, or all but the first would be duplicates
+    for number in range(files):  # different files, because duplicates would not be embedded again
         (inbox / f"{number:03}.png").write_bytes(big + bytes([number]))
     with subprocess.Popen(
         [*SCAN, "--json", str(inbox)],

@@ -1,4 +1,4 @@
-"""`vigilens schema`: the published schemas match the code, and the examples match the schemas."""
+"""`vigilens schema`: the published schemas are those of the code, and the examples are valid."""
 
 import json
 from pathlib import Path

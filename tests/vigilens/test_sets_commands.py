@@ -135,7 +135,7 @@ def test_removing_nothing_is_an_error(sets, pictures: Path, tmp_path: Path, what
 
 
 @pytest.mark.parametrize(("added", "removed"), [("NFC", "NFD"), ("NFD", "NFC"), ("NFD", "NFD")])
-def test_a_label_is_found_however_its_accents_are_spelled(sets, pictures: Path, added, removed):
+def test_a_label_is_found_in_both_unicode_forms_of_its_accents(sets, pictures: Path, added, removed):
     sets("create", "spam")
     sets("add", "spam", str(pictures / "0.png"), "--label", unicodedata.normalize(added, "café"))
     assert "1 removed" in sets("remove", "spam", "--label", unicodedata.normalize(removed, "café"), "--yes").stdout
@@ -146,11 +146,11 @@ def test_all_references_with_a_label_are_removed_however_many_there_are(sets, mo
     same = [replace(one, label="same") for one in references(unit(600, 1, dimension=256))]
     with Store(os.environ["VIGILENS_MILVUS__URI"]) as store:
         store.upsert("spam", same)
-    monkeypatch.setattr("vectors.database.MAX_QUERIES", 100)  # in reality 16,384
+    monkeypatch.setattr("vectors.database.MAX_QUERIES", 100)  # 16,384 in production
     assert "spam: 600 removed" in sets("remove", "spam", "--label", "same", "--yes").stdout
 
 
-def test_edit_changes_the_given_values_only(sets):
+def test_a_set_is_edited_and_what_is_not_given_stays(sets):
     sets("create", "spam", "--note", "first")
     edited = sets("edit", "spam", "--kind", "allow", "--severity", "0", "--review", "0.6", "--check-block", "0.7")
     assert "spam: kind, severity, thresholds, check changed, version 2" in edited.stdout
@@ -164,7 +164,7 @@ def test_edit_changes_the_given_values_only(sets):
     assert "no set named nowhere" in sets("edit", "nowhere", "--note", "x").stderr
 
 
-def test_a_damaged_set_is_listed_with_its_error_beside_the_others_and_repaired_as_the_error_says(sets):
+def test_a_damaged_set_is_listed_with_its_error_beside_the_others_and_repaired_as_it_says(sets):
     sets("create", "alpha")
     sets("create", "beta")
     with Database(os.environ["VIGILENS_MILVUS__URI"]) as database:
@@ -184,7 +184,7 @@ def test_a_damaged_set_is_listed_with_its_error_beside_the_others_and_repaired_a
     assert json.loads(sets("show", "beta", "--json").stdout)["severity"] == 40
 
 
-def test_creating_a_set_for_another_encoder_than_the_existing_sets_warns(sets, monkeypatch):
+def test_creating_a_set_for_another_encoder_than_the_existing_sets_gives_a_warning(sets, monkeypatch):
     assert sets("create", "alpha").stderr == ""
     assert sets("create", "beta").stderr == ""
     monkeypatch.setenv("VIGILENS_ENCODER__NAME", "words")
@@ -197,7 +197,7 @@ def test_creating_a_set_for_another_encoder_than_the_existing_sets_warns(sets, m
 
 
 def listing(columns: int) -> list[str]:
-    """The lines of `sets list` on a terminal with `columns` columns."""
+    """Returns the lines of `sets list` on a terminal with this many columns."""
     main_end, command_end = pty.openpty()
     termios.tcsetwinsize(command_end, (40, columns))
     command = [sys.executable, "-m", "vigilens.cli", "sets", "list"]
@@ -205,7 +205,7 @@ def listing(columns: int) -> list[str]:
     with subprocess.Popen(command, stdout=command_end, env={**environment, "TERM": "xterm"}) as process:
         os.close(command_end)
         said = b""
-        with suppress(OSError):  # the terminal's end
+        with suppress(OSError):  # raised at the end of the terminal
             while part := os.read(main_end, 4096):
                 said += part
     os.close(main_end)
@@ -213,7 +213,7 @@ def listing(columns: int) -> list[str]:
     return re.sub(r"\x1b\[[0-9;]*m", "", said.decode()).splitlines()
 
 
-def test_the_list_fits_into_a_terminal_of_80_columns_and_wraps_nothing(sets):
+def test_the_list_fits_on_a_terminal_of_80_columns_and_wraps_nothing(sets):
     sets("create", "spam_of_the_year_2024", "--category", "advertisements", "--verify", "required")
     sets("create", "plain", "--severity", "100")
     narrow, wide = listing(80), listing(200)
@@ -225,7 +225,7 @@ def test_the_list_fits_into_a_terminal_of_80_columns_and_wraps_nothing(sets):
     assert "0.7578" in narrow[2]
 
 
-def test_after_ctrl_c_add_says_how_many_files_were_added(sets, pictures: Path, monkeypatch: pytest.MonkeyPatch):
+def test_after_ctrl_c_add_says_how_many_files_are_in_the_set(sets, pictures: Path, monkeypatch: pytest.MonkeyPatch):
     sets("create", "spam")
     upsert = Store.upsert
 
@@ -241,7 +241,7 @@ def test_after_ctrl_c_add_says_how_many_files_were_added(sets, pictures: Path, m
     stopped = sets("add", "spam", str(pictures))
     assert stopped.exit_code == 130
     assert "spam: 2 added, 0 known already, 0 refused of 4 files" in stopped.stdout
-    assert "interrupted: 2 of the files are in the set; run the command again for the rest" in stopped.stderr
+    assert "interrupted: 2 of the files are in the set; run the same command to continue" in stopped.stderr
 
 
 def test_a_set_is_exported_and_imported_under_another_name(sets, pictures: Path, tmp_path: Path):
@@ -253,16 +253,16 @@ def test_a_set_is_exported_and_imported_under_another_name(sets, pictures: Path,
     assert "copy: 3 references in a new set" in sets("import", file, "--name", "copy").stdout
     assert "copy: 3 references added or replaced" in sets("import", file, "--name", "copy").stdout
     csv = sets("export", "spam", str(tmp_path / "spam.csv"))
-    assert (csv.exit_code, "let its name end in .parquet" in csv.stderr) == (1, True)
+    assert (csv.exit_code, "its name must end in .parquet" in csv.stderr) == (1, True)
     assert not (tmp_path / "spam.csv").exists()
 
 
-def test_when_no_file_becomes_a_reference_the_exit_code_is_1(sets, pictures: Path):
+def test_when_no_file_becomes_a_reference_the_exit_code_says_so(sets, pictures: Path):
     sets("create", "spam")
     assert sets("add", "spam", str(pictures / "notes.txt")).exit_code == 1
 
 
-def test_mistakes_are_one_sentence_and_no_traceback(sets, pictures: Path):
+def test_mistakes_are_reported_in_one_sentence_without_traceback(sets, pictures: Path):
     missing = sets("add", "nowhere", str(pictures))
     assert (missing.exit_code, "there is no set named nowhere" in missing.stderr) == (1, True)
     assert "exists already" in (sets("create", "spam"), sets("create", "spam"))[1].stderr
@@ -272,11 +272,11 @@ def test_mistakes_are_one_sentence_and_no_traceback(sets, pictures: Path):
 
 
 @pytest.mark.parametrize("words", [["milvus"], ["sets"], *(["sets", w] for w in ("create", "add", "remove"))])
-def test_help_has_an_example(words: list[str]):
+def test_help_teaches_with_an_example(words: list[str]):
     assert "Example:" in CliRunner().invoke(main, [*words, "--help"]).stdout
 
 
-def test_a_set_of_the_default_encoder_has_the_check_and_stored_mirror_images(sets, pictures: Path, monkeypatch):
+def test_a_set_of_the_default_encoder_checks_and_stores_mirror_images_by_default(sets, pictures: Path, monkeypatch):
     monkeypatch.delenv("VIGILENS_ENCODER__NAME")
     Image.fromarray(detailed(1)).save(pictures / "detailed.png")
     assert sets("create", "spam").exit_code == 0

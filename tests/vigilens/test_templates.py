@@ -1,4 +1,4 @@
-"""The page templates: escaping, missing values, and that the wheel contains them."""
+"""The environment of all page templates: escaping, mistakes in templates, and the files in the wheel."""
 
 import subprocess
 import sys
@@ -51,7 +51,7 @@ def test_macros_escape_their_arguments(template):
     assert {NASTY, "<svg>"} <= {words.strip() for words in page.words}
 
 
-def test_the_wheel_contains_every_template_and_style_sheet(tmp_path):
+def test_the_wheel_has_every_template_and_style_sheet(tmp_path):
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")

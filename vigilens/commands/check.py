@@ -1,4 +1,4 @@
-"""`vigilens check`: tries all that the service needs, one line each, and goes on after a failure."""
+"""`vigilens check`: tries everything that the service needs, one line for each part, and goes on after a failure."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from embedding.encoder import Encoder
     from reference_sets.store import Store
 
-# ruff: noqa: PLC0415 (each part is imported when it is tried: if one is missing, the others are still tried)
+# ruff: noqa: PLC0415 (each part is imported when it is tried: a missing one must not keep the others from being tried)
 
 Outcome = Literal["ok", "warning", "failed"]
 MARKS: dict[Outcome, str] = {"ok": "✓", "warning": "!", "failed": "✗"}
@@ -23,7 +23,7 @@ COLOURS: dict[Outcome, str] = {"ok": "green", "warning": "yellow", "failed": "re
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of trying one part. Unless the outcome is "ok", the sentence names the fix."""
+    """The result of trying one part. Unless it is "ok", the sentence names the fix."""
 
     part: str
     outcome: Outcome
@@ -35,32 +35,29 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class NewTopics:
-    """How to create missing topics; replication -1 is the brokers' default."""
+    """How to create missing topics. Replication -1 stands for the brokers' default."""
 
     partitions: int
     replication: int
 
 
-@click.command(short_help="Check settings, Kafka, topics, Milvus, encoder and sets.")
-@click.option("--create-topics", is_flag=True, help="Create missing topics, with sufficient record sizes.")
-@click.option(
-    "--partitions", type=click.IntRange(1), default=6, show_default=True, help="Partitions of each created topic."
-)
-@click.option("--replication", type=click.IntRange(1), help="Copies of each created topic. [default: the brokers']")
+@click.command(short_help="Try settings, Kafka, topics, Milvus, encoder and sets.")
+@click.option("--create-topics", is_flag=True, help="Create missing topics, with fitting limits on record size.")
+@click.option("--partitions", type=click.IntRange(1), default=6, show_default=True, help="Of each new topic.")
+@click.option("--replication", type=click.IntRange(1), help="Copies of each new topic. [default: the brokers']")
 @click.option("--json", "as_json", is_flag=True, help='Print JSON: [{"part": …, "outcome": …, "sentence": …}, …].')
 @click.pass_obj
 def command(
     settings: "Callable[[], Settings]", *, create_topics: bool, partitions: int, replication: int | None, as_json: bool
 ) -> None:
-    """Check settings, Kafka, topics, Milvus, encoder and sets: one line for each, with the fix where one is needed.
+    """Try settings, Kafka, topics, Milvus, encoder and sets. Prints one line for each, with the fix if one is needed.
 
     \b
-    ✓  in order
-    !  works, but the line names a problem
+    ✓  fine
+    !  works, but read the line
     ✗  the service would not start, or would lose something; the exit code is 1
 
-    The images topic's number of partitions is the most processes that can share the work. Existing topics are never
-    changed.
+    As many processes can share the work as the images topic has partitions. Topics that exist are never changed.
 
     \b
     Example:
@@ -79,11 +76,11 @@ def command(
 
 
 def check(load: "Callable[[], Settings]", new: NewTopics | None = None) -> Iterator[Finding]:
-    """Try all parts.
+    """Try all parts and yield the findings.
 
     Args:
         load: reads the settings.
-        new: how to create missing topics; None: only report them.
+        new: how to create missing topics. None: they are only reported.
     """
     from config.load import SettingsError
 
@@ -102,7 +99,7 @@ def _settings(settings: "Settings") -> Iterator[Finding]:
     from vigilens import wiring
 
     try:
-        wiring.fetcher(settings)  # it validates images.hosts
+        wiring.fetcher(settings)  # only the fetcher checks the names of hosts
         yield Finding("settings", "ok", "understood; `vigilens config` prints them")
     except SettingsError as error:
         yield Finding("settings", "failed", str(error))
@@ -158,7 +155,7 @@ def _topics(settings: "Settings", client: "KafkaAdminClient", new: NewTopics | N
 
 
 def _matching(settings: "Settings") -> Iterator[Finding]:
-    """Encoder, Milvus and sets. The sets need the other two."""
+    """Try the encoder, Milvus, and then the sets, which need both."""
     from embedding.encoder import EncoderError
     from patience import Away
     from reference_sets.store import StoreError
@@ -176,7 +173,7 @@ def _matching(settings: "Settings") -> Iterator[Finding]:
             number = len(store.sets())
             yield Finding("milvus", "ok", f"{number} {'set' if number == 1 else 'sets'} in {settings.milvus.uri}")
             if encoder is None:
-                yield Finding("sets", "failed", "not checked, because they need the encoder")
+                yield Finding("sets", "failed", "not tried, because they need the encoder")
             else:
                 yield from _sets(settings, store, encoder)
     except (StoreError, Away) as error:

@@ -1,4 +1,4 @@
-"""`vigilens config`: the settings in use, secrets hidden, and where each comes from."""
+"""`vigilens config`: prints the settings in force and where each comes from, with secrets hidden."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 HIDDEN = "********"
 
 
-@click.command(short_help="Print the settings in use, and where each comes from.")
+@click.command(short_help="Print the settings in force, and where each comes from.")
 @click.option("--json", "as_json", is_flag=True, help='Print JSON: {section: {key: {"value": …, "from": …}}}.')
 @click.option("--defaults", is_flag=True, help="Print default.toml instead: every key with its unit and reason.")
 @click.pass_context
 def command(ctx: click.Context, *, as_json: bool, defaults: bool) -> None:
-    """Print the settings in use as TOML, and after each where it comes from.
+    """Print the settings in force as TOML. A comment after each says where it comes from.
 
-    That is default.toml, your file, or the name of an environment variable. A secret is shown as ********, or as "" if
-    it is not set.
+    That is default.toml, your file, or the name of an environment variable. A secret is printed as ********, or as ""
+    if it is empty.
 
     \b
     Example:
@@ -39,7 +39,7 @@ def command(ctx: click.Context, *, as_json: bool, defaults: bool) -> None:
 
 
 def shown(in_force: "InForce") -> dict[str, dict[str, Any]]:
-    """The values by section and key, as JSON types, with secrets hidden."""
+    """Return the values by section and key, as plain types and with secrets hidden."""
     tables = in_force.settings.model_dump(
         mode="json"
     )  # a secret is already ********** here, of any length; "" if empty
@@ -50,7 +50,7 @@ def shown(in_force: "InForce") -> dict[str, dict[str, Any]]:
 
 
 def as_toml(in_force: "InForce") -> str:
-    """The settings as a TOML document; it reads back to the same values, except for the secrets."""
+    """Return the settings as a TOML document. Reading it gives the same values again, except for the secrets."""
     lines = []
     for section, table in shown(in_force).items():
         lines += ["", f"[{section}]"]
@@ -73,5 +73,5 @@ def _is_secret(section: str, key: str) -> bool:
 
 
 def _toml(value: Any) -> str:
-    """A string, number, boolean or list of strings. JSON writes them as TOML does, except for DEL."""
+    """Return a string, number, boolean or list of strings as TOML. JSON writes them the same way, except for DEL."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

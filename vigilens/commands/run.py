@@ -1,4 +1,4 @@
-"""`vigilens run`: the service."""
+"""`vigilens run`: runs the service."""
 
 import gc
 import logging
@@ -24,13 +24,13 @@ log = logging.getLogger("vigilens.service")
 def command(settings: "Callable[[], Settings]") -> None:
     """Run the service: take image events from Kafka, judge them, publish verdicts and metrics.
 
-    Every event gets exactly one verdict. To share the work, start more processes with the same kafka.group; they all
+    Every event gets exactly one verdict. Start more processes with the same kafka.group to share the work; they all
     need the same Milvus server (`vigilens milvus` on one machine).
 
-    After SIGTERM or Ctrl-C the process finishes the work that it has taken and stops within seconds; after a second one
-    it stops at once. Nothing is lost either way. When Kafka or Milvus stays away for longer than waiting.give_up_s, the
-    process ends with code 1 and the next one redoes the work: run it under a supervisor that starts it again. The last
-    line of the log says why.
+    On SIGTERM or Ctrl-C it finishes the events that it has taken and stops within seconds; on a second signal it ends
+    at once. Nothing is lost either way. If Kafka or Milvus is away for longer than waiting.give_up_s, the process ends
+    with code 1, and the next process redoes the work: run it under a supervisor that restarts it. The last line of the
+    log says why it ended.
 
     \b
     Example:
@@ -39,18 +39,18 @@ def command(settings: "Callable[[], Settings]") -> None:
       vigilens sets add known pictures/
       vigilens run
     """
-    from consumer import logs  # noqa: PLC0415 (so are all imports below: --help should not wait for them)
+    from consumer import logs  # noqa: PLC0415 (as for all imports below: --help should not wait for them)
 
-    logs.set_up("auto", "INFO")  # until the settings are read: a mistake in them is logged too
+    logs.set_up("auto", "INFO")  # until the settings are read, because a mistake in them is logged too
     try:
         serve(settings())
-    except Exception as error:  # whatever it is: the last line of the log says why the process ends
+    except Exception as error:  # any error: the last line of the log says why the process ends
         say_why(error)
         raise click.exceptions.Exit(1) from error
 
 
 def say_why(error: Exception) -> None:
-    """The last line of the log: the error's class and message, and a traceback if the error was not expected."""
+    """Write the last line of the log: the error's class and message, and a traceback if the error was not expected."""
     from vigilens.errors import expected  # noqa: PLC0415
 
     fields = {"error": type(error).__name__, "why": str(error)}
@@ -82,8 +82,8 @@ def serve(settings: "Settings") -> None:
         sets = in_force.read().sets
         log.info("sets", extra={"fields": {"sets": len(sets), "seconds": round(time.monotonic() - started, 1)}})
         judge = wiring.judge(settings, encoder, store, in_force)
-        # The libraries' objects made at import stay for ever. Searching them for garbage stopped all threads for 0.2 s,
-        # once in 1,000 or 2,000 images.
+        # Objects that the libraries made while they were imported are never freed. Searching them for garbage stopped
+        # all threads for 0.2 s, once in every one or two thousand images.
         gc.collect()
         gc.freeze()
         return judge
@@ -92,12 +92,12 @@ def serve(settings: "Settings") -> None:
         try:
             service.run(plan(settings), start, metrics, stopping)
         except Away:
-            if not asked:  # else we were stopped while waiting: nothing was committed, nothing is wrong
+            if not asked:  # a stop while waiting is no error: nothing was committed
                 raise
 
 
 def plan(settings: "Settings") -> "Plan":
-    """The service's plan, from the settings."""
+    """Return the service's plan, made from the settings."""
     from consumer.clients import GroupSettings  # noqa: PLC0415
     from consumer.intake import Limits  # noqa: PLC0415
     from consumer.service import Plan  # noqa: PLC0415

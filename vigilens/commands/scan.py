@@ -1,4 +1,4 @@
-"""`vigilens scan`: judges local files as the service does, without Kafka."""
+"""`vigilens scan`: judges local files with the same judge as the service, without Kafka."""
 
 import os
 import time
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # ruff: noqa: PLC0415 (the parts of matching take a second to import, and --help needs none of them)
 
-UNDER_WAY = 2  # batches: one is searched while another is embedded
+CONCURRENT_BATCHES = 2  # one is searched for while the other is embedded
 FOUND = 3  # exit code of --fail-on; 1 and 2 are taken by errors and wrong usage
 FAILS = {"review": {"review", "block"}, "block": {"block"}, "unscannable": {"unscannable"}}
 
@@ -31,8 +31,8 @@ FAILS = {"review": {"review", "block"}, "block": {"block"}, "unscannable": {"uns
 @click.command(short_help="Judge local files, without Kafka.")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--json", "form", flag_value="json", help="Print one verdict per line, as in the verdicts topic.")
-@click.option("--csv", "form", flag_value="csv", help="Print one line per file, after a header line.")
-@click.option("--all", "everything", is_flag=True, help="List allowed files in the table even if there are many files.")
+@click.option("--csv", "form", flag_value="csv", help="Print one line per file, with a header.")
+@click.option("--all", "everything", is_flag=True, help="List allowed files in the table even if there are many.")
 @click.option(
     "--fail-on",
     type=click.Choice(list(FAILS)),
@@ -44,12 +44,13 @@ FAILS = {"review": {"review", "block"}, "block": {"block"}, "unscannable": {"uns
     "page",
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
     metavar="FILE.html",
-    help="For one picture: write a page that shows where the reference lies in it, and why each set matched or not.",
+    help="Write a page that shows where the reference lies in the picture, and why each set matched or not. For one "
+    "picture only.",
 )
 @click.option(
     "--references",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder with the references' pictures, for the page of --explain: sets hold no pictures.",
+    help="Folder with the pictures of the references, for the page of --explain: sets do not hold pictures.",
 )
 @click.pass_obj
 def command(  # noqa: PLR0913 (one for each option)
@@ -62,18 +63,22 @@ def command(  # noqa: PLR0913 (one for each option)
     page: Path | None,
     references: Path | None,
 ) -> None:
-    """Judge files, and all files in folders and their subfolders, by the sets in Milvus.
+    """Judge files, and all files in folders and their subfolders, against the sets in Milvus.
 
     Prints a table on a terminal and tab-separated lines elsewhere; --json and --csv are for programs. Every file gets a
-    verdict, also hidden ones; a file that is not an image is unscannable. Links to files are followed, links to folders
+    verdict, hidden files too; a file that is not an image is unscannable. Links to files are followed, links to folders
     are not.
 
-    --json prints file names unchanged. The other forms escape control characters, and --csv puts an apostrophe before
-    text that a spreadsheet would take for a formula.
+    In the table, "check 0.82 of 0.60" means that the geometric check decided: its score was 0.82, the threshold 0.60.
+    The columns of a tab-separated line are decision, by, score, threshold, similarity, check, set, nearest, reason and
+    path.
+
+    --json prints the names of files unchanged. The other forms escape control characters, and --csv puts an apostrophe
+    before a text that a spreadsheet would run as a formula.
 
     \b
-    Exit codes: 0 all files have a verdict, 1 could not judge or could not print, 2 wrong usage,
-    3 a file has a decision of --fail-on, 130 interrupted (stderr says after how many files).
+    Exit codes: 0 all files have a verdict, 1 cannot judge or cannot print, 2 wrong usage,
+    3 a file has a decision that --fail-on names, 130 interrupted (stderr says after how many files).
 
     \b
     Example:
@@ -105,22 +110,22 @@ def command(  # noqa: PLR0913 (one for each option)
 
 
 def check_explain(page: Path | None, references: Path | None, files: int) -> None:
-    """Raise click.UsageError if the options of the page do not fit together."""
+    """Raise click.UsageError if --explain and --references cannot be used like this."""
     if page is None:
         if references:
-            raise click.UsageError("--references is for the page of --explain: give --explain too")
+            raise click.UsageError("--references needs --explain: it adds pictures to that page")
         return
     if page.suffix.lower() not in {".html", ".htm"}:  # `--explain a.jpg b.jpg` must not overwrite a.jpg
         raise click.UsageError(f"--explain writes a page: name it something.html, not {page}")
     if not page.parent.is_dir():
         raise click.UsageError(f"--explain {page}: there is no folder {page.parent}")
     if files != 1:
-        raise click.UsageError(f"--explain is for one picture, but there are {files} files")
+        raise click.UsageError(f"--explain is for one picture, got {files} files")
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts that a scan needs."""
+    """What a scan needs."""
 
     settings: "Settings"
     encoder: "Encoder"
@@ -130,7 +135,7 @@ class Parts:
 
 @contextmanager
 def judging(settings: "Settings") -> "Iterator[Parts]":
-    """The service's judge, but with any file of this machine permitted: the user of a scan chooses the files."""
+    """Yield the parts of a scan, with a judge that may read any file: whoever runs a scan chooses the files."""
     from vigilens import wiring
 
     images = settings.images.model_copy(update={"roots": (Path("/"),)})
@@ -138,19 +143,19 @@ def judging(settings: "Settings") -> "Iterator[Parts]":
     encoder = wiring.encoder(settings)
     with wiring.store(settings) as store:
         in_force = wiring.sets_in_force(settings, store, encoder)
-        in_force.read()  # reports sets that cannot be matched before the files are read
+        in_force.read()  # sets that cannot be matched are reported before the files are read
         with closing(wiring.judge(settings, encoder, store, in_force)) as judge:
             yield Parts(settings, encoder, store, judge)
 
 
 def explained(parts: Parts, image: "Image", verdict: "Verdict", references: Path | None) -> str:
-    """The HTML page that explains the verdict on one picture.
+    """Return the page that explains the verdict on one picture.
 
     Args:
-        parts: the parts that judged it.
-        image: the picture, whose file is read again.
-        verdict: its verdict.
-        references: folder with the references' pictures.
+        parts: what judged the picture.
+        image: the picture. Its file is read again.
+        verdict: the verdict on it.
+        references: folder with the pictures of the references.
     """
     from embedding.image import File
     from matcher.explain import explain
@@ -170,7 +175,7 @@ def explained(parts: Parts, image: "Image", verdict: "Verdict", references: Path
 
 
 def pixels_of(settings: "Settings", source: "Source | None") -> "Pixels | None":
-    """The pixels of a picture; None if it cannot be read."""
+    """Return the pixels of a picture's file, or None if it cannot be read."""
     from embedding.decode.decoder import decode
     from embedding.image import Unreadable
     from vigilens import wiring
@@ -183,10 +188,10 @@ def pixels_of(settings: "Settings", source: "Source | None") -> "Pixels | None":
 
 
 def find(paths: Iterable[Path]) -> "list[Image]":
-    """The files as images to judge, each once: in the order given, and sorted by name within folders.
+    """Return the files as images to judge, each once: in the order given, and by name within a folder.
 
-    A folder that cannot be listed becomes an unreadable image. An image's id is its path; bytes that are not UTF-8 are
-    written as escapes.
+    A folder that cannot be listed becomes an image that cannot be read. An image's id is its path, in which bytes that
+    are not UTF-8 are escaped.
     """
     from embedding.image import File, Image, Reason, Unreadable
 
@@ -196,14 +201,14 @@ def find(paths: Iterable[Path]) -> "list[Image]":
         name = os.fsencode(path).decode("utf-8", "backslashreplace")
         found.setdefault(name, Image(name, name, File(str(Path(path).absolute())), problem))
 
-    def closed(error: OSError) -> None:
+    def add_unlisted(error: OSError) -> None:
         add(error.filename, Unreadable(Reason.FETCH_FAILED, f"the folder cannot be listed: {error.strerror}"))
 
     for path in paths:
         if not path.is_dir():
             add(str(path))
             continue
-        for folder, folders, files in os.walk(path, onerror=closed):
+        for folder, folders, files in os.walk(path, onerror=add_unlisted):
             folders.sort()
             for file in sorted(files):
                 add(str(Path(folder, file)))
@@ -211,14 +216,14 @@ def find(paths: Iterable[Path]) -> "list[Image]":
 
 
 def judge_all(judge: "Judge", images: "Sequence[Image]", batch: int) -> "Iterator[Verdict]":
-    """Verdicts in the images' order.
+    """Yield the verdicts in the order of the images.
 
     Args:
-        judge: the service's judge.
-        images: the images to judge.
-        batch: images per batch.
+        judge: judges a batch.
+        images: what to judge.
+        batch: number of images per batch.
     """
-    pool = ThreadPoolExecutor(UNDER_WAY)
+    pool = ThreadPoolExecutor(CONCURRENT_BATCHES)
     try:
         batches = (images[start : start + batch] for start in range(0, len(images), batch))
         for judged in pool.map(judge.judge, batches):

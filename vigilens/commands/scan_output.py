@@ -1,11 +1,12 @@
-"""The output of `vigilens scan`: a table, lines, CSV or JSON, and a progress bar."""
+"""What `vigilens scan` prints: a table, lines, CSV or JSON, and a progress bar."""
 
 import csv
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 
 import click
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -14,20 +15,26 @@ from rich.text import Text
 from matcher.verdict import Candidate, Rules, Verdict
 
 COLOURS = {"block": "bold red", "review": "yellow", "unscannable": "magenta", "allow": "green"}
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes a cell that begins so for a formula
-MANY = 40  # with more files than this the table leaves out the allowed ones
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet runs a cell that begins with one of these
+MANY = 40  # with more files, the table leaves out those that are allowed
+
+# The columns of the table, and how they become narrower where it is too wide for the terminal: in this order, each down
+# to a number of characters. Before the last step the widest possible table has 80 characters.
+HEADINGS = ("decision", "why", "set", "nearest", "file")
+SHRINK = (("why", 40), ("file", 28), ("nearest", 12), ("why", 23), ("set", 12), ("file", 14), ("why", 12))
+GAP = 2  # characters between two columns
 
 Show = Callable[[Iterable[Verdict]], Iterator[Verdict]]  # prints each verdict and passes it on
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A verdict on one line, with the set that says most about the file.
+    """A verdict as one line: the set that says most about the file, and its scores.
 
     That is the set that decided, else the first that matched, else the one that came nearest to its review threshold.
-    `by` names the measure that decided, which has `score` and `threshold`; for a set that did not match it is the
-    measure by which it failed (see `near_miss`). `similarity` and `check` are the scores of the nearest reference:
-    `check` is None if there was no check.
+    `by` names the measure that decided, and `score` and `threshold` are of this measure. For a set that did not match
+    it is the measure by which it failed, see `near_miss`. `similarity` and `check` are those of the reference; `check`
+    is None if there was no check.
     """
 
     decision: str
@@ -43,7 +50,7 @@ class Row:
 
 
 def row(verdict: Verdict) -> Row:
-    """The line for a verdict."""
+    """Return the line for a verdict."""
     reason = f"{verdict.reason}: {verdict.detail}" if verdict.reason else ""
     matches = sorted(verdict.matches, key=lambda match: match.set != verdict.decided_by)
     if matches:
@@ -61,24 +68,25 @@ def row(verdict: Verdict) -> Row:
 
 
 def near_miss(rules: Rules, one: Candidate) -> tuple[str, float, float]:
-    """The measure by which a candidate failed, its score and its review threshold.
+    """Return the measure by which a candidate failed, its score and its review threshold.
 
-    Where the check is required, it is the measure that is farther below its threshold, else the nearer one.
+    If the set requires the check, that is the measure that is farther below its threshold. If the check only supports,
+    one of the two is enough, so it is the measure that came nearer.
     """
     similarity = ("similarity", one.similarity, rules.similarity.review)
     if rules.check.use == "off":
         return similarity
     check = ("check", one.check or 0.0, rules.check.review)
-    farther = min if rules.check.use == "required" else max
-    return farther(check, similarity, key=lambda each: each[1] - each[2])
+    choose_measure = min if rules.check.use == "required" else max
+    return choose_measure(check, similarity, key=lambda each: each[1] - each[2])
 
 
 def choose(form: str | None, *, everything: bool, files: int) -> Show:
-    """How to print.
+    """Return the function that prints the verdicts.
 
     Args:
         form: "json", "csv", or None: a table on a terminal, tab-separated lines elsewhere.
-        everything: the table lists allowed files even if there are many files.
+        everything: list allowed files in the table even if there are many.
         files: number of files.
     """
     if form == "json":
@@ -91,13 +99,13 @@ def choose(form: str | None, *, everything: bool, files: int) -> Show:
 
 
 def progress(verdicts: Iterable[Verdict], files: int) -> Iterator[Verdict]:
-    """The verdicts, with a progress bar on stderr if that is a terminal."""
+    """Yield the verdicts, with a progress bar on stderr if that is a terminal."""
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         yield from bar.track(verdicts, total=files, description="judging")
 
 
 def summary(counts: Mapping[str, int], seconds: float) -> str:
-    """One sentence for the end."""
+    """Return the sentence that is printed at the end."""
     files = sum(counts.values())
     decisions = ", ".join(f"{counts[each]:,} {each}" for each in COLOURS if counts.get(each)) or "nothing to judge"
     return f"{files:,} {'file' if files == 1 else 'files'} in {seconds:.1f} s: {decisions}"
@@ -124,27 +132,69 @@ def _lines(verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
 
 
 def _table(verdicts: Iterable[Verdict], *, allowed: bool) -> Iterator[Verdict]:
-    table = Table(*(field.name for field in fields(Row)))
+    lines = []
     for verdict in verdicts:
         if allowed or verdict.decision != "allow":
-            decision, *others = _cells(row(verdict))
-            table.add_row(Text(decision, COLOURS[decision]), *(Text(cell) for cell in others))
+            lines.append(_line(row(verdict)))
         yield verdict
-    if table.row_count:
-        Console().print(table)
+    if not lines:
+        return
+    console = Console()
+    widths = _widths(lines, console.width)
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, GAP, 0, 0))
+    for heading, width in zip(HEADINGS, widths, strict=True):
+        table.add_column(heading, width=width, overflow="fold")
+    for decision, why, name, nearest, path in lines:
+        label = Text(nearest)
+        label.truncate(widths[3], overflow="ellipsis")
+        table.add_row(Text(decision, COLOURS[decision]), Text(why), Text(name), label, Text(_end_of(path, widths[4])))
+    console.print(table)
+
+
+def _line(shown: Row) -> tuple[str, str, str, str, str]:
+    """Return the cells of the table under `HEADINGS`: fewer than in the other forms, so that they fit on a terminal."""
+    cells = (shown.decision, _why(shown), shown.set, shown.nearest, shown.path)
+    decision, why, name, nearest, path = (_printable(cell) for cell in cells)
+    return decision, why, name, nearest, path
+
+
+def _why(shown: Row) -> str:
+    """Return what decided, for example "check 0.82 of 0.60", or the reason why a file is unscannable."""
+    if shown.score is None or shown.threshold is None or shown.decision == "unscannable":
+        return shown.reason
+    scored = f"{shown.by} {shown.score:.2f} of {shown.threshold:.2f}"
+    return f"{scored}, {shown.reason}" if shown.reason else scored
+
+
+def _widths(lines: Sequence[Sequence[str]], console: int) -> list[int]:
+    """Return the width of each column: what its cells need, or less if the table would be wider than the terminal."""
+    widths = [max(map(cell_len, cells)) for cells in zip(HEADINGS, *lines, strict=True)]
+    for heading, least in SHRINK:
+        column = HEADINGS.index(heading)
+        too_wide = sum(widths) + GAP * (len(widths) - 1) - console
+        widths[column] -= max(0, min(too_wide, widths[column] - least))
+    return widths
+
+
+def _end_of(path: str, width: int) -> str:
+    """Return the path, or as much of its end as fits: the end has the file's name."""
+    if cell_len(path) <= width:
+        return path
+    start = next((n for n in range(1, len(path)) if cell_len(path[n:]) < width), len(path))
+    return f"…{path[start:]}"
 
 
 def _cells(shown: Row) -> list[str]:
-    """The cells of a line as text without control characters."""
+    """Return the cells of a line as text without control characters."""
     texts = ["" if cell is None else f"{cell:.4f}" if isinstance(cell, float) else cell for cell in astuple(shown)]
     return [_printable(text) for text in texts]
 
 
 def _printable(text: str) -> str:
-    """Control characters become escapes: file names are untrusted, and terminals execute control sequences."""
+    """Escape control characters: file names come from others, and a terminal obeys what is in them."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _for_spreadsheets(text: str) -> str:
-    """As `_printable`, with an apostrophe before text that spreadsheets run as a formula, as OWASP recommends."""
+    """Do the same, and put an apostrophe before what spreadsheets would run as a formula, as OWASP recommends."""
     return f"'{_printable(text)}" if text.startswith(_FORMULAS) else _printable(text)

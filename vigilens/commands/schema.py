@@ -1,4 +1,4 @@
-"""`vigilens schema`: the JSON Schemas of events, verdicts and metrics."""
+"""`vigilens schema`: prints the JSON Schemas of events, verdicts and metrics."""
 
 import json
 from collections.abc import Callable

@@ -1,6 +1,6 @@
-"""`vigilens sets …`: create, fill, show and change the sets of known pictures."""
+"""`vigilens sets …`: creates, fills, shows and changes the sets of known pictures."""
 
-# ruff: noqa: PLC0415 (only the commands that need pymilvus, encoders and tables import them, not --help)
+# ruff: noqa: PLC0415 (pymilvus, encoders and tables are imported by the commands that need them, not for --help)
 
 import signal
 from collections.abc import Callable, Iterator
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     Load = Callable[[], Settings]
 
 _FORMS: "tuple[Literal['NFC', 'NFD'], ...]" = ("NFC", "NFD")
-yes = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+yes = click.option("--yes", is_flag=True, help="Do not ask.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
 @contextmanager
@@ -31,11 +31,11 @@ def _opened(load: "Load") -> "Iterator[Store]":
         yield store
 
 
-@click.group(short_help="Create, fill, show and change the sets of known pictures.")
+@click.group(short_help="Make, fill, show and change the sets of known pictures.")
 def command() -> None:
-    """Create, fill, show and change the sets of known pictures.
+    """Make, fill, show and change the sets of known pictures.
 
-    A set holds vectors and labels, never pictures. The service applies a change within sets.refresh_s.
+    A set holds vectors and labels, never pictures. A running service uses a changed set within sets.refresh_s.
 
     \b
     Example:
@@ -54,13 +54,12 @@ command.add_command(thresholds)
 @json_option
 @click.pass_obj
 def list_(load: "Load", *, as_json: bool) -> None:
-    """List all sets.
+    """List all sets of the database: a table on a terminal, tab-separated lines in a pipe.
 
-    Prints a table on a terminal, tab-separated lines in a pipe. The columns of a line are set, kind, category,
-    severity, review, block, check, mirrored, references, version and encoder. A narrow terminal shows fewer;
-    `vigilens sets show` shows all values of a set.
+    The columns of a line are set, kind, category, severity, review, block, check, mirrored, references, version and
+    encoder. A terminal that is too narrow shows fewer columns; `vigilens sets show` prints everything about a set.
 
-    Exit code 1 if a set cannot be read; stderr says why.
+    The exit code is 1 if a set cannot be read; stderr says why.
     """
     from vigilens.commands.sets_tables import print_list
 
@@ -77,7 +76,7 @@ def list_(load: "Load", *, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def show(load: "Load", *, name: str, as_json: bool) -> None:
-    """Show all values of one set."""
+    """Print everything that describes one set."""
     from vigilens.commands.sets_tables import print_one
 
     with _opened(load) as store:
@@ -87,16 +86,19 @@ def show(load: "Load", *, name: str, as_json: bool) -> None:
 @command.command()
 @click.argument("name")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--label", default="", help="Label of all pictures. Default: each picture's path below the given folder.")
+@click.option(
+    "--label", default="", help="Of all these pictures. [default: each picture's path below the given folder]"
+)
 @click.pass_obj
 def add(load: "Load", *, name: str, paths: tuple[Path, ...], label: str) -> None:
-    """Add pictures: files, and folders with their subfolders.
+    """Add pictures: files, and all files in folders and their subfolders.
 
-    The same picture with the same label is one reference, so after an interruption run the same command again. Files
-    that are not readable pictures, or have too little detail to be distinguished from others, are listed on stderr with
-    the reason.
+    The same picture with the same label is one reference, so an interrupted command can simply be run again. Files that
+    are not readable pictures, or have too little detail to be distinguished from others, are named on stderr with the
+    reason.
 
-    Exit code 0 if at least one file is in the set now; 1 if files were given and none is; 130 after Ctrl-C.
+    The exit code is 0 if at least one of the files is in the set now, 1 if files were found and none is, 130 after
+    Ctrl-C.
 
     \b
     Example:
@@ -129,14 +131,14 @@ def add(load: "Load", *, name: str, paths: tuple[Path, ...], label: str) -> None
 def _fits(ours: str, theirs: str, name: str) -> None:
     if ours != theirs:
         raise click.ClickException(
-            f"the set {name} is for the encoder {theirs}, but the settings name {ours}: change the encoder in the "
+            f"the set {name} was made by the encoder {theirs}, but the settings name {ours}: change the encoder in the "
             "settings, or create a new set"
         )
 
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr, if that is a terminal."""
+    """Show a progress bar on stderr, if that is a terminal; yields the function that advances it."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
@@ -154,12 +156,12 @@ def _progress(total: int) -> Iterator[Callable[[int], None]]:
 @click.option("--label", "labels", multiple=True, help="All references with this label. Can be repeated.")
 @yes
 @click.pass_obj
-def remove(  # noqa: PLR0913 (one for each option)
+def remove(  # noqa: PLR0913 (click's way)
     load: "Load", *, name: str, pictures: tuple[Path, ...], ids: tuple[str, ...], labels: tuple[str, ...], yes: bool
 ) -> None:
-    """Remove references by id, by label, or by the picture itself (with any label).
+    """Remove references by id, by label, or by the picture itself (whatever its label).
 
-    Exit code 1 if there is nothing to remove.
+    The exit code is 1 if nothing is found.
 
     \b
     Example:
@@ -172,7 +174,7 @@ def remove(  # noqa: PLR0913 (one for each option)
     import unicodedata
 
     digests = {hashlib.sha256(picture.read_bytes()).hexdigest() for picture in pictures}
-    # An accent can be part of the letter (NFC) or follow it as a sign (NFD, as in file systems); they look the same.
+    # Unicode has two forms of an accented letter, and file systems differ in which they use; both look the same.
     spellings = {each for label in labels for each in (label, *(unicodedata.normalize(f, label) for f in _FORMS))}
     with _opened(load) as store:
         known, labelled = store.known(name, ids), store.labelled(name, *spellings)
@@ -193,29 +195,32 @@ def remove(  # noqa: PLR0913 (one for each option)
 @yes
 @click.pass_obj
 def export(load: "Load", *, name: str, file: Path, yes: bool) -> None:
-    """Write a set to a Parquet FILE: ids, labels, vectors, and the set's description. Asks before it overwrites."""
-    from reference_sets import parquet
+    """Write a set to a Parquet FILE: ids, labels, vectors, and the set's description. Asks before overwriting it."""
+    from reference_sets import parquet as exchange
 
-    parquet.check_name(file)
+    exchange.check_name(file)
     if file.exists() and not yes:
         click.confirm(f"{file} exists. Overwrite it?", abort=True)
     with _opened(load) as store, _progress(store.count(name)) as advance:
-        rows = parquet.write(store, name, file, advance)
+        rows = exchange.write(store, name, file, advance)
     click.echo(f"{file}: {rows} references of {name}")
 
 
 @command.command("import", short_help="Read a set from a Parquet file.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--name", default="", help="Name of the set. Default: the name in the file.")
+@click.option("--name", default="", help="Of the set. [default: the name in the file]")
 @click.pass_obj
 def import_(load: "Load", *, file: Path, name: str) -> None:
-    """Create a set from an exported FILE, or add its references to the existing set. The encoder must be the same."""
-    from reference_sets import parquet
+    """Create a set from an exported FILE, or add its references to a set that exists.
+
+    A file whose vectors were made by another encoder is refused.
+    """
+    from reference_sets import parquet as exchange
     from vigilens import wiring
 
     fingerprint = wiring.encoder(load()).fingerprint
-    with _opened(load) as store, _progress(parquet.count(file)) as advance:
-        done = parquet.read(store, file, name=name, fingerprint=fingerprint, progress=advance)
+    with _opened(load) as store, _progress(exchange.count(file)) as advance:
+        done = exchange.read(store, file, name=name, fingerprint=fingerprint, progress=advance)
     click.echo(f"{done.set.name}: {done.rows} references {'in a new set' if done.made else 'added or replaced'}")
 
 

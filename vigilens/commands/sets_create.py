@@ -1,6 +1,6 @@
-"""`vigilens sets create`, `edit` and `thresholds`: a set's description, and how its matches are decided."""
+"""`vigilens sets create`, `edit` and `thresholds`: they set what describes a set and decides its matches."""
 
-# ruff: noqa: PLC0415 (only the commands that need pymilvus and encoders import them, not --help)
+# ruff: noqa: PLC0415 (pymilvus and encoders are imported by the commands that need them, not for --help)
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,10 +29,10 @@ def _one_of(kind: type[StrEnum]) -> click.Choice[str]:
 _cosine = click.FloatRange(-1, 1)
 _share = click.FloatRange(0, 1, min_open=True)
 _OPTIONS = (
-    click.option("--review", type=_cosine, help="Lowest cosine for a review."),
-    click.option("--block", type=_cosine, help="Lowest cosine for a block."),
-    click.option("--check-review", type=_share, help="Lowest score of the geometric check for a review."),
-    click.option("--check-block", type=_share, help="Lowest score of the geometric check for a block."),
+    click.option("--review", type=_cosine, help="Similarity (cosine) from which a match goes to review."),
+    click.option("--block", type=_cosine, help="Similarity (cosine) from which a match blocks."),
+    click.option("--check-review", type=_share, help="Score of the check from which a match goes to review."),
+    click.option("--check-block", type=_share, help="Score of the check from which a match blocks."),
 )
 
 
@@ -45,14 +45,14 @@ def _with_thresholds(command: T) -> T:
 @click.command()
 @click.argument("name")
 @click.option("--kind", type=_one_of(Kind), default="harmful", show_default=True, help="What a match means.")
-@click.option("--category", default="", help="Your word for what the set holds. Default: the set's name.")
+@click.option("--category", default="", help="Your word for what the set holds. [default: the set's name]")
 @click.option("--severity", type=click.IntRange(0, 100), default=50, show_default=True, help="100 is worst.")
 @click.option("--verify", type=_one_of(Verify), help="What the geometric check decides; see above.")
 @click.option("--mirrored", type=_one_of(Mirrored), help="How mirrored copies are found; see above.")
 @click.option("--note", default="", help="Where the pictures and thresholds come from.")
 @_with_thresholds
 @click.pass_obj
-def create(  # noqa: PLR0913 (one for each option)
+def create(  # noqa: PLR0913 (one for each fact)
     load: "Load",
     *,
     name: str,
@@ -67,7 +67,7 @@ def create(  # noqa: PLR0913 (one for each option)
     check_review: float | None,
     check_block: float | None,
 ) -> None:
-    """Create an empty set for the encoder of the settings.
+    """Create an empty set for the encoder that the settings name.
 
     The defaults depend on the encoder:
 
@@ -76,14 +76,15 @@ def create(  # noqa: PLR0913 (one for each option)
       pdq     --verify off --mirrored off --review 0.5 --block 0.7578 (Hamming distances 64 and 31)
       others  --verify off --mirrored off; --review and --block must be given: measure them on your own pictures
 
-    The geometric check lays the known picture over the new one, corner by corner. It finds crops, memes, collages and
-    turned copies, and says where the known picture is. required: only pictures that pass it match. supports: similarity
-    decides, and a passed check can raise the level. off: no check. With a check each reference keeps 17 KB of corners.
-    Its thresholds, 0 to 0.914, have measured defaults.
+    The geometric check fits the known picture onto the new one by the corners in both. It finds crops, memes, collages
+    and rotated copies, and reports where the known picture lies. required: only what passes the check matches.
+    supports: similarity decides, and a passed check can raise the level. off: there is no check. With a check, 17 KB of
+    corners are stored for each reference. The check's scores range from 0 to 0.914; its default thresholds were
+    measured.
 
-    Mirrored copies look new to most encoders and to the check. stored: each reference is also stored mirrored, which
-    takes twice the memory and no time. queried: each picture is also searched for mirrored, which takes about twice the
-    time and no memory. off: mirrored copies are not found.
+    Most encoders, and the check, do not find mirrored copies by themselves. stored: each reference is also stored
+    mirrored, which takes twice the memory and no time. queried: each picture is also searched for mirrored, which takes
+    about twice the time and no memory. off: mirrored copies are not found.
 
     \b
     Example:
@@ -115,12 +116,12 @@ def create(  # noqa: PLR0913 (one for each option)
 
 
 def _warn(store: "Store", made: "ReferenceSet") -> None:
-    """Warn of sets for other encoders: a service judges with one encoder."""
+    """Warn if there are sets for another encoder, because a service judges with one encoder only."""
     others = [f"{known.name} ({known.encoder})" for known in store.listing().sets if known.encoder != made.encoder]
     if others:
         click.echo(
             f"warning: {made.name} is for the encoder {made.encoder}, and these sets are for another: "
-            f"{', '.join(others)}. List the sets that a service should use in its sets.use",
+            f"{', '.join(others)}. Name the sets that a service is to use in its sets.use",
             err=True,
         )
 
@@ -145,14 +146,14 @@ def _check(usual: "Defaults", review: float | None, block: float | None) -> "Che
 
 @contextmanager
 def _as_usage() -> Iterator[None]:
-    """Report values that do not fit together as wrong usage."""
+    """Report values that do not fit together as wrong usage of the command."""
     try:
         yield
     except ValueError as error:
         raise click.UsageError(str(error)) from error
 
 
-@click.command(short_help="Change a set's description.")
+@click.command(short_help="Change what describes a set.")
 @click.argument("name")
 @click.option("--kind", type=_one_of(Kind), help="What a match means.")
 @click.option("--category", help="Your word for what the set holds.")
@@ -162,7 +163,7 @@ def _as_usage() -> Iterator[None]:
 @click.option("--note", help="Where the pictures and thresholds come from.")
 @_with_thresholds
 @click.pass_obj
-def edit(  # noqa: PLR0913 (one for each option)
+def edit(  # noqa: PLR0913 (click's way)
     load: "Load",
     *,
     name: str,
@@ -177,9 +178,9 @@ def edit(  # noqa: PLR0913 (one for each option)
     check_review: float | None,
     check_block: float | None,
 ) -> None:
-    """Change a set's description; options that are not given keep their values. A running service applies the change.
+    """Change the description of a set. What is not given stays as it is. A running service uses the new values.
 
-    It also repairs a damaged description, one value at a time.
+    This also repairs a damaged description, one value at a time.
 
     \b
     Example:
@@ -204,7 +205,7 @@ def edit(  # noqa: PLR0913 (one for each option)
     with wiring.store(load()) as store:
         changes.update(_thresholds(store, name, (review, block), (check_review, check_block)))
         if not changes:
-            raise click.UsageError("say what to change: see `vigilens sets edit --help`")
+            raise click.UsageError("nothing to change is given: see `vigilens sets edit --help`")
         new = store.change(name, **changes)
     click.echo(f"{name}: {', '.join(changes)} changed, version {new.version}")
 
@@ -213,7 +214,10 @@ _Pair = tuple[float | None, float | None]
 
 
 def _thresholds(store: "Store", name: str, similarity: _Pair, check: _Pair) -> Changes:
-    """The changes of thresholds. If one of a pair is not given, it is read from the set and stays the same."""
+    """Return the given thresholds. If one of a pair is given, the other is read from the set; else the set is not read.
+
+    So a set whose thresholds are damaged can be repaired by giving both.
+    """
     changes = Changes()
     with _as_usage():
         if similarity != (None, None):
@@ -235,7 +239,7 @@ def _filled(given: _Pair, known: "Callable[[], Thresholds | CheckThresholds]") -
 @click.argument("name")
 @_with_thresholds
 @click.pass_obj
-def thresholds(  # noqa: PLR0913 (one for each option)
+def thresholds(  # noqa: PLR0913 (click's way)
     load: "Load",
     *,
     name: str,
@@ -244,9 +248,7 @@ def thresholds(  # noqa: PLR0913 (one for each option)
     check_review: float | None,
     check_block: float | None,
 ) -> None:
-    """Change a set's thresholds.
-
-    Those that are not given stay the same. A running service applies the change.
+    """Change the thresholds of a set. Those that are not given stay as they are. A running service uses the new ones.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""Prints sets: as tables on a terminal, as lines in a pipe, and as JSON."""
+"""Prints sets as tables for people, as lines for pipes, and as JSON for programs."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ from reference_sets.add import Gathered
 from reference_sets.model import ReferenceSet, UnreadableSet, Verify
 
 SHOWN_REFUSALS = 20
-# The columns of the list, in order. SPARED: those left out on a narrow terminal, the first of them first.
+# The columns of the list. OPTIONAL are left out, in this order, if the terminal is too narrow.
 HEADINGS = (
     "set",
     "kind",
@@ -30,12 +30,12 @@ HEADINGS = (
     "encoder",
 )
 NUMBERS = {"severity", "review", "block", "references", "version"}
-SPARED = ("encoder", "mirrored", "category", "severity", "version", "check")
-GAP = 2  # spaces between two columns
+OPTIONAL = ("encoder", "mirrored", "category", "severity", "version", "check")
+GAP = 2  # characters between two columns
 
 
 def facts(known: ReferenceSet, count: int) -> dict[str, Any]:
-    """A set as `--json` prints it: its description without the probe vector, and the number of references."""
+    """Return what `--json` prints: the set's description without the probe vector, and the number of references."""
     described: dict[str, Any] = asdict(known)
     del described["probe"]
     thresholds: dict[str, float] = described.pop("thresholds")
@@ -46,7 +46,7 @@ def facts(known: ReferenceSet, count: int) -> dict[str, Any]:
 
 
 def print_list(sets: Sequence[tuple[ReferenceSet, int]], unreadable: Sequence[UnreadableSet], *, as_json: bool) -> None:
-    """Print all sets, one row each: a table on a terminal, else tab-separated lines. stderr says what is unreadable."""
+    """Print one row per set: a table on a terminal, tab-separated lines elsewhere. Unreadable sets go to stderr too."""
     if as_json:
         broken = [{"name": one.name, "error": one.why} for one in unreadable]
         listed = [facts(known, count) for known, count in sets]
@@ -84,17 +84,17 @@ def _row(known: ReferenceSet, count: int) -> dict[str, str]:
 
 
 def _check(known: ReferenceSet) -> str:
-    """What the geometric check decides, and its thresholds."""
+    """Return what the geometric check decides, and its thresholds."""
     if known.verify is Verify.OFF:
         return known.verify.value
     return f"{known.verify.value} {known.check.review:.2f} {known.check.block:.2f}"
 
 
 def _table(rows: Sequence[dict[str, str]]) -> None:
-    """Print as many columns as fit, without wrapping; `sets show` and `--json` have all."""
+    """Print as many columns as fit, none of them wrapped; `sets show` and `--json` print all."""
     console = Console()
     widths = {each: max(len(each), *(len(row.get(each, "")) for row in rows)) + GAP for each in HEADINGS}
-    for heading in SPARED:
+    for heading in OPTIONAL:
         if sum(widths.values()) - GAP > console.width:
             del widths[heading]
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, GAP, 0, 0))
@@ -106,12 +106,12 @@ def _table(rows: Sequence[dict[str, str]]) -> None:
 
 
 def _plain(text: str) -> str:
-    """Control characters become escapes: a category is free text, and a terminal executes control sequences."""
+    """Escape control characters: a category is free text, and a terminal obeys them."""
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def print_one(known: ReferenceSet, count: int, *, as_json: bool) -> None:
-    """Print one set, one value per line."""
+    """Print one set, one fact per line."""
     if as_json:
         click.echo(json.dumps(facts(known, count), indent=2, ensure_ascii=False))
         return
@@ -124,7 +124,7 @@ def print_one(known: ReferenceSet, count: int, *, as_json: bool) -> None:
 
 
 def print_gathered(known: ReferenceSet, gathered: Gathered, *, interrupted: bool = False) -> None:
-    """Print how many files were added; the refused ones on stderr, each with its reason."""
+    """Print what became of the files. The refused ones go to stderr, each with its reason."""
     for one in gathered.refused[:SHOWN_REFUSALS]:
         click.echo(f"{one.path}: {one.why.reason.value}: {one.why.detail}", err=True)
     if len(gathered.refused) > SHOWN_REFUSALS:
@@ -138,4 +138,4 @@ def print_gathered(known: ReferenceSet, gathered: Gathered, *, interrupted: bool
         click.echo(f"{gathered.uncheckable} of the added have too little detail for the geometric check: they {then}")
     if interrupted:
         there = gathered.added + gathered.known
-        click.echo(f"interrupted: {there} of the files are in the set; run the command again for the rest", err=True)
+        click.echo(f"interrupted: {there} of the files are in the set; run the same command to continue", err=True)

@@ -1,4 +1,4 @@
-"""The page of `vigilens scan --explain`: one file without scripts that says for each set why it matched or did not."""
+"""Writes the page of `vigilens scan --explain`: one file without scripts that says why each set matched or did not."""
 
 import hashlib
 import os
@@ -15,7 +15,7 @@ from matcher.verdict import Limits, Verdict
 from vigilens.pages.overlay import Panel, dots_of, drawing, panel_of
 from vigilens.pages.templates import render
 
-SIDE = 900  # pixels of a picture's longer side: the page shows at most 550, screens may be denser
+SIDE = 900  # pixels of a picture's longer side: the page shows it with at most 550, but dense screens have more
 _TEMPLATE = Path(__file__).with_suffix(".html")
 
 
@@ -24,11 +24,11 @@ class Section:
     """What the page shows of one set.
 
     Attributes:
-        level: that the set's match reached; empty where it did not match.
+        level: the level that the set's match reached; empty if it did not match.
         why: one sentence, see `matcher.explain.why`.
         drawing: the picture beside the reference; None for an empty set.
-        caption: below the reference.
-        figures: rows of the table, name and value.
+        caption: text below the reference.
+        figures: rows of the table, each a name and a value.
     """
 
     name: str
@@ -42,7 +42,12 @@ class Section:
 
 
 def files_of(folder: Path, digests: Mapping[str, str]) -> dict[str, Path]:
-    """Id → the reference's own file, of those below a folder; `digests`: id → SHA-256 of that file."""
+    """Return id → the reference's file, for those that are in a folder or its subfolders.
+
+    Args:
+        folder: where to search.
+        digests: id → SHA-256 of the reference's file.
+    """
     missing = set(digests.values())
     found: dict[str, Path] = {}
     for file in (Path(place, name) for place, _, names in os.walk(folder) for name in sorted(names)):
@@ -56,22 +61,22 @@ def files_of(folder: Path, digests: Mapping[str, str]) -> dict[str, Path]:
 
 
 def _digest(file: Path) -> str:
-    """SHA-256 of a file's content; empty if it is not a readable file."""
+    """Return the SHA-256 of a file's content; "" if it is not a readable file."""
     with suppress(OSError):
-        if file.is_file():  # a pipe would make us wait for ever
+        if file.is_file():  # reading a pipe could wait for ever
             with file.open("rb") as content:
                 return hashlib.file_digest(content, "sha256").hexdigest()
     return ""
 
 
 def page(verdict: Verdict, pixels: Pixels | None, sets: Sequence[Explanation], references: Mapping[str, Pixels]) -> str:
-    """The page.
+    """Return the page.
 
     Args:
-        verdict: on the picture.
-        pixels: of it; None if it is unscannable.
-        sets: as `matcher.explain.explain` gives them.
-        references: id → pixels, of those whose own picture is available.
+        verdict: the verdict on the picture.
+        pixels: the picture; None if it is unscannable.
+        sets: the result of `matcher.explain.explain`.
+        references: id → pixels, for the references whose picture is available.
     """
     incoming = None if pixels is None else panel_of(pixels, SIDE)
     sections = [_section(each, incoming, references) for each in sets] if incoming else []
@@ -101,7 +106,7 @@ def _section(one: Explanation, incoming: Panel, references: Mapping[str, Pixels]
 
 
 def _reference(one: Explanation, references: Mapping[str, Pixels]) -> Panel | None:
-    """The reference's own picture, else its corners in its frame; None for an empty set."""
+    """Return the reference's picture, or its corners in an empty frame; None for an empty set."""
     if one.near is None:
         return None
     if one.near.id in references:

@@ -1,6 +1,6 @@
-"""A picture beside a reference, as one SVG: where the reference lies, and the corners of both that agree.
+"""Draws a picture beside a reference, as one SVG: where the reference lies, and the corners of both that agree.
 
-Shared by `vigilens scan --explain` and the demo's report. No script; what strangers wrote is escaped.
+Used by `vigilens scan --explain` and the demo's report. It has no scripts, and escapes foreign text.
 """
 
 import base64
@@ -17,9 +17,9 @@ from matcher.check.align import Floats
 from matcher.evidence import Corners
 from matcher.explain import Overlay
 
-WIDTH, GAP = 1000, 20  # units of the drawing; each picture has half of the rest
-TALLEST = 600  # units: taller pictures are drawn narrower
-QUALITY = 70  # of WebP: keeps edges, and the page small
+WIDTH, GAP = 1000, 20  # units of the drawing; each picture gets half of the rest
+TALLEST = 600  # units: taller pictures are made smaller
+QUALITY = 70  # of WebP: keeps edges sharp and the page small
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,8 +28,8 @@ class Panel:
 
     Attributes:
         width, height: in any unit; only their ratio counts.
-        href: a data URI, or "#id" of a <symbol> of the page; empty: there is no picture, and a frame is drawn.
-        dots: positions to mark, fractions of width and height.
+        href: a data URI, or "#id" of a <symbol> in the page. If empty, there is no picture, and a frame is drawn.
+        dots: positions to mark, as fractions of width and height.
     """
 
     width: float
@@ -48,18 +48,18 @@ class _Place:
     height: float
 
     def at(self, x: float, y: float) -> str:
-        """A position of the picture in the drawing."""
+        """Return where a position of the picture is in the drawing."""
         return f"{self.left + x * self.width:.0f} {self.top + y * self.height:.0f}"
 
 
 def drawing(incoming: Panel, reference: Panel, overlay: Overlay | None, label: str) -> Markup:
-    """The picture left, the reference right, and how one lies in the other: an <svg>.
+    """Return an <svg>: the picture on the left, the reference on the right, and how one lies in the other.
 
     Args:
         incoming: the picture.
         reference: the reference.
-        overlay: None: nothing is joined.
-        label: describes the drawing to those who cannot see it.
+        overlay: how one lies in the other. None: no corners are joined.
+        label: text for screen readers.
     """
     half = (WIDTH - GAP) / 2
     sizes = [_within(each, half) for each in (incoming, reference)]
@@ -77,7 +77,7 @@ def drawing(incoming: Panel, reference: Panel, overlay: Overlay | None, label: s
 
 
 def symbol(name: str, panel: Panel) -> Markup:
-    """A picture that several drawings of a page share as "#name": a <symbol>, to be put into an <svg> of its own."""
+    """Return a picture as a <symbol>, for an <svg> of its own: several drawings of a page can share it as "#name"."""
     return Markup(
         '<symbol id="{name}" viewBox="0 0 {width:g} {height:g}" preserveAspectRatio="none">'
         '<image width="{width:g}" height="{height:g}" href="{href}" preserveAspectRatio="none"/></symbol>'
@@ -85,7 +85,7 @@ def symbol(name: str, panel: Panel) -> Markup:
 
 
 def panel_of(pixels: Pixels, side: int) -> Panel:
-    """The picture, its longer side at most `side` pixels, as a data URI."""
+    """Return the picture as a data URI, its longer side at most `side` pixels."""
     height, width, _ = pixels.shape
     factor = min(1.0, side / max(width, height))
     size = max(1, round(width * factor)), max(1, round(height * factor))
@@ -95,12 +95,12 @@ def panel_of(pixels: Pixels, side: int) -> Panel:
 
 
 def dots_of(keypoints: Keypoints) -> Floats:
-    """(n, 2): positions of the keypoints, as fractions of width and height."""
+    """Return the positions of the keypoints, (n, 2), as fractions of width and height."""
     return (keypoints.points / (keypoints.width, keypoints.height)).astype(np.float32)
 
 
 def _within(panel: Panel, half: float) -> tuple[float, float]:
-    """Width and height of the largest drawing that fits."""
+    """Return width and height of the largest drawing that fits."""
     factor = min(half / panel.width, TALLEST / panel.height)
     return panel.width * factor, panel.height * factor
 
@@ -120,7 +120,7 @@ def _panel(panel: Panel, place: _Place) -> Markup:
 
 
 def _joined(overlay: Overlay, left: _Place, right: _Place) -> list[Markup]:
-    """Lines between the corners that agree, and the outline of each picture's part that the other one shows."""
+    """Return lines between the corners that agree, and for each picture the outline of the part that both show."""
     ends = [(left.at(x, y), right.at(u, v)) for x, y, u, v in overlay.pairs.tolist()]
     lines = "".join(f"M{first}L{second}" for first, second in ends)
     region, back = _outline(overlay.region, left), _outline(overlay.back, right)
@@ -137,7 +137,7 @@ def _dots(name: str, places: Iterable[str]) -> Markup:
 
 
 def _outline(corners: Corners, place: _Place) -> str:
-    """The part of a quadrilateral inside the picture: the corners of a cropped reference may all be outside."""
+    """Return the part of a quadrilateral that is in the picture: the corners of a cropped reference may be outside."""
     frame = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], np.float32)
     _, inside = cv2.intersectConvexConvex(np.array(corners, np.float32), frame)
     points = corners if inside is None or len(inside) < 3 else inside.reshape(-1, 2).tolist()  # noqa: PLR2004 (a triangle)

@@ -1,7 +1,7 @@
-"""Pages from Jinja templates: the only place that builds the environment, so that every page is escaped the same way.
+"""Renders pages from Jinja templates. Only this file builds the environment, so that every page is escaped alike.
 
-Values are computed in Python; a template only shows them. Templates and style sheets are beside the code that fills
-them in, and ship in the wheel with it.
+Values are computed in Python; a template only shows them. Templates and style sheets are beside the code that uses
+them, and are packaged in the wheel with it.
 """
 
 from functools import cache
@@ -13,14 +13,14 @@ _SHARED = Path(__file__).parent
 
 
 def render(template: Path, **values: object) -> str:
-    """Fills in a template.
+    """Return a page, filled in from a template.
 
     Args:
         template: its file. It may extend and include files of its own folder and of this one (base.html, beside.html).
-        values: what it shows. Everything is escaped, except `markupsafe.Markup`.
+        values: the values that it shows. Everything is escaped, except `markupsafe.Markup`.
 
     Raises:
-        jinja2.UndefinedError: the template names a value that is not given.
+        jinja2.UndefinedError: the template uses a value that is not given.
     """
     return _environment(template.parent).get_template(template.name).render(values)
 
