@@ -14,4 +14,5 @@ In the order in which things happen:
     pdq_alone                  finds what a perceptual hash alone would find
     thumbnails, cards, report  make report.html; card.html and report.html are its templates
     tour                       the whole demo, step by step
+    command                    `vigilens demo`
 """

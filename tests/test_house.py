@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "reference_sets": {"embedding", "vectors", "patience"},
     "matcher": {"embedding", "reference_sets"},
     "consumer": {"matcher", "patience", "embedding.image", "reference_sets.in_force"},
-    "vigilens": {*PRODUCT, "harness", "demo"},
+    "vigilens": {*PRODUCT},
     "harness": {*PRODUCT} - {"vigilens"},
     "demo": {*PRODUCT, "harness"},
     "benchmarks": set(ROOMS),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # Each command's module and its line of help, so that `vigilens --help` imports no command. A test compares the line
 # with the command's own.
 COMMANDS = {
-    "demo": ("vigilens.commands.demo", "Try it out: a real broker, sample pictures, a report."),
+    "demo": ("demo.command", "Try it out: a real broker, sample pictures, a report."),
     "check": ("vigilens.commands.check", "Check settings, Kafka, topics, Milvus, encoder and sets."),
     "sets": ("vigilens.commands.sets", "Create, fill, show and change the sets of known pictures."),
     "scan": ("vigilens.commands.scan", "Judge local files, without Kafka."),

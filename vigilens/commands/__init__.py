@@ -1,6 +1,5 @@
-"""One file per command, and what the commands print.
+"""One file per command, and what the commands print. (`vigilens demo` is `demo/command.py`.)
 
-demo         `vigilens demo`: the guided tour
 check        `vigilens check`: tries every part and prints one line for each
 sets         `vigilens sets …`: creates, fills, shows and changes sets
 sets_create  `vigilens sets create`, `edit` and `thresholds`

@@ -41,7 +41,7 @@ class NewTopics:
     replication: int
 
 
-@click.command(short_help="Try settings, Kafka, topics, Milvus, encoder and sets.")
+@click.command(short_help="Check settings, Kafka, topics, Milvus, encoder and sets.")
 @click.option("--create-topics", is_flag=True, help="Create missing topics, with fitting limits on record size.")
 @click.option("--partitions", type=click.IntRange(1), default=6, show_default=True, help="Of each new topic.")
 @click.option("--replication", type=click.IntRange(1), help="Copies of each new topic. [default: the brokers']")
@@ -50,7 +50,7 @@ class NewTopics:
 def command(
     settings: "Callable[[], Settings]", *, create_topics: bool, partitions: int, replication: int | None, as_json: bool
 ) -> None:
-    """Try settings, Kafka, topics, Milvus, encoder and sets. Prints one line for each, with the fix if one is needed.
+    """Check settings, Kafka, topics, Milvus, encoder and sets. Prints one line for each, with the fix if one is needed.
 
     \b
     ✓  fine

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 HIDDEN = "********"
 
 
-@click.command(short_help="Print the settings in force, and where each comes from.")
+@click.command(short_help="Print the settings in use, and where each comes from.")
 @click.option("--json", "as_json", is_flag=True, help='Print JSON: {section: {key: {"value": …, "from": …}}}.')
 @click.option("--defaults", is_flag=True, help="Print default.toml instead: every key with its unit and reason.")
 @click.pass_context
 def command(ctx: click.Context, *, as_json: bool, defaults: bool) -> None:
-    """Print the settings in force as TOML. A comment after each says where it comes from.
+    """Print the settings in use as TOML. A comment after each says where it comes from.
 
     That is default.toml, your file, or the name of an environment variable. A secret is printed as ********, or as ""
     if it is empty.

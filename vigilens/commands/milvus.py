@@ -1,4 +1,4 @@
-"""`vigilens milvus`: serves a Milvus Lite file to several processes of this machine."""
+"""`vigilens milvus`: serves a Milvus Lite file to several processes on this machine."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 DEFAULT = Path("vigilens.db")
 
 
-@click.command(short_help="Serve a Milvus Lite file to several processes of this machine.")
+@click.command(short_help="Serve a Milvus Lite file to several processes on this machine.")
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
@@ -33,7 +33,7 @@ DEFAULT = Path("vigilens.db")
 )
 @click.pass_obj
 def command(settings: "Callable[[], Settings]", *, data: Path | None, host: str, port: int, allow_remote: bool) -> None:
-    """Serve a Milvus Lite file to several processes of this machine.
+    """Serve a Milvus Lite file to several processes on this machine.
 
     Only one process at a time can open the file. This command opens it and serves it on loopback, so that sets can be
     changed while the service runs. It ends on SIGTERM or Ctrl-C, with exit code 0.

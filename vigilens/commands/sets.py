@@ -31,9 +31,9 @@ def _opened(load: "Load") -> "Iterator[Store]":
         yield store
 
 
-@click.group(short_help="Make, fill, show and change the sets of known pictures.")
+@click.group(short_help="Create, fill, show and change the sets of known pictures.")
 def command() -> None:
-    """Make, fill, show and change the sets of known pictures.
+    """Create, fill, show and change the sets of known pictures.
 
     A set holds vectors and labels, never pictures. A running service uses a changed set within sets.refresh_s.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 
-@click.command(short_help="See it work: a real broker, sample pictures, a report.")
+@click.command(short_help="Try it out: a real broker, sample pictures, a report.")
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
@@ -19,7 +19,7 @@ import click
     "--rate", type=click.FloatRange(0.1, 1000), default=15.0, show_default=True, help="Events to send per second."
 )
 def command(folder: Path, pictures: int, seed: int, rate: float) -> None:
-    """See it work: a real broker, sample pictures, a report.
+    """Try it out: a real broker, sample pictures, a report.
 
     Starts a Kafka broker and Milvus Lite, makes three sets of sample pictures, runs the service, sends it edited,
     unrelated and broken pictures, shows the verdicts as they arrive, and writes a report. Only the folder is left
