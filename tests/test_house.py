@@ -122,14 +122,14 @@ def test_libraries_stay_in_their_rooms():
 
 
 def test_plain_files_import_the_standard_library_only():
-    strangers = {
+    foreign = {
         f"{file} imports {module}"
         for file in PLAIN
         for module in imported(ROOT / file, at_run_time=True)
         if module.split(".")[0] not in sys.stdlib_module_names
         and not module.startswith(("embedding.", "reference_sets."))
     }
-    assert strangers == set()
+    assert foreign == set()
 
 
 def test_the_decision_is_pure():
