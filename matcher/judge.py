@@ -101,20 +101,29 @@ class Judge:
         snapshot = self._sets.read()
         if not looks:
             return snapshot, []
-        with clock("search"):
+        while True:
             try:
-                found = self._searched(snapshot, looks)
-                again = self._sets.read()
+                snapshot, found, known = self._read_near(snapshot, looks, clock)
+                break
             except UnknownSet:  # dropped since the snapshot was taken
-                found, again = [], self._sets.read(fresh=True)
-            if not found or again.sets != snapshot.sets:  # the search may have waited for minutes
-                snapshot, found = again, self._searched(again, looks)
-        with clock("check"):
-            known = [self._searcher.read_keypoints(each, near) for each, near in zip(snapshot.sets, found, strict=True)]
+                snapshot = self._sets.read(fresh=True)
         near = [(look, [per_set[index] for per_set in found]) for index, look in enumerate(looks)]
         # On one worker: checking has many short steps and waits for the GIL between them, so two workers are no faster.
         (checked,) = self._workers.spread(number, partial(_check, known=known, clock=clock), [near])
         return snapshot, checked
+
+    def _read_near(
+        self, snapshot: Snapshot, looks: Sequence[Look], clock: Clock
+    ) -> tuple[Snapshot, list[list[Found]], list[ReferenceKeypoints]]:
+        """The newest snapshot, per set and image the references near it, and per set their keypoints."""
+        with clock("search"):
+            found = self._searched(snapshot, looks)
+            again = self._sets.read()
+            if again.sets != snapshot.sets:  # the search may have waited for minutes
+                snapshot, found = again, self._searched(again, looks)
+        with clock("check"):
+            known = [self._searcher.read_keypoints(each, near) for each, near in zip(snapshot.sets, found, strict=True)]
+        return snapshot, found, known
 
     def _searched(self, snapshot: Snapshot, looks: Sequence[Look]) -> list[list[Found]]:
         """Per set and image, the references near it and near its mirror image."""

@@ -6,13 +6,15 @@ that cannot be read any more, or the last harmful set gone, makes it wait: nothi
 """
 
 import logging
+import math
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from embedding.encoder import Encoder
 from embedding.probe import agrees_with, probe_vector
+from reference_sets.errors import UnknownSet
 from reference_sets.model import Kind, ReferenceSet
 from reference_sets.store import Store
 from vectors.errors import StoreError
@@ -99,9 +101,16 @@ class SetsInForce:
         with self._lock:  # others wait for the one that reads, rather than read as well
             if fresh or self._snapshot is None or time.monotonic() - self._read_at >= self._refresh_s:
                 read_at = time.monotonic()
-                self._snapshot = self._read(self._snapshot)
+                self._snapshot = self._read_all(self._snapshot)
                 self._read_at = read_at
             return self._snapshot
+
+    def _read_all(self, before: Snapshot | None) -> Snapshot:
+        while True:
+            try:
+                return self._read(before)
+            except UnknownSet:  # dropped before its references were counted
+                continue
 
     def _read(self, before: Snapshot | None) -> Snapshot:
         listing = self._store.listing()
@@ -111,15 +120,21 @@ class SetsInForce:
         unfit |= {name: _missing(name) for name in self._use if name not in sets and name not in unfit}
         fit = tuple(known for name, known in sets.items() if name not in unfit)
         _refuse(fit, unfit, before)
+        self._sizes = {known.name: (known.version, self._size(known)) for known in fit}
+        now = Snapshot(fit, tuple(size for _, size in self._sizes.values()), unfit)
+        if before and _any_harmful(before.sets) and not _any_harmful(_not_new_and_empty(now, before)):
+            raise SetsUnfit(
+                "no harmful set is left to match against; make one with `vigilens sets create NAME` and fill it with "
+                "`vigilens sets add NAME PATH`, or restart the service to judge without one"
+            )
         for name in unfit.keys() - (before.skipped.keys() if before else set()):
             log.error("set skipped", extra={"fields": {"set": name, "why": unfit[name]}})
-        return Snapshot(fit, tuple(self._size(known) for known in fit), unfit)
+        return now
 
     def _size(self, known: ReferenceSet) -> int:
         """Counted once per version: counting costs as much as a small search."""
-        if self._sizes.get(known.name, (None, 0))[0] != known.version:
-            self._sizes[known.name] = (known.version, self._store.count(known.name))
-        return self._sizes[known.name][1]
+        version, size = self._sizes.get(known.name, (None, 0))
+        return size if version == known.version else self._store.count(known.name)
 
 
 def _missing(name: str) -> str:
@@ -137,10 +152,18 @@ def _refuse(fit: Sequence[ReferenceSet], unfit: Mapping[str, str], before: Snaps
         raise SetsUnfit("; ".join(wrong))
     if not fit:
         raise SetsUnfit("there is no set to match against; make one with `vigilens sets create NAME`")
-    had_harmful = before is not None and _any_harmful(before.sets)
-    if had_harmful and not _any_harmful(fit):
-        raise SetsUnfit("no harmful set is left to match against; make one with `vigilens sets create NAME`")
 
 
-def _any_harmful(sets: Sequence[ReferenceSet]) -> bool:
+def _any_harmful(sets: Iterable[ReferenceSet]) -> bool:
     return any(known.kind is Kind.HARMFUL for known in sets)
+
+
+def _not_new_and_empty(now: Snapshot, before: Snapshot) -> Iterator[ReferenceSet]:
+    """The sets that have references, or had: a set that was dropped and created again has a lower version than before.
+
+    Else pictures would be allowed between `vigilens sets create` and the first reference.
+    """
+    versions = {known.name: known.version for known in before.sets}
+    for known, size in zip(now.sets, now.sizes, strict=True):
+        if size or known.version >= versions.get(known.name, math.inf):
+            yield known

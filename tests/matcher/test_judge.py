@@ -77,23 +77,25 @@ def test_sets_that_changed_during_the_search_are_searched_again_and_named_with_t
 
 
 class Dropping:
-    """The store, in which a set is dropped while it is searched."""
+    """The store, in which a set is dropped before one of the calls that read it."""
 
-    def __init__(self, store, name):
-        self._store, self._name = store, name
+    def __init__(self, store, name, call):
+        self._store, self._name, self._call = store, name, call
 
-    def __getattr__(self, name):
-        return getattr(self._store, name)
+    def __getattr__(self, call):
+        def dropped(name, *arguments):
+            if (name, call) == (self._name, self._call):
+                raise UnknownSet(name, "here")
+            return getattr(self._store, call)(name, *arguments)
 
-    def search(self, name, vectors, top_k):
-        if name == self._name:
-            raise UnknownSet(name, "here")
-        return self._store.search(name, vectors, top_k)
+        return dropped
 
 
-def test_a_set_that_is_dropped_during_the_search_is_not_in_the_verdict_and_the_others_are_searched(store):
-    sets = Changing(store, *[snapshot(store, "alone", "supported")] * 2, snapshot(store, "alone"))
-    judged = judge(store, sets, searched=Dropping(store, "supported")).judge([image(detailed(301))])
+@pytest.mark.parametrize("call", ["search", "features"])
+def test_a_set_that_is_dropped_while_it_is_read_is_not_in_the_verdict_and_the_others_are_searched(store, call):
+    before = [snapshot(store, "alone", "supported")] * (2 if call == "search" else 3)
+    sets = Changing(store, *before, snapshot(store, "alone"))
+    judged = judge(store, sets, searched=Dropping(store, "supported", call)).judge([image(detailed(301))])
     assert sets.fresh == 1  # the snapshot that contains it is not read again
     assert [each.set for each in judged.verdicts[0].sets] == ["alone"]
     assert matches(judged) == [("block", ["alone"])]

@@ -12,6 +12,7 @@ from milvus_fixtures import FINGERPRINT, make_set, references, unit
 
 from embedding.choose import choose
 from embedding.probe import probe_vector
+from reference_sets.errors import UnknownSet
 from reference_sets.in_force import SetsInForce, SetsUnfit, fits
 from reference_sets.model import Kind, ReferenceSet, Thresholds
 from reference_sets.store import Store
@@ -31,14 +32,16 @@ class Counting:
     """A store that counts how often it is asked, and can be changed between two readings."""
 
     def __init__(self, *sets: ReferenceSet):
-        self.known, self.unreadable, self.asked = list(sets), [], 0
+        self.known, self.unreadable, self.asked, self.references = list(sets), [], 0, 1
 
     def listing(self):
         self.asked += 1
         return SimpleNamespace(sets=tuple(self.known), unreadable=tuple(self.unreadable))
 
-    def count(self, _: str) -> int:
-        return 0
+    def count(self, name: str) -> int:
+        if name not in {known.name for known in self.known}:
+            raise UnknownSet(name, "here")
+        return self.references
 
     def damage(self, name: str):
         self.known = [known for known in self.known if known.name != name]
@@ -152,6 +155,8 @@ def test_without_the_last_harmful_set_nothing_is_judged_until_there_is_one_again
     in_force = SetsInForce(counting, [], ours, 0)
     in_force.read()
     (harmful, *others) = counting.known
+    counting.known, counting.references = [replace(harmful, version=2), *others], 0  # emptied on purpose
+    assert names(in_force.read()) == ["alpha", "fine"]
     counting.known = others
     for _ in range(2):
         with pytest.raises(SetsUnfit, match="no harmful set is left"):
@@ -159,8 +164,23 @@ def test_without_the_last_harmful_set_nothing_is_judged_until_there_is_one_again
     counting.known = []
     with pytest.raises(SetsUnfit, match="there is no set"):
         in_force.read()
-    counting.known = [harmful]
+    counting.known, counting.references = [replace(harmful, version=1)], 0
+    with pytest.raises(SetsUnfit, match="no harmful set is left"):  # created again, but still empty
+        in_force.read()
+    counting.references = 1
+    counting.known = [replace(harmful, version=2)]
     assert names(in_force.read()) == ["alpha"]
+
+
+def test_a_set_that_is_dropped_before_its_references_are_counted_is_gone():
+    counting = Counting(make_set("alpha"), make_set("beta"))
+
+    def fits_until_beta_is_dropped(known: ReferenceSet) -> str | None:
+        counting.known = [each for each in counting.known if each.name != "beta"]
+        return ours(known)
+
+    assert names(SetsInForce(counting, [], fits_until_beta_is_dropped, 0).read()) == ["alpha"]
+    assert counting.asked == 2
 
 
 def test_a_set_fits_an_encoder_by_its_fingerprint_and_by_the_vector_of_the_probe_picture():
