@@ -201,8 +201,10 @@ def test_a_candidate_that_could_not_be_checked_never_matches_if_the_check_is_req
 
 
 def test_the_candidate_with_the_best_check_matches_even_if_another_is_more_similar():
-    reached = match(known(verify=Verify.REQUIRED), [checked(0.8, 0.9, "edited"), checked(0.99, 0.0, "look-alike")])
-    assert (reached.candidate.neighbour.id, reached.others, reached.passed_check) == ("edited", (), True)
+    candidates = [checked(0.99, 0.7, "similar"), checked(0.95, 0.9, "edited"), checked(0.99, 0.0, "look-alike")]
+    reached = match(known(verify=Verify.REQUIRED), candidates)
+    assert (reached.level, reached.candidate.neighbour.id, reached.passed_check) == ("block", "edited", True)
+    assert [each.neighbour.id for each in reached.others] == ["similar"]
 
 
 H_SET, A_SET = known("bad", verify=Verify.REQUIRED), known("good", Kind.ALLOW, verify=Verify.REQUIRED)
