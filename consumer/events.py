@@ -27,7 +27,7 @@ _ATTRIBUTES = TypeAdapter(dict[str, JsonValue])
 SCHEMA_ID = "https://vigilens.dev/schemas/event/1.0.json"
 EXAMPLES = (
     {"id": "upload-8841", "url": "https://uploads.example/8841.jpg", "attributes": {"user": 17, "queue": "avatars"}},
-    {"id": "upload-8842", "path": "/srv/uploads/8842.png"},
+    {"id": 8842, "path": "/srv/uploads/8842.png"},
     {"id": "upload-8843", "data": "iVBORw0KGgo="},
 )
 
@@ -38,7 +38,13 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True, title="Event")
 
     id: str | None = Field(
-        default=None, min_length=1, max_length=MAX_ID, description="The image's name in its verdict; a number is text."
+        default=None,
+        min_length=1,
+        max_length=MAX_ID,
+        description="The image's name in its verdict; a number is taken as text.",
+        json_schema_extra={
+            "anyOf": [{"type": "string", "minLength": 1, "maxLength": MAX_ID}, {"type": "number"}, {"type": "null"}]
+        },
     )
     data: str | None = Field(default=None, description="The image's bytes, base64.")
     path: str | None = Field(default=None, description="A file below one of images.roots.")

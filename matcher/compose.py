@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from embedding.image import File, Image, Source, Url
+from embedding.image import File, Image, Reason, Source, Url
 from matcher import decide as rules
 from matcher import verdict as published
 from matcher.decide import Compared, Match, decide
@@ -45,7 +45,7 @@ def compose(  # noqa: PLR0913, PLR0917 (all that a verdict contains)
     """
     outcome, facts = decide(compared, embedded.problem), embedded.facts
     looked, position = embedded.look is not None, image.position
-    reason = embedded.problem.reason if embedded.problem and facts else None
+    problem = embedded.problem.reason if embedded.problem else Reason.NOT_COMPARED
     return published.Verdict(
         event_id=image.event_id,
         image_id=image.image_id,
@@ -59,7 +59,7 @@ def compose(  # noqa: PLR0913, PLR0917 (all that a verdict contains)
         views=(published.View(view=0, frame=0, box=(0, 0, 1, 1), reading="plain"),) if looked else (),
         frames_judged=(0,) if looked else (),
         unseen=published.Unseen(frames=facts.frames - 1 if facts and looked else 0, windows=0),
-        encoders=(published.EncoderResult(**encoder._asdict(), looked=looked, reason=reason),),
+        encoders=(published.EncoderResult(**encoder._asdict(), looked=looked, reason=None if looked else problem),),
         sets=tuple(_set(each, encoder.name) for each in compared),
         matches=tuple(_match(each, encoder.name) for each in outcome.matches),
         shadow=None,

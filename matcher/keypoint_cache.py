@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from embedding.local.features import FeaturesError, unpack
 from embedding.local.keypoints import Keypoints
-from reference_sets.model import Neighbour, ReferenceSet
+from reference_sets.model import Neighbour, ReferenceSet, Verify
 from reference_sets.store import Store
 
 log = logging.getLogger("vigilens.sets")
@@ -54,7 +54,9 @@ class KeypointCache:
         missing = [one for row, one in wanted.items() if row not in found]
         if missing:
             read = self._store.features(known.name, missing)
-            fresh = {row: self._unpacked(known, row, data) for row, data in read.items() if data}
+            if known.verify is not Verify.REQUIRED:  # a reference without keypoints can match by similarity
+                read = {row: data for row, data in read.items() if data}
+            fresh = {row: self._unpacked(known, row, data) for row, data in read.items()}
             self._keep(known, {row: keypoints for row, keypoints in fresh.items() if keypoints})
             found |= fresh
         return found

@@ -31,11 +31,12 @@ class DamagedSet(BadDescription):
 
     Attributes:
         key: key of the property, without our prefix.
+        problem: what is wrong with it, without the fix, which is for a set in Milvus.
     """
 
     def __init__(self, name: str, key: str, why: str, fix: str) -> None:
         super().__init__(name, f"the description of the set {name} is damaged: {key} {why}; {fix}")
-        self.key = key
+        self.key, self.problem = key, f"{key} {why}"
 
 
 class NewerSet(BadDescription):

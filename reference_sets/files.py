@@ -32,9 +32,9 @@ def find(paths: Iterable[Path], label: str = "") -> Iterator[Found]:
     for path in paths:
         if _is_folder(path):
             for file in _below(path, set()):
-                yield Found(file, label or _text(file.relative_to(path)))
+                yield Found(file, unicode_of(label) or _text(file.relative_to(path)))
         else:
-            yield Found(path, label or _text(Path(path.name)))
+            yield Found(path, unicode_of(label) or _text(Path(path.name)))
 
 
 def digest_of(path: Path, max_bytes: int) -> str | Unreadable:
@@ -89,7 +89,12 @@ def _is_folder(path: Path) -> bool:
 
 def _text(path: Path) -> str:
     """Return a path as a label: valid Unicode, and only the end of a long path, which says more than its beginning."""
-    text = os.fsencode(path).decode("utf-8", errors="replace")
+    text = unicode_of(str(path))
     while len(text.encode()) > MAX_LABEL:
         text = "…" + text[max(2, (len(text.encode()) - MAX_LABEL) // 4) :]
     return text
+
+
+def unicode_of(text: str) -> str:
+    """Return a name or an argument of the system as valid Unicode: bytes that are not UTF-8 become U+FFFD."""
+    return os.fsencode(text).decode("utf-8", errors="replace")

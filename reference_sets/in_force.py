@@ -9,7 +9,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from embedding.encoder import Encoder
@@ -59,6 +59,11 @@ def fits(encoder: Encoder) -> Fits:
                 f"{encoder.fingerprint}: change encoder.name in the settings, create the set again, or name only the "
                 "sets of this encoder in sets.use"
             )
+        if known.dimension != encoder.dimension:
+            return (
+                f"the set {known.name} has vectors of {known.dimension} values, but the encoder {encoder.fingerprint} "
+                f"gives {encoder.dimension}: create the set again with `vigilens sets create` and `vigilens sets add`"
+            )
         if not agrees_with(probe, known.probe):
             return (
                 f"the encoder {encoder.fingerprint} no longer gives the packaged probe picture the vector that it gave "
@@ -88,6 +93,7 @@ class SetsInForce:
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
         self._read_at = 0.0
+        self._judged_by: set[str] = set()  # names, also of sets that are gone
         self._sizes: dict[str, tuple[int, int]] = {}  # name → version, references
 
     def read(self, *, fresh: bool = False) -> Snapshot:
@@ -102,6 +108,7 @@ class SetsInForce:
             if fresh or self._snapshot is None or time.monotonic() - self._read_at >= self._refresh_s:
                 read_at = time.monotonic()
                 self._snapshot = self._read_all(self._snapshot)
+                self._judged_by |= {known.name for known in self._snapshot.sets}
                 self._read_at = read_at
             return self._snapshot
 
@@ -119,7 +126,8 @@ class SetsInForce:
         unfit |= {name: why for name, known in sets.items() if (why := self._fits(known))}
         unfit |= {name: _missing(name) for name in self._use if name not in sets and name not in unfit}
         fit = tuple(known for name, known in sets.items() if name not in unfit)
-        _refuse(fit, unfit, before)
+        # What the settings name was judged by from the first, so it is never skipped.
+        _refuse(fit, unfit, unfit.keys() if before is None else self._judged_by)
         self._sizes = {known.name: (known.version, self._size(known)) for known in fit}
         now = Snapshot(fit, tuple(size for _, size in self._sizes.values()), unfit)
         if before and _any_harmful(before.sets) and not _any_harmful(_not_new_and_empty(now, before)):
@@ -127,6 +135,7 @@ class SetsInForce:
                 "no harmful set is left to match against; make one with `vigilens sets create NAME` and fill it with "
                 "`vigilens sets add NAME PATH`, or restart the service to judge without one"
             )
+        _report_gone(now, before)
         for name in unfit.keys() - (before.skipped.keys() if before else set()):
             log.error("set skipped", extra={"fields": {"set": name, "why": unfit[name]}})
         return now
@@ -144,10 +153,17 @@ def _missing(name: str) -> str:
     )
 
 
-def _refuse(fit: Sequence[ReferenceSet], unfit: Mapping[str, str], before: Snapshot | None) -> None:
-    """Raise SetsUnfit where nothing may be judged by these sets."""
-    # What the settings name was judged by from the first, so it is never skipped.
-    needed = unfit.keys() if before is None else {known.name for known in before.sets}
+def _report_gone(now: Snapshot, before: Snapshot | None) -> None:
+    """Log which sets are gone since the snapshot before, and at the start whether no set is harmful."""
+    if before is None and not _any_harmful(now.sets):
+        log.warning("no set is harmful, so every image that can be compared is allowed")
+    there = {known.name for known in now.sets}
+    for name in [known.name for known in (before.sets if before else ()) if known.name not in there]:
+        log.warning("a set is gone: it was dropped, or its properties were removed", extra={"fields": {"set": name}})
+
+
+def _refuse(fit: Sequence[ReferenceSet], unfit: Mapping[str, str], needed: Collection[str]) -> None:
+    """Raise SetsUnfit if nothing may be judged by these sets: one of the needed cannot be used, or there is none."""
     if wrong := [why for name, why in unfit.items() if name in needed]:
         raise SetsUnfit("; ".join(wrong))
     if not fit:

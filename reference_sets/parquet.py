@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from reference_sets import description
-from reference_sets.errors import BadDescription, UnknownSet
+from reference_sets.errors import BadDescription, DamagedSet, UnknownSet
 from reference_sets.model import Mirrored, Part, Reference, ReferenceSet
 from reference_sets.store import Store
 from vectors.errors import StoreError
@@ -58,6 +58,9 @@ def write(store: Store, name: str, file: Path, progress: Callable[[int], None] =
         with pq.ParquetWriter(part, schema, compression="zstd") as writer:
             references = store.references(name)
             while group := list(islice(references, GROUP)):
+                if (values := len(group[0].vector)) != described.dimension:
+                    what = f"its dimension is {described.dimension}, but its vectors have {values} values"
+                    raise StoreError(f"the description of the set {name} is damaged: {what}; create the set again")
                 writer.write_table(_table(group, schema))
                 rows += len(group)
                 progress(len(group))
@@ -111,10 +114,15 @@ def read(
     there, made = _ready(store, file, described)
     stored = there.mirrored is Mirrored.STORED
     rows = 0
-    for group in _groups(file, source, described.dimension):
-        store.upsert(described.name, group if stored else [replace(known, mirror=None) for known in group])
-        rows += len(group)
-        progress(len(group))
+    try:
+        for group in _groups(file, source, described.dimension):
+            store.upsert(described.name, group if stored else [replace(known, mirror=None) for known in group])
+            rows += len(group)
+            progress(len(group))
+    except StoreError:
+        if made and not rows:  # no empty set stays behind: if it is harmful, it would look like one to judge by
+            store.drop(described.name)
+        raise
     if rows:
         store.flush(described.name)
     return Imported(store.describe(described.name), made, rows)
@@ -218,11 +226,15 @@ def _described(file: Path, source: Any) -> ReferenceSet:
     if missing or text is None:
         what = f"the columns {', '.join(sorted(missing))}" if missing else "the set's description in its metadata"
         raise StoreError(f"{file} is not a set exported by `vigilens sets export`: it lacks {what}")
+    if len(set(schema.names)) < len(schema.names):
+        raise StoreError(f"{file} has two columns of one name; export the set again")
     try:
         facts = {key: str(value) for key, value in json.loads(text).items()}
         return description.from_facts(facts.get("name", file.stem), facts)
-    except (ValueError, AttributeError) as error:
-        raise StoreError(f"the description of the set in {file} is damaged ({error}); export it again") from error
+    except (ValueError, AttributeError, DamagedSet) as error:
+        # Its own fix is for a set in Milvus.
+        what = error.problem if isinstance(error, DamagedSet) else str(error)
+        raise StoreError(f"the description of the set in {file} is damaged ({what}); export it again") from error
     except BadDescription as error:
         raise StoreError(f"{file} cannot be imported: {error}") from error
 

@@ -158,7 +158,7 @@ class Store(Catalogue):
         return self._on(name, lambda collection: self._ids(collection, "digest", digests))
 
     def _ids(self, collection: str, field: str, values: Sequence[str]) -> set[str]:
-        filter_ = f"{field} in {json.dumps(values, ensure_ascii=False)} and {OWN}"
+        filter_ = f"{field} in [{', '.join(map(_quoted, values))}] and {OWN}"
         return {row["id"] for some in self._database.iterate(collection, filter_, ["id"]) for row in some}
 
     def count(self, name: str) -> int:
@@ -223,3 +223,10 @@ def _neighbour(hit: Any) -> Neighbour:
     score = max(-1.0, min(1.0, float(hit["distance"])))  # rounding can make it slightly more than 1
     id_, mirrored = rows.of_key(hit["id"])
     return Neighbour(id_, hit["entity"]["label"], score, mirrored)
+
+
+def _quoted(text: str) -> str:
+    """Return a text as a literal of a filter. Milvus Lite does not know JSON's escapes of control characters."""
+    for character, escape in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t")):
+        text = text.replace(character, escape)
+    return f'"{text}"'

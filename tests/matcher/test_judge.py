@@ -47,7 +47,7 @@ def test_a_verdict_has_the_source_of_its_image_even_if_that_was_refused(store):
     assert (path.source.kind, len(path.source.address), path.source.fetched) == ("path", 4096, False)
     assert (nothing.source, nothing.reason) == (None, "malformed_event")
     assert [each.compared for each in (*url.sets, *path.sets)] == [False, False]
-    assert {each.reason for each in url.sets} == {"source_not_allowed"}
+    assert {each.reason for each in (*url.sets, *url.encoders)} == {"source_not_allowed"}
 
 
 def test_an_image_without_enough_corners_is_not_allowed_if_a_harmful_set_needs_them(store):

@@ -169,18 +169,21 @@ def test_without_memory_for_the_cache_everything_is_read_each_time_and_still_rig
     assert counting.rows_read == ["id-1", "id-1"]
 
 
-def test_a_damaged_reference_is_left_out_counted_and_reported_once_and_its_neighbours_are_found(store, words, caplog):
+@pytest.mark.parametrize("damaged", [b"wrong", b""])
+def test_a_damaged_reference_is_left_out_counted_and_reported_once_and_its_neighbours_are_found(
+    store, words, caplog, damaged
+):
     known, name = store.describe("mirrored_off"), "mirrored_off"
 
     class Damaging:
-        """The store, in which the features of one row are five bytes."""
+        """The store, in which the features of one row are damaged or missing."""
 
         def search(self, *what):
             return store.search(*what)
 
         def features(self, name, neighbours):
             read = store.features(name, neighbours)
-            return read | {row: b"wrong" for row in read if row[0] == "id-204"}
+            return read | {row: damaged for row in read if row[0] == "id-204"}
 
     searcher = Searcher(Damaging(), top_k=5, shortlist=20, keep_bytes=1 << 24)
     for _ in range(2):

@@ -119,6 +119,24 @@ def test_a_set_that_comes_later_and_does_not_fit_is_skipped_and_reported_once(ca
     assert names(in_force.read()) == ["alpha", "beta"]
 
 
+def test_a_set_that_was_judged_by_is_waited_for_even_if_it_was_gone_for_a_while(caplog):
+    counting = Counting(make_set("alpha"), make_set("beta"))
+    in_force = SetsInForce(counting, [], ours, 0)
+    in_force.read()
+    beta = counting.known.pop()
+    assert names(in_force.read()) == ["alpha"]
+    assert [(record.levelname, record.fields) for record in caplog.records] == [("WARNING", {"set": "beta"})]
+    counting.known.append(replace(beta, encoder="pdq:other"))
+    with pytest.raises(SetsUnfit, match="beta is of another encoder"):
+        in_force.read()
+
+
+def test_a_start_without_a_harmful_set_is_a_warning(caplog):
+    SetsInForce(Counting(make_set("fine", kind=Kind.ALLOW)), [], ours, 0).read()
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "no set is harmful" in caplog.text
+
+
 @pytest.mark.parametrize("named", [[], ["alpha", "beta"]])
 def test_a_set_that_was_judged_by_and_cannot_be_read_any_more_is_waited_for(named):
     counting = Counting(make_set("alpha"), make_set("beta"))
@@ -191,6 +209,7 @@ def test_a_set_fits_an_encoder_by_its_fingerprint_and_by_the_vector_of_the_probe
     assert why(known) is None
     assert "encoder in use is pdq:" in why(replace(known, encoder="words:0"))
     assert "sets.use" in why(replace(known, encoder="words:0"))
+    assert "has vectors of 128 values" in why(replace(known, dimension=128))
     other = tuple(np.roll(probe, 7).tolist())
     assert "no longer gives the packaged probe picture the vector that it gave when the set alpha was made" in why(
         replace(known, probe=other)

@@ -105,8 +105,8 @@ def test_known_says_which_ids_are_there_even_for_invalid_ids(store: Store, name:
     assert store.known(name, []) == set()
 
 
-def test_labels_are_found_with_quotes_and_accents_in_them(store: Store, name: str):
-    odd = 'it\'s "quoted" \\ ü'
+def test_labels_are_found_with_quotes_accents_and_control_characters(store: Store, name: str):
+    odd = 'it\'s "quoted" \\ ü\n\t\x1b[31m'
     first, second, third = references(unit(3, 9))
     store.upsert(name, [replace(first, label=odd), replace(second, label=odd), third])
     assert store.labelled(name, odd) == store.labelled(name, odd, "nobody's") == {"ref-0", "ref-1"}

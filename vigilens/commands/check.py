@@ -189,6 +189,8 @@ def _sets(settings: "Settings", store: "Store", encoder: "Encoder") -> Iterator[
     except SetsUnfit as error:
         yield Finding("sets", "failed", str(error))
         return
+    if not any(known.kind == "harmful" for known in sets):
+        yield Finding("sets", "warning", "no set is harmful, so every image that can be compared is allowed")
     for known in sets:
         count, limits = store.count(known.name), known.thresholds
         about = f"{known.name}: {known.kind}, version {known.version}, review {limits.review:g}, block {limits.block:g}"

@@ -173,9 +173,12 @@ def remove(  # noqa: PLR0913 (click's way)
     import hashlib
     import unicodedata
 
+    from reference_sets.files import unicode_of
+
     digests = {hashlib.sha256(picture.read_bytes()).hexdigest() for picture in pictures}
     # Unicode has two forms of an accented letter, and file systems differ in which they use; both look the same.
-    spellings = {each for label in labels for each in (label, *(unicodedata.normalize(f, label) for f in _FORMS))}
+    texts = [unicode_of(label) for label in labels]
+    spellings = {each for label in texts for each in (label, *(unicodedata.normalize(f, label) for f in _FORMS))}
     with _opened(load) as store:
         known, labelled = store.known(name, ids), store.labelled(name, *spellings)
         wanted = sorted(known | labelled | store.made_of(name, *digests))

@@ -126,7 +126,7 @@ def print_one(known: ReferenceSet, count: int, *, as_json: bool) -> None:
 def print_gathered(known: ReferenceSet, gathered: Gathered, *, interrupted: bool = False) -> None:
     """Print what became of the files. The refused ones go to stderr, each with its reason."""
     for one in gathered.refused[:SHOWN_REFUSALS]:
-        click.echo(f"{one.path}: {one.why.reason.value}: {one.why.detail}", err=True)
+        click.echo(f"{_plain(str(one.path))}: {one.why.reason.value}: {_plain(one.why.detail)}", err=True)
     if len(gathered.refused) > SHOWN_REFUSALS:
         click.echo(f"… and {len(gathered.refused) - SHOWN_REFUSALS} more", err=True)
     click.echo(
