@@ -130,12 +130,12 @@ class SetsInForce:
         _refuse(fit, unfit, unfit.keys() if before is None else self._judged_by)
         self._sizes = {known.name: (known.version, self._size(known)) for known in fit}
         now = Snapshot(fit, tuple(size for _, size in self._sizes.values()), unfit)
-        if before and _any_harmful(before.sets) and not _any_harmful(_not_new_and_empty(now, before)):
+        if before and _any_harmful(before.sets) and not _any_harmful(_filled(now, before)):
             raise SetsUnfit(
                 "no harmful set is left to match against; make one with `vigilens sets create NAME` and fill it with "
                 "`vigilens sets add NAME PATH`, or restart the service to judge without one"
             )
-        _report_gone(now, before)
+        _warn(now, before)
         for name in unfit.keys() - (before.skipped.keys() if before else set()):
             log.error("set skipped", extra={"fields": {"set": name, "why": unfit[name]}})
         return now
@@ -153,8 +153,8 @@ def _missing(name: str) -> str:
     )
 
 
-def _report_gone(now: Snapshot, before: Snapshot | None) -> None:
-    """Log which sets are gone since the snapshot before, and at the start whether no set is harmful."""
+def _warn(now: Snapshot, before: Snapshot | None) -> None:
+    """Warn of sets that are gone since the snapshot before, and at the start if no set is harmful."""
     if before is None and not _any_harmful(now.sets):
         log.warning("no set is harmful, so every image that can be compared is allowed")
     there = {known.name for known in now.sets}
@@ -174,10 +174,11 @@ def _any_harmful(sets: Iterable[ReferenceSet]) -> bool:
     return any(known.kind is Kind.HARMFUL for known in sets)
 
 
-def _not_new_and_empty(now: Snapshot, before: Snapshot) -> Iterator[ReferenceSet]:
-    """The sets that have references, or had: a set that was dropped and created again has a lower version than before.
+def _filled(now: Snapshot, before: Snapshot) -> Iterator[ReferenceSet]:
+    """The sets that have references, or had them and were emptied, which raises their version.
 
-    Else pictures would be allowed between `vigilens sets create` and the first reference.
+    A set that was dropped and created again begins at version 1. If it counted while it is empty, pictures would be
+    allowed between `vigilens sets create` and the first reference.
     """
     versions = {known.name: known.version for known in before.sets}
     for known, size in zip(now.sets, now.sizes, strict=True):

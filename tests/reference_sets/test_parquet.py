@@ -109,6 +109,13 @@ def test_files_without_a_set_are_refused_in_one_sentence(store: Store, exported:
     pq.write_table(table.replace_schema_metadata({"vigilens.set": '{"kind": "harmful"}'}), bad)
     with pytest.raises(StoreError, match="is damaged"):
         exchange.describe(bad)
+    pq.write_table(table.append_column("id", table["id"]), bad)
+    with pytest.raises(StoreError, match="has two columns of one name"):
+        exchange.describe(bad)
+    text = json.loads(table.schema.metadata[b"vigilens.set"])
+    pq.write_table(table.replace_schema_metadata({"vigilens.set": json.dumps({**text, "severity": "9999"})}), bad)
+    with pytest.raises(StoreError, match=r"the set in .*bad\.parquet is damaged .severity is .*; export it again$"):
+        exchange.describe(bad)
     with pytest.raises(StoreError, match="cannot be read"):
         exchange.read(store, tmp_path / "nowhere", fingerprint=FINGERPRINT)
 
@@ -183,6 +190,13 @@ def test_a_file_of_the_previous_version_is_read_and_a_key_of_a_later_version_is_
     with pytest.raises(StoreError, match=r"before\.parquet cannot be imported: the set spam needs moon"):
         exchange.read(store, file, name="beta", fingerprint=facts["encoder"])
     assert [known.name for known in store.sets()] == ["spam"]
+
+
+def test_a_set_whose_dimension_is_not_that_of_its_vectors_is_not_exported(store: Store, exported: Path, tmp_path: Path):
+    assert exported.exists()
+    store._database.alter("alpha", {"vigilens.dimension": "3"})
+    with pytest.raises(StoreError, match="its dimension is 3, but its vectors have"):
+        exchange.write(store, "alpha", tmp_path / "out.parquet")
 
 
 def test_an_export_that_fails_leaves_no_incomplete_file(store: Store, tmp_path: Path):

@@ -161,6 +161,13 @@ def test_an_empty_set_is_a_warning(home, findings_without_kafka):
     assert "vigilens sets add spam" in findings_without_kafka()["set", "warning"]
 
 
+def test_no_harmful_set_is_a_warning(home, findings_without_kafka):
+    make_set(home / "vigilens.db", "fine")
+    with Store(str(home / "vigilens.db")) as store:
+        store.change("fine", kind=Kind.ALLOW)
+    assert "no set is harmful" in findings_without_kafka()["sets", "warning"]
+
+
 def test_a_set_of_another_encoder_is_a_failure(home, findings_without_kafka):
     make_set(home / "vigilens.db", "spam", encoder="pdq:0000000000000000")
     assert "pdq:0000000000000000" in findings_without_kafka()["sets", "failed"]

@@ -259,7 +259,16 @@ def test_a_set_is_exported_and_imported_under_another_name(sets, pictures: Path,
 
 def test_when_no_file_becomes_a_reference_the_exit_code_says_so(sets, pictures: Path):
     sets("create", "spam")
-    assert sets("add", "spam", str(pictures / "notes.txt")).exit_code == 1
+    (pictures / "\x1b[31mred.txt").write_text("no picture")
+    refused = sets("add", "spam", str(pictures / "notes.txt"), str(pictures / "\x1b[31mred.txt"))
+    assert refused.exit_code == 1
+    assert r"\x1b[31mred.txt: unknown_format" in refused.stderr  # a terminal would obey the control character
+
+
+def test_a_label_that_is_not_unicode_is_added_and_found_again(sets, pictures: Path):
+    sets("create", "spam")
+    assert "1 added" in sets("add", "spam", str(pictures / "0.png"), "--label", "a\udcffb").stdout
+    assert "1 removed" in sets("remove", "spam", "--yes", "--label", "a\udcffb").stdout
 
 
 def test_mistakes_are_reported_in_one_sentence_without_traceback(sets, pictures: Path):
