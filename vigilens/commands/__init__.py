@@ -6,6 +6,7 @@ sets_create  `vigilens sets create`, `edit` and `thresholds`
 sets_tables  prints sets as tables, lines and JSON
 scan         `vigilens scan`: judges files without Kafka
 scan_output  prints its results as a table, lines, CSV and JSON
+printable    escapes text from other people for the terminal
 run          `vigilens run`: runs the service
 milvus       `vigilens milvus`: serves a Milvus Lite file to several processes
 schema       `vigilens schema`: prints the JSON Schemas of events, verdicts and metrics

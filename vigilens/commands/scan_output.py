@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from matcher.verdict import Candidate, Rules, Verdict
+from vigilens.commands.printable import printable
 
 COLOURS = {"block": "bold red", "review": "yellow", "unscannable": "magenta", "allow": "green"}
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet runs a cell that begins with one of these
@@ -154,7 +155,7 @@ def _table(verdicts: Iterable[Verdict], *, allowed: bool) -> Iterator[Verdict]:
 def _line(shown: Row) -> tuple[str, str, str, str, str]:
     """Return the cells of the table under `HEADINGS`: fewer than in the other forms, so that they fit on a terminal."""
     cells = (shown.decision, _why(shown), shown.set, shown.nearest, shown.path)
-    decision, why, name, nearest, path = (_printable(cell) for cell in cells)
+    decision, why, name, nearest, path = (printable(cell) for cell in cells)
     return decision, why, name, nearest, path
 
 
@@ -187,14 +188,9 @@ def _end_of(path: str, width: int) -> str:
 def _cells(shown: Row) -> list[str]:
     """Return the cells of a line as text without control characters."""
     texts = ["" if cell is None else f"{cell:.4f}" if isinstance(cell, float) else cell for cell in astuple(shown)]
-    return [_printable(text) for text in texts]
-
-
-def _printable(text: str) -> str:
-    """Escape control characters: file names come from others, and a terminal obeys what is in them."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return [printable(text) for text in texts]
 
 
 def _for_spreadsheets(text: str) -> str:
-    """Do the same, and put an apostrophe before what spreadsheets would run as a formula, as OWASP recommends."""
-    return f"'{_printable(text)}" if text.startswith(_FORMULAS) else _printable(text)
+    """Escape control characters, and put an apostrophe before a formula, as OWASP recommends."""
+    return f"'{printable(text)}" if text.startswith(_FORMULAS) else printable(text)

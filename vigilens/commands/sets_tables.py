@@ -13,6 +13,7 @@ from rich.text import Text
 
 from reference_sets.add import Gathered
 from reference_sets.model import ReferenceSet, UnreadableSet, Verify
+from vigilens.commands.printable import printable
 
 SHOWN_REFUSALS = 20
 # The columns of the list. OPTIONAL are left out, in this order, if the terminal is too narrow.
@@ -61,9 +62,9 @@ def print_list(sets: Sequence[tuple[ReferenceSet, int]], unreadable: Sequence[Un
         _table(rows)
     else:
         for row in rows:
-            click.echo("\t".join(_plain(row.get(heading, "")) for heading in HEADINGS))
+            click.echo("\t".join(printable(row.get(heading, "")) for heading in HEADINGS))
     for one in unreadable:
-        click.echo(_plain(one.why), err=True)
+        click.echo(printable(one.why), err=True)
 
 
 def _row(known: ReferenceSet, count: int) -> dict[str, str]:
@@ -101,13 +102,8 @@ def _table(rows: Sequence[dict[str, str]]) -> None:
     for heading in widths:
         table.add_column(heading, justify="right" if heading in NUMBERS else "left", no_wrap=True)
     for row in rows:
-        table.add_row(*(Text(_plain(row.get(heading, ""))) for heading in widths))
+        table.add_row(*(Text(printable(row.get(heading, ""))) for heading in widths))
     console.print(table)
-
-
-def _plain(text: str) -> str:
-    """Escape control characters: a category is free text, and a terminal obeys them."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def print_one(known: ReferenceSet, count: int, *, as_json: bool) -> None:
@@ -119,14 +115,14 @@ def print_one(known: ReferenceSet, count: int, *, as_json: bool) -> None:
     table.add_column(style="bold")
     for key, value in facts(known, count).items():
         text = ", ".join(value) if isinstance(value, tuple) else str(value)
-        table.add_row(key, Text(_plain(text)))
+        table.add_row(key, Text(printable(text)))
     Console().print(table)
 
 
 def print_gathered(known: ReferenceSet, gathered: Gathered, *, interrupted: bool = False) -> None:
     """Print what became of the files. The refused ones go to stderr, each with its reason."""
     for one in gathered.refused[:SHOWN_REFUSALS]:
-        click.echo(f"{_plain(str(one.path))}: {one.why.reason.value}: {_plain(one.why.detail)}", err=True)
+        click.echo(f"{printable(str(one.path))}: {one.why.reason.value}: {printable(one.why.detail)}", err=True)
     if len(gathered.refused) > SHOWN_REFUSALS:
         click.echo(f"… and {len(gathered.refused) - SHOWN_REFUSALS} more", err=True)
     click.echo(
