@@ -34,7 +34,11 @@ def without_snapshot() -> None:
 
 def without_own_offsets() -> None:
     """The consumer's position is committed, which is ahead of the batch by all batches under way."""
-    _publish_with(lambda consumer, offsets, membership: ({at: consumer.position(at) for at in offsets}, membership))
+
+    def positions(consumer: Any, offsets: Mapping[Any, Any], membership: Any) -> tuple[Mapping[Any, Any], Any]:
+        return {at: each._replace(offset=consumer.position(at)) for at, each in offsets.items()}, membership
+
+    _publish_with(positions)
 
 
 def without_rewind() -> None:
@@ -103,7 +107,7 @@ SABOTAGE: dict[str, Callable[[], None]] = {
 }
 
 
-def _publish_with(change: Callable[[Any, Mapping[Any, int], Any], tuple[Mapping[Any, int], Any]]) -> None:
+def _publish_with(change: Callable[[Any, Mapping[Any, Any], Any], tuple[Mapping[Any, Any], Any]]) -> None:
     """Commit the offsets and membership that `change(consumer, offsets, membership)` returns."""
     from consumer.intake import Intake  # noqa: PLC0415 (slow to import)
     from consumer.transaction import Publisher  # noqa: PLC0415

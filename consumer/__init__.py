@@ -3,6 +3,9 @@
 topics      checks that the topics exist and take records of the sizes that we send
 clients     Kafka clients with the settings that exactly-once needs
 kafka_patches  patches for what kafka-python does wrong or slowly
+images_topic  the images topic as the brokers describe it: is it there, and is it the same one?
+offsets     where reading begins: the group's committed offsets
+notes       what the metadata of a committed offset says
 intake      polls, and closes batches
 batch       events with the offsets and the membership under which they may be committed
 events      a record of the input topic → an image to judge

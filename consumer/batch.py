@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kafka import TopicPartition
+from kafka import OffsetAndMetadata, TopicPartition
 
+from consumer.notes import Note
 from embedding.image import Image
 
 
@@ -47,13 +48,21 @@ class Batch:
         membership: kafka-python's ConsumerGroupMetadata, read right after the poll that returned the events. Read
             later, it could be of a newer generation, and Kafka could not fence us (docs/delivery.md).
         lag: per partition, events that were in the topic after this batch when it was taken.
+        topic_id: of the topic that the events are of; empty if the brokers do not say it.
     """
 
     events: Sequence[Event]
     membership: Any
     lag: dict[int, int]
+    topic_id: str = ""
 
     @property
     def next_offsets(self) -> dict[TopicPartition, int]:
         """The offsets to commit. They come from the events: the consumer's position runs ahead of the batches."""
         return {event.partition: event.offset + 1 for event in self.events}
+
+    @property
+    def commits(self) -> dict[TopicPartition, OffsetAndMetadata]:
+        """The same offsets, with the note that the events before them are done."""
+        note = Note(topic=self.topic_id).text()
+        return {at: OffsetAndMetadata(offset, note, -1) for at, offset in self.next_offsets.items()}

@@ -9,6 +9,7 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 
 from consumer import kafka_patches
+from consumer.images_topic import ImagesTopic
 
 NO_FAST_CHECKSUMS = "without the C crc32c large records take 10 times as long: pip install 'kafka-python[crc32c]'"
 BOOTSTRAP_MS = 5_000  # for one attempt to reach any broker; callers that can wait longer try again
@@ -107,6 +108,11 @@ def build_consumer(
         # Eager: members give up all partitions before they get new ones, so each generation is one state of the group.
         partition_assignment_strategy=(RangePartitionAssignor,),
     )
+
+
+def images_topic(consumer: KafkaConsumer, name: str) -> ImagesTopic:
+    """The topic `name` as `consumer` knows it."""
+    return ImagesTopic(consumer._manager, name)  # noqa: SLF001 (the public functions do not tell a topic's id)
 
 
 def build_producer(connection: Connection, transactional_id: str, transaction_timeout_s: float) -> KafkaProducer:

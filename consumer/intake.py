@@ -1,6 +1,5 @@
 """Polls, and closes batches. The only file that uses the Kafka consumer, which belongs to one thread."""
 
-import logging
 import threading
 import time
 from collections import deque
@@ -9,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from kafka import OffsetAndMetadata, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import (
     AuthorizationError,
     CommitFailedError,
@@ -22,12 +21,19 @@ from kafka.structs import MemberState
 
 from consumer.batch import Batch, Event, Fenced
 from consumer.events import read, size_of
+from consumer.images_topic import ImagesTopic
+from consumer.offsets import Offsets, TopicMissing
+from consumer.topics import NoAnswer
 from patience import Away, Patience
 
-log = logging.getLogger("vigilens.intake")
-
-# The group's coordinator says that we are no longer a member, or not of this generation.
-_NOT_A_MEMBER = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
+# The group's coordinator says that we are no longer a member, or not of this generation; or we will not be for long.
+_NOT_A_MEMBER = (
+    CommitFailedError,
+    IllegalGenerationError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+    TopicMissing,
+)
 _QUIET_S = 5.0  # when no record has come for so long, check that the brokers answer
 _OFFSETS_MS = 5_000  # limit for one request about offsets
 _JOIN_MS = 1_000  # limit for one poll while the group is rebalanced
@@ -49,27 +55,31 @@ class Intake:
 
     Args:
         consumer: subscribed; from now on only this object uses it.
-        start: "earliest" or "latest", for partitions that the group has not read before.
+        topic: the topic that it reads.
+        offsets: the group's committed offsets.
         limits: when a batch closes.
         patience: for requests about offsets while brokers are away.
         stopping: ends the wait for the group.
         give_up_s: seconds to wait for the group at most.
-        on_wait: called with the reason when Kafka does not answer, and with None when it answers again.
+        on_wait: called with "kafka" and the reason when Kafka does not answer, with "topic" and the reason when the
+            topic is missing, and with None instead of the reason when that is over.
     """
 
     def __init__(  # noqa: PLR0913 (its parts, by name)
         self,
         consumer: Any,
         *,
-        start: str,
+        topic: ImagesTopic,
+        offsets: Offsets,
         limits: Limits,
         patience: Patience,
         stopping: threading.Event,
         give_up_s: float,
-        on_wait: Callable[[str | None], None] = lambda _: None,
+        on_wait: Callable[[str, str | None], None] = lambda _who, _why: None,
     ) -> None:
         self._consumer = consumer
-        self._start = start
+        self._topic = topic
+        self._offsets = offsets
         self._limits = limits
         self._patience = patience
         self._stopping = stopping
@@ -80,6 +90,7 @@ class Intake:
         self._membership: Any = None
         self._heard_at = time.monotonic()  # the last record, or the last check of the brokers
         self._unread_since: float | None = None
+        self._missed = False
 
     def take(self, wait_s: float, *, full: bool = False) -> Batch | None:
         """The next batch; None if no event comes within `wait_s` seconds, or if it must be `full` and is not yet.
@@ -122,14 +133,15 @@ class Intake:
         """
         self._polled.clear()
         self._unread_since = None
-        for partition in sorted(self._consumer.assignment()):
-            try:
-                offset = self._patience.call(partial(self._committed, partition), _is_away, "kafka")
-            except _NOT_A_MEMBER:
-                self._membership = None  # another rebalance: the next poll raises Fenced, which brings us back here
-                return
-            self._consumer.seek(partition, offset)
-            self._next[partition] = offset
+        find = partial(self._offsets.find, self._consumer.assignment())
+        try:
+            places = self._patience.call(find, _is_away, "kafka")
+        except _NOT_A_MEMBER:
+            self._membership = None  # another rebalance: the next poll raises Fenced, which brings us back here
+            return
+        for partition, place in places.items():
+            self._consumer.seek(partition, place.offset)
+            self._next[partition] = place.offset
 
     def close(self) -> None:
         """Leave the group, so that others get our partitions at once."""
@@ -140,6 +152,7 @@ class Intake:
         room = max(1, self._limits.images - len(self._polled))
         records = self._poll_client(int(wait_s * 1000), room)
         rejoined = self._settle()
+        self._check_topic()
         membership = self._consumer.group_metadata()
         before, self._membership = self._membership, membership
         if rejoined or not _same(before, membership):
@@ -155,7 +168,7 @@ class Intake:
                 self._next[partition] = polled[-1].offset + 1
         if records:
             self._heard_at, self._unread_since = time.monotonic(), None
-            self._on_wait(None)
+            self._on_wait("kafka", None)
         elif time.monotonic() - self._heard_at > _QUIET_S:
             self._check_brokers()
         return bool(self._polled)
@@ -172,7 +185,7 @@ class Intake:
             if waited > self._give_up_s:
                 raise Away(f"kafka did not admit us to the group for {waited:.0f} s")
             if waited > _QUIET_S:
-                self._on_wait("kafka: not yet a member of the group")
+                self._on_wait("kafka", "kafka: not yet a member of the group")
             self._poll_client(_JOIN_MS, 1)
             rejoined = True
         return rejoined
@@ -184,7 +197,7 @@ class Intake:
         except KafkaError as error:
             if not error.retriable:
                 raise
-            self._on_wait(f"kafka: {error}")
+            self._on_wait("kafka", f"kafka: {error}")
             self._stopping.wait(_PAUSE_S)
             raise Fenced(f"kafka does not answer: {error}") from error
 
@@ -203,27 +216,21 @@ class Intake:
             events.append(read(self._polled.popleft(), self._limits.max_attributes_bytes))
         ends = {event.partition: event.offset + 1 for event in events}
         lag = {at.partition: max(0, (self._consumer.highwater(at) or end) - end) for at, end in ends.items()}
-        return Batch(events, self._membership, lag)
+        self._topic.ask()  # the answer comes while the batch is judged: are its events of the topic that we know?
+        return Batch(events, self._membership, lag, self._offsets.topic_id)
 
-    def _committed(self, partition: TopicPartition) -> int:
-        """The group's committed offset. If there is none, the offset where reading begins, which is then committed.
+    def _check_topic(self) -> None:
+        """The client goes on at its old position when a topic is deleted and made again.
 
-        So every partition has a committed offset before its first event is taken, and a rewind always has a target.
+        Raises:
+            Fenced: it was made again; it is read from its beginning.
         """
-        # Asked twice: after a time-out kafka-python keeps the late answer and returns it to the next request.
-        self._consumer.committed(partition, timeout_ms=_OFFSETS_MS)
-        offset = self._consumer.committed(partition, timeout_ms=_OFFSETS_MS)
-        first = int(self._consumer.beginning_offsets([partition], timeout_ms=_OFFSETS_MS)[partition])
-        if offset is not None and offset >= first:
-            return int(offset)
-        if offset is not None and offset >= 0:
-            fields = {"partition": partition.partition, "events": first - offset}
-            log.error("events were deleted by retention before they were judged", extra={"fields": fields})
-            return first
-        if self._start == "latest":
-            first = int(self._consumer.end_offsets([partition], timeout_ms=_OFFSETS_MS)[partition])
-        self._consumer.commit({partition: OffsetAndMetadata(first, "", -1)}, timeout_ms=_OFFSETS_MS)
-        return first
+        missing = self._topic.missing
+        if missing != self._missed:
+            self._missed = missing
+            self._on_wait("topic", f"kafka: there is no topic {self._topic.name}" if missing else None)
+        if self._topic.id not in {"", self._offsets.topic_id} and self._offsets.topic_id:
+            raise Fenced(f"the topic {self._topic.name} was deleted and made again")
 
     def _check_brokers(self) -> None:
         """Nothing came for a while: is the topic quiet, or are the brokers away? The client does not report it.
@@ -237,18 +244,18 @@ class Intake:
             positions = {at: self._consumer.position(at, timeout_ms=_OFFSETS_MS) for at in ends}
         except KafkaError as error:
             self._unread_since = None
-            self._on_wait(f"kafka: {type(error).__name__}")
+            self._on_wait("kafka", f"kafka: {type(error).__name__}")
             return
         # While a full batch waits, nothing is fetched.
         behind = [at for at, position in positions.items() if position is not None and position < ends[at]]
         unread = [] if self._full() else behind
         if not unread or self._unread_since is None:
             self._unread_since = self._heard_at if unread else None  # the events may be on their way
-            self._on_wait(None)
+            self._on_wait("kafka", None)
             return
         # The client has stalled before without an error (consumer/kafka_patches.py). Only a new process helps.
         names = ", ".join(str(at.partition) for at in unread)
-        self._on_wait(f"kafka: no events come from partition {names}, although there are some")
+        self._on_wait("kafka", f"kafka: no events come from partition {names}, although there are some")
         if (waited := self._heard_at - self._unread_since) > self._give_up_s:
             raise Away(f"no events came from partition {names} for {waited:.0f} s, although there are some")
 
@@ -263,4 +270,4 @@ def _same(before: Any, after: Any) -> bool:
 
 def _is_away(error: Exception) -> bool:
     """May another try succeed? A refused authorization or membership is final; any other error of Kafka is not."""
-    return isinstance(error, KafkaError) and not isinstance(error, (AuthorizationError, *_NOT_A_MEMBER))
+    return isinstance(error, KafkaError | NoAnswer) and not isinstance(error, (AuthorizationError, *_NOT_A_MEMBER))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from consumer.batch import Batch
 from consumer.metrics import Metrics
-from consumer.records import BatchMetrics, metrics_of, metrics_record, verdict_record
+from consumer.records import BatchMetrics, Destination, metrics_of, metrics_record, verdict_id, verdict_record
 from consumer.transaction import Publisher
 from matcher.judge import Judged
 
@@ -41,14 +41,14 @@ class Outlet:
         started = time.perf_counter()
         names = self._names
         partitions = self._publisher.partitions(names.verdicts_topic)
-        source = f"urn:vigilens:{names.group}"
+        to = Destination(names.verdicts_topic, partitions, f"urn:vigilens:{names.group}")
         records = [
-            verdict_record(event, verdict, names.verdicts_topic, source, partitions)
+            verdict_record(event, verdict, verdict_id(event, batch.topic_id), to)
             for event, verdict in zip(batch.events, judged.verdicts, strict=True)
         ]
         added = metrics_of(batch, judged, names.group, names.instance)
         records.append(metrics_record(added, names.metrics_topic))
-        self._publisher.publish(records, batch.next_offsets, batch.membership)
+        self._publisher.publish(records, batch.commits, batch.membership)
         self._metrics.published(batch, judged, added)
         self._metrics.set_waiting("kafka", None)
         log.info("batch", extra={"fields": _line(batch, judged, added, time.perf_counter() - started)})

@@ -68,17 +68,36 @@ class BatchMetrics(BaseModel):
     stage_seconds: dict[str, float] = Field(description="Seconds of work for the batch by stage, all workers together.")
 
 
-def verdict_record(event: Event, verdict: Verdict, topic: str, source: str, partitions: int) -> Record:
-    """The verdict on `event` as a CloudEvent in binary mode.
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """The verdicts topic, its number of partitions, and who publishes there, as a URI."""
 
-    It goes to the partition with the number of the event's partition, modulo `partitions`. So verdicts keep the order
+    topic: str
+    partitions: int
+    source: str
+
+
+def verdict_id(event: Event, topic_id: str) -> str:
+    """The same for every verdict on this event, and another one for any other event.
+
+    Positions are counted anew in a topic that was deleted and made again, so the topic's id is a part of it (empty if
+    the brokers do not say it).
+    """
+    topic = f"{event.partition.topic}@{topic_id}" if topic_id else event.partition.topic
+    return f"{topic}/{event.partition.partition}/{event.offset}"
+
+
+def verdict_record(event: Event, verdict: Verdict, id_: str, to: Destination) -> Record:
+    """The verdict on `event` as a CloudEvent in binary mode, with the id that `verdict_id` returns.
+
+    It goes to the partition with the number of the event's partition, modulo their number. So verdicts keep the order
     of the events in each partition, even if events have no key.
     """
     cloud = CloudEvent(
         {
             "specversion": "1.0",
-            "id": f"{event.partition.topic}/{event.partition.partition}/{event.offset}",
-            "source": source,
+            "id": id_,
+            "source": to.source,
             "type": VERDICT_TYPE,
             "subject": verdict.image_id,
             "time": verdict.judged_at,
@@ -91,7 +110,9 @@ def verdict_record(event: Event, verdict: Verdict, topic: str, source: str, part
     key = event.key
     if key is not None and len(key) > MAX_KEY:
         key = f"sha256:{hashlib.sha256(key).hexdigest()}".encode()
-    return Record(topic, message.value, key, list(message.headers.items()), event.partition.partition % partitions)
+    return Record(
+        to.topic, message.value, key, list(message.headers.items()), event.partition.partition % to.partitions
+    )
 
 
 def _within_a_record(verdict: Verdict) -> bytes:

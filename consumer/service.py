@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
-from kafka import KafkaConsumer
+from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import AuthorizationError, KafkaError, UnsupportedVersionError
 
 from consumer import loop, topics
@@ -20,11 +20,13 @@ from consumer.clients import (
     build_consumer,
     build_producer,
     has_fast_checksums,
+    images_topic,
 )
 from consumer.http_server import serve
 from consumer.intake import Intake, Limits
 from consumer.lifecycle import CannotStart, Watchdog, slot
 from consumer.metrics import Metrics
+from consumer.offsets import Offsets
 from consumer.publish import Names, Outlet
 from consumer.transaction import Publisher
 from matcher.judge import Judge, Judged
@@ -109,15 +111,21 @@ def _intake(plan: Plan, metrics: Metrics, patience: Patience, stopping: threadin
         limits = plan.limits
         return build_consumer(plan.connection, plan.images_topic, plan.group, images=limits.images, size=limits.size)
 
+    def high_water(at: TopicPartition) -> int:
+        with topics.admin(plan.connection) as client:
+            return topics.end(client, at)
+
     consumer = patience.call(build, _is_away, "kafka")
+    topic = images_topic(consumer, plan.images_topic)
     return Intake(
         consumer,
-        start=plan.group.start,
+        topic=topic,
+        offsets=Offsets(consumer, topic, plan.group.start, high_water),
         limits=plan.limits,
         patience=patience,
         stopping=stopping,
         give_up_s=plan.give_up_s,
-        on_wait=lambda why: metrics.set_waiting("kafka", why),
+        on_wait=metrics.set_waiting,
     )
 
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
-from kafka import KafkaAdminClient
-from kafka.admin import ConfigResource
+from kafka import KafkaAdminClient, TopicPartition
+from kafka.admin import ConfigResource, OffsetSpec
 from kafka.errors import KafkaError, for_code
 
 from consumer.clients import Connection
@@ -144,6 +144,15 @@ def describe(client: KafkaAdminClient, names: Sequence[str]) -> dict[str, Topic 
     if silent := [name for name in there if not configs.get(name)]:
         raise NoAnswer(f"this user may not read the configuration of {', '.join(silent)}; permit DescribeConfigs")
     return {name: _topic(described[name], configs[name]) if name in there else None for name in names}
+
+
+def end(client: KafkaAdminClient, at: TopicPartition) -> int:
+    """The offset after the last record of a partition, also if its transaction is still open.
+
+    Raises:
+        KafkaError: no answer.
+    """
+    return int(client.list_partition_offsets({at: OffsetSpec.LATEST})[at].offset)
 
 
 def create(client: KafkaAdminClient, missing: Sequence[Need], partitions: int, replication: int) -> None:

@@ -79,7 +79,9 @@ class Publisher:
             self.discard()
             raise Fenced(f"kafka does not say how many partitions {topic} has: {error!r}") from error
 
-    def publish(self, records: Iterable[Record], offsets: Mapping[TopicPartition, int], membership: Any) -> None:
+    def publish(
+        self, records: Iterable[Record], offsets: Mapping[TopicPartition, OffsetAndMetadata], membership: Any
+    ) -> None:
         """Publish `records` and commit `offsets` as one transaction.
 
         Raises:
@@ -132,7 +134,9 @@ class Publisher:
             raise
         return producer
 
-    def _transaction(self, records: Iterable[Record], offsets: Mapping[TopicPartition, int], membership: Any) -> None:
+    def _transaction(
+        self, records: Iterable[Record], offsets: Mapping[TopicPartition, OffsetAndMetadata], membership: Any
+    ) -> None:
         self._producer.begin_transaction()
         futures = [
             self._producer.send(
@@ -142,9 +146,7 @@ class Publisher:
         ]
         self._producer.flush(timeout=self._timeout_s)
         check(futures)
-        self._producer.send_offsets_to_transaction(
-            {at: OffsetAndMetadata(offset, "", -1) for at, offset in offsets.items()}, membership
-        )
+        self._producer.send_offsets_to_transaction(dict(offsets), membership)
         self._producer.commit_transaction()
 
 

@@ -6,8 +6,9 @@ import pytest
 from confluent_kafka import Producer
 
 from consumer.batch import Fenced
-from consumer.clients import Connection, GroupSettings, build_consumer
+from consumer.clients import Connection, GroupSettings, build_consumer, images_topic
 from consumer.intake import Intake, Limits
+from consumer.offsets import Offsets
 from patience import Away, Patience
 
 LIMITS = Limits(images=64, size=1 << 20, wait_s=0.0, max_attributes_bytes=1024)
@@ -35,7 +36,16 @@ def taken(consumer, kafka_cluster, topics):
         producer.flush()
         end()
     patience, stopping = Patience(120.0), threading.Event()
-    made = Intake(consumer, start="earliest", limits=LIMITS, patience=patience, stopping=stopping, give_up_s=120.0)
+    topic = images_topic(consumer, topics.images)
+    made = Intake(
+        consumer,
+        topic=topic,
+        offsets=Offsets(consumer, topic, "earliest", None),
+        limits=LIMITS,
+        patience=patience,
+        stopping=stopping,
+        give_up_s=120.0,
+    )
     offsets: list[int] = []
     while len(offsets) < 2:
         offsets += [event.offset for event in next_batch(made).events]

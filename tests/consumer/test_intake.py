@@ -5,13 +5,14 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from fake_kafka import TOPIC, FakeBroker, FakeConsumer, record
-from kafka import TopicPartition
+from fake_kafka import TOPIC, FakeBroker, FakeConsumer, FakeTopic, record
+from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import CommitFailedError, CorruptRecordError, KafkaConnectionError, KafkaTimeoutError
 from kafka.structs import MemberState
 
 from consumer.batch import Fenced
 from consumer.intake import Intake, Limits
+from consumer.offsets import Offsets
 from patience import Away, Patience
 
 FIRST = TopicPartition(TOPIC, 0)
@@ -29,7 +30,7 @@ class Scripted(FakeConsumer):
         records = self.coming.pop(0) if self.coming else []
         return {FIRST: records} if records else {}
 
-    def committed(self, at, timeout_ms):  # noqa: ARG002
+    def committed(self, at, *, metadata, timeout_ms):  # noqa: ARG002
         return self.commits.get(at)
 
     def end_offsets(self, partitions, timeout_ms):  # noqa: ARG002
@@ -39,13 +40,15 @@ class Scripted(FakeConsumer):
         return dict.fromkeys(partitions, self.begins)
 
     def commit(self, offsets, timeout_ms):  # noqa: ARG002
-        self.commits |= {at: each.offset for at, each in offsets.items()}
+        self.commits |= offsets
 
 
-def intake(consumer, *, images=4, size=1_000, start="earliest", give_up_s=5.0):
+def intake(consumer, *, images=4, size=1_000, give_up_s=5.0):
+    topic = FakeTopic()
     made = Intake(
         consumer,
-        start=start,
+        topic=topic,
+        offsets=Offsets(consumer, topic, "earliest", None),
         limits=Limits(images=images, size=size, wait_s=0.0, max_attributes_bytes=100),
         patience=Patience(5.0),
         stopping=threading.Event(),
@@ -122,27 +125,6 @@ def test_events_without_a_membership_are_never_taken(generation, member):
         taken.take(0.0)
 
 
-@pytest.mark.parametrize(("start", "begins"), [("earliest", 0), ("latest", 40)])
-def test_a_partition_has_a_committed_offset_before_its_first_event_is_taken(start, begins):
-    consumer = Scripted([])
-    taken = intake(consumer, start=start)
-    taken.rewind()
-    assert consumer.commits == {FIRST: begins}
-    assert consumer.positions == {FIRST: begins}
-    consumer.ends[FIRST] = 50  # ten events later, with nothing published yet …
-    taken.rewind()
-    assert consumer.positions == {FIRST: begins}  # … they are read again
-
-
-def test_events_that_retention_deleted_before_they_were_judged_are_logged_and_reading_goes_on(caplog):
-    consumer = Scripted([])
-    consumer.commits, consumer.begins = {FIRST: 5}, 12
-    intake(consumer, start="latest").rewind()
-    assert consumer.positions == {FIRST: 12}
-    (logged,) = [each for each in caplog.records if "deleted by retention" in each.message]
-    assert logged.fields == {"partition": 0, "events": 7}
-
-
 def test_a_rewind_that_a_rebalance_interrupts_is_repeated_before_anything_is_taken():
     consumer = Scripted([records(50, 2)])
     taken = intake(consumer)
@@ -154,9 +136,12 @@ def test_a_rewind_that_a_rebalance_interrupts_is_repeated_before_anything_is_tak
 
 def test_the_late_answer_to_a_request_that_timed_out_is_not_used_for_the_next_request():
     consumer = Scripted([])
-    answers = [KafkaTimeoutError(), 10, 25]  # 10 is the late answer to the first request
+    answers = [
+        KafkaTimeoutError(),
+        *(OffsetAndMetadata(offset, "", -1) for offset in (10, 25)),
+    ]  # 10 is the late answer to the first request
 
-    def committed(at, timeout_ms):  # noqa: ARG001
+    def committed(_at, **_options):
         answer = answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -242,7 +227,7 @@ def impatient(monkeypatch):
 def test_events_that_exist_and_never_come_are_reported_and_then_end_the_process():
     said = []
     taken = intake(Scripted([]), give_up_s=0.0)
-    taken._on_wait = said.append
+    taken._on_wait = lambda _who, why: said.append(why)
     assert taken.take(0.0) is None
     assert said == [None]  # they may be on their way
     with pytest.raises(Away, match="no events came from partition 0"):
@@ -254,7 +239,7 @@ def test_events_that_exist_and_never_come_are_reported_and_then_end_the_process(
 def test_at_the_end_of_a_topic_the_intake_waits():
     consumer, said = Scripted([]), []
     taken = intake(consumer, give_up_s=0.0)
-    taken._on_wait = said.append
+    taken._on_wait = lambda _who, why: said.append(why)
     consumer.positions[FIRST] = consumer.ends[FIRST]
     assert [taken.take(0.0) for _ in range(3)] == [None] * 3
     assert said == [None] * 3

@@ -3,7 +3,7 @@ import threading
 from contextlib import nullcontext
 
 import pytest
-from fake_kafka import FakeBroker, FakeConsumer, FakeProducer, NoProgressError
+from fake_kafka import FakeBroker, FakeConsumer, FakeProducer, FakeTopic, NoProgressError
 from made_verdicts import verdict
 
 from consumer import intake as intake_module
@@ -12,6 +12,7 @@ from consumer import transaction as publish
 from consumer.batch import Batch, Fenced
 from consumer.intake import Intake, Limits
 from consumer.metrics import Metrics
+from consumer.offsets import Offsets
 from consumer.publish import Names, Outlet
 from consumer.transaction import Publisher
 from matcher.judge import Judged
@@ -57,9 +58,11 @@ def run_once(seed, *, trouble=0.03):
         patience=patience,
         give_up_s=60.0,
     )
+    consumer, topic = FakeConsumer(broker, stopping), FakeTopic()
     intake = Intake(
-        FakeConsumer(broker, stopping),
-        start="earliest",
+        consumer,
+        topic=topic,
+        offsets=Offsets(consumer, topic, "earliest", None),
         limits=Limits(images=16, size=10_000, wait_s=0.0, max_attributes_bytes=1000),
         patience=patience,
         stopping=stopping,
@@ -111,7 +114,7 @@ def test_with_the_membership_read_at_publish_events_are_judged_twice(seed, monke
     monkeypatch.setattr(  # … and the generation is the present one
         FakeProducer,
         "send_offsets_to_transaction",
-        lambda self, offsets, _: self.offsets.update({at: each.offset for at, each in offsets.items()}),
+        lambda self, offsets, _: self.offsets.update(offsets),
     )
     assert goes_wrong(seed)
 

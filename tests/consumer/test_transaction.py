@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from kafka import TopicPartition
+from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import (
     KafkaTimeoutError,
     MessageSizeTooLargeError,
@@ -16,7 +16,7 @@ from consumer.records import Record
 from consumer.transaction import CannotPublish, Publisher
 from patience import Away, Patience
 
-OFFSETS = {TopicPartition("images", 0): 5}
+OFFSETS = {TopicPartition("images", 0): OffsetAndMetadata(5, "", -1)}
 RECORD = Record("verdicts", b"{}", None, [], 0)
 STEPS = ["begin", "send", "flush", "get", "offsets", "commit"]
 
@@ -55,7 +55,7 @@ class Producer:
 
     def send_offsets_to_transaction(self, offsets, membership):
         assert membership == "membership"
-        assert {at: each.offset for at, each in offsets.items()} == OFFSETS
+        assert offsets == OFFSETS
         self.step("offsets")
 
     def commit_transaction(self):

@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
-from kafka import TopicPartition
+from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import IllegalGenerationError, InvalidProducerEpochError, KafkaTimeoutError
 from kafka.structs import MemberState
 
@@ -33,6 +33,7 @@ class FakeBroker:
     trouble: float = 0.03  # probability of a rebalance, a lost record or a failing commit at each call
     generation: int = 0
     committed: dict = field(default_factory=dict)
+    notes: dict = field(default_factory=dict)  # the metadata of each committed offset
     published: list = field(default_factory=list)  # (partition, offset) of committed verdicts
     ours: set = field(default_factory=set)
     epoch: int = 0
@@ -70,6 +71,7 @@ class FakeBroker:
         end = min(start + count, self.events)
         self.published += [(at.partition, offset) for offset in range(start, end)]
         self.committed[at] = end
+        self.notes[at] = ""
 
     def done(self):
         return all(self.committed.get(at, 0) == self.events for at in self.all)
@@ -127,10 +129,10 @@ class FakeConsumer:
     def resume(self, *partitions):
         self.paused -= set(partitions)
 
-    def committed(self, at, timeout_ms):  # noqa: ARG002
+    def committed(self, at, *, metadata, timeout_ms):  # noqa: ARG002
         if self.broker.rng.random() < self.broker.trouble:
             raise KafkaTimeoutError
-        return self.broker.committed.get(at, 0)
+        return OffsetAndMetadata(self.broker.committed.get(at, 0), self.broker.notes.get(at, ""), -1)
 
     def seek(self, at, offset):
         self.positions[at] = offset
@@ -146,6 +148,18 @@ class FakeConsumer:
 
     def highwater(self, at):  # noqa: ARG002
         return self.broker.events
+
+
+class FakeTopic:
+    """The images topic, which is there, and stays the same."""
+
+    name, id, missing = TOPIC, "first", False
+
+    def ask(self):
+        """Nothing changes."""
+
+    def refresh(self, timeout_s):
+        """Nothing changes."""
 
 
 class FakeFuture:
@@ -190,14 +204,15 @@ class FakeProducer:
         self.broker.maybe_rebalance()
         if membership.generation_id != self.broker.generation:
             raise IllegalGenerationError
-        self.offsets = {at: each.offset for at, each in offsets.items()}
+        self.offsets = dict(offsets)
 
     def commit_transaction(self):
         luck = self.broker.rng.random()
         if luck < self.broker.trouble / 2 or self.epoch != self.broker.epoch:
             raise InvalidProducerEpochError
         self.broker.published += self.records
-        self.broker.committed |= self.offsets
+        self.broker.committed |= {at: each.offset for at, each in self.offsets.items()}
+        self.broker.notes |= {at: each.metadata for at, each in self.offsets.items()}
         if luck < self.broker.trouble:
             raise KafkaTimeoutError  # it succeeded, but the client does not know
 
