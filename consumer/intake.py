@@ -62,7 +62,8 @@ class Intake:
         stopping: ends the wait for the group.
         give_up_s: seconds to wait for the group at most.
         on_wait: called with "kafka" and the reason when Kafka does not answer, with "topic" and the reason when the
-            topic is missing, and with None instead of the reason when that is over.
+            topic is missing, and with None instead of the reason when that is over; with "transactions" and None when
+            there is nothing to publish.
     """
 
     def __init__(  # noqa: PLR0913 (its parts, by name)
@@ -252,6 +253,8 @@ class Intake:
         if not unread or self._unread_since is None:
             self._unread_since = self._heard_at if unread else None  # the events may be on their way
             self._on_wait("kafka", None)
+            if not behind and not self._polled:
+                self._on_wait("transactions", None)  # what could not be published is read again, or others have it
             return
         # The client has stalled before without an error (consumer/kafka_patches.py). Only a new process helps.
         names = ", ".join(str(at.partition) for at in unread)

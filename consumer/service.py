@@ -89,6 +89,8 @@ def run(plan: Plan, start: Callable[[Patience], Judge], metrics: Metrics, stoppi
             limit=Watchdog().limit,
             patience=patience,
             give_up_s=plan.give_up_s,
+            stopping=stopping,
+            on_wait=partial(metrics.set_waiting, "transactions"),
         )
         stack.callback(publisher.discard)
         patience.call(lambda: _require_topics(plan), _is_away, "kafka")

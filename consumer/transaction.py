@@ -5,17 +5,28 @@ bugs, with counts. The slow work is done before: here we wait for Kafka only.
 """
 
 import logging
+import random
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from typing import Any
 
 from kafka import OffsetAndMetadata, TopicPartition
-from kafka.errors import AuthorizationError, KafkaError, MessageSizeTooLargeError, UnsupportedVersionError
+from kafka.errors import (
+    AuthorizationError,
+    InvalidProducerEpochError,
+    InvalidTimestampError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    ProducerFencedError,
+    UnsupportedVersionError,
+)
 
 from consumer.batch import Fenced
 from consumer.records import Record
-from patience import Patience
+from patience import FIRST_PAUSE_S, LONGEST_PAUSE_S, Patience
 
 log = logging.getLogger("vigilens.publish")
 
@@ -33,9 +44,11 @@ class Publisher:
         limit: `limit(seconds, what)` ends the process when its body takes longer.
         patience: for building a producer while brokers are away.
         give_up_s: seconds for which all transactions may fail before we give up.
+        stopping: ends the pause after a failure.
+        on_wait: called with the reason when transactions fail one after the other, and with None when one succeeds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (its parts, by name)
         self,
         build: Callable[[], Any],
         *,
@@ -43,14 +56,19 @@ class Publisher:
         limit: Callable[[float, str], AbstractContextManager[None]],
         patience: Patience,
         give_up_s: float,
+        stopping: threading.Event,
+        on_wait: Callable[[str | None], None],
     ) -> None:
         self._build = build
         self._timeout_s = transaction_timeout_s
         self._limit = limit
         self._patience = patience
         self._give_up_s = give_up_s
+        self._stopping = stopping
+        self._on_wait = on_wait
         self._failing_since: float | None = None
         self._failed_at = 0.0
+        self._failures = 0  # in a row
         self._producer: Any = None
 
     def renew(self) -> None:
@@ -77,6 +95,7 @@ class Publisher:
             return len(self._producer.partitions_for(topic))
         except KafkaError as error:
             self.discard()
+            self._pause(error)
             raise Fenced(f"kafka does not say how many partitions {topic} has: {error!r}") from error
 
     def publish(
@@ -99,10 +118,24 @@ class Publisher:
                 raise CannotPublish(f"Kafka refuses our records: {error!r}. `vigilens check` says why") from error
             if self._fails_too_long():
                 raise CannotPublish(
-                    f"all transactions failed for {self._give_up_s:.0f} s; the last with {error!r}"
+                    f"all transactions failed for {self._give_up_s:.0f} s; the last because {explain(error)}"
                 ) from error
+            self._pause(error)
             raise Fenced(f"the transaction failed: {error!r}") from error
-        self._failing_since = None
+        self._failing_since, self._failures = None, 0
+        self._on_wait(None)
+
+    def _pause(self, error: KafkaError) -> None:
+        """After a failure that follows another: say why, and wait, longer each time. A single one is not unusual."""
+        self._failures += 1
+        if self._failures == 1:
+            return
+        why = explain(error)
+        log.error("transactions fail", extra={"fields": {"in_a_row": self._failures, "why": why}})
+        self._on_wait(f"kafka: {self._failures} transactions in a row failed: {why}")
+        # Jitter: two processes that fence each other should not do so at the same moments.
+        pause = min(FIRST_PAUSE_S * 2.0 ** min(self._failures - 2, 16), LONGEST_PAUSE_S)
+        self._stopping.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 (not a secret)
 
     def _fails_too_long(self) -> bool:
         """Have all transactions failed for `give_up_s`? Quiet times between two failures do not count."""
@@ -148,6 +181,18 @@ class Publisher:
         check(futures)
         self._producer.send_offsets_to_transaction(dict(offsets), membership)
         self._producer.commit_transaction()
+
+
+def explain(error: KafkaError) -> str:
+    """Why a transaction failed, and what to do if it fails again and again."""
+    # The client wraps the first error into a second one when it refuses to send more.
+    for each in (error, *error.args):
+        if isinstance(each, InvalidTimestampError):
+            now = datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="seconds")
+            return f"Kafka refuses the time of our records; correct this host's clock, which says {now} ({each!r})"
+        if isinstance(each, ProducerFencedError | InvalidProducerEpochError):
+            return f"another process publishes under our name; give each process its own kafka.instance ({each!r})"
+    return repr(error)
 
 
 def check(futures: Sequence[Any]) -> None:

@@ -45,6 +45,7 @@ def impatient(monkeypatch):
     """The model answers at once: check what is under way, and retry, after a millisecond."""
     monkeypatch.setattr(loop, "_BUSY_S", 0.001)
     monkeypatch.setattr("patience.FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr("consumer.transaction.LONGEST_PAUSE_S", 0.001)
 
 
 def run_once(seed, *, trouble=0.03):
@@ -57,6 +58,8 @@ def run_once(seed, *, trouble=0.03):
         limit=lambda _seconds, _what: nullcontext(),
         patience=patience,
         give_up_s=60.0,
+        stopping=stopping,
+        on_wait=lambda _why: None,
     )
     consumer, topic = FakeConsumer(broker, stopping), FakeTopic()
     intake = Intake(

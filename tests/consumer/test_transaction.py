@@ -1,10 +1,13 @@
 """The steps of one transaction, and what happens when one of them fails."""
 
 import contextlib
+import threading
 
 import pytest
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import (
+    InvalidTimestampError,
+    KafkaError,
     KafkaTimeoutError,
     MessageSizeTooLargeError,
     ProducerFencedError,
@@ -65,7 +68,19 @@ class Producer:
         self.step("close")
 
 
-def publisher(producers, give_up_s=60.0, limits=None):
+class Unhurried(threading.Event):
+    """Notes how long it was waited for, and does not wait."""
+
+    def __init__(self):
+        super().__init__()
+        self.waited = []
+
+    def wait(self, timeout=None):
+        self.waited.append(timeout)
+        return False
+
+
+def publisher(producers, *, give_up_s=60.0, limits=None, stopping=None, on_wait=lambda _why: None):
     @contextlib.contextmanager
     def limit(seconds, what):
         if limits is not None:
@@ -78,6 +93,8 @@ def publisher(producers, give_up_s=60.0, limits=None):
         limit=limit,
         patience=Patience(0.3),
         give_up_s=give_up_s,
+        stopping=stopping or Unhurried(),
+        on_wait=on_wait,
     )
 
 
@@ -138,6 +155,31 @@ def test_a_transaction_that_succeeds_resets_the_time_of_failures(monkeypatch):
     working.failing, working.error, now[0] = "commit", KafkaTimeoutError(), 500.0
     with pytest.raises(Fenced):
         publishing.publish([RECORD], OFFSETS, "membership")
+
+
+def test_from_the_second_failure_in_a_row_on_the_reason_is_said_and_the_pauses_grow(caplog):
+    said, stopping = [], Unhurried()
+    wrapped = KafkaError("Cannot perform send because …", ProducerFencedError())
+    errors = [KafkaTimeoutError(), InvalidTimestampError(), wrapped, *[KafkaTimeoutError()] * 6]
+    producers = [*[Producer([], "get", error) for error in errors], Producer([])]
+    publishing = publisher(producers, stopping=stopping, on_wait=said.append)
+    for number in range(len(errors)):
+        assert len(said) == max(0, number - 1)
+        with pytest.raises(Fenced):
+            publishing.publish([RECORD], OFFSETS, "membership")
+    assert "2 transactions in a row failed" in said[0]
+    assert "clock" in said[0]
+    assert "kafka.instance" in said[1]
+    assert [each.message for each in caplog.records] == ["transactions fail"] * 8
+    assert all(0.05 * 2**number <= pause <= 0.1 * 2**number for number, pause in enumerate(stopping.waited[:6]))
+    assert max(stopping.waited) <= 5.0
+    publishing.publish([RECORD], OFFSETS, "membership")
+    assert said[-1] is None
+    said.clear()
+    publishing._producer.failing, publishing._producer.error = "commit", KafkaTimeoutError()
+    with pytest.raises(Fenced):
+        publishing.publish([RECORD], OFFSETS, "membership")
+    assert said == []  # it is the first again
 
 
 def test_a_producer_that_cannot_start_is_tried_again_and_each_try_is_closed():

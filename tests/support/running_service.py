@@ -19,12 +19,17 @@ PATIENCE_S = 60.0  # for anything that takes a second on a healthy machine
 
 
 class Service:
-    """A running service. Its log lines are read as they come; `said` keeps them."""
+    """A running service. Its log lines are read as they come; `said` keeps them.
 
-    def __init__(self, settings):
+    Args:
+        settings: environment variables.
+        program: the command line, as arguments of Python.
+    """
+
+    def __init__(self, settings, program=("-m", "vigilens.cli")):
         environment = {**os.environ, **settings, "VIGILENS_HTTP__PORT": "0", "VIGILENS_LOG__FORMAT": "json"}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "vigilens.cli", "run"], stderr=subprocess.PIPE, text=True, env=environment
+            [sys.executable, *program, "run"], stderr=subprocess.PIPE, text=True, env=environment
         )
         self.said = []
         self._lines = queue.Queue()
@@ -79,9 +84,9 @@ class Service:
 
 
 @contextmanager
-def running(settings):
+def running(settings, **options):
     """A service that is ready; it is killed afterwards if it still runs."""
-    service = Service(settings)
+    service = Service(settings, **options)
     try:
         yield service.ready()
     finally:
