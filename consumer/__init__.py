@@ -6,6 +6,8 @@ kafka_patches  patches for what kafka-python does wrong or slowly
 images_topic  the images topic as the brokers describe it: is it there, and is it the same one?
 offsets     where reading begins: the group's committed offsets
 notes       what the metadata of a committed offset says
+attempts    finds the event that ends whole processes, and gives it up
+silence     tells a quiet topic from brokers that are away and a client that has stalled
 intake      polls, and closes batches
 batch       events with the offsets and the membership under which they may be committed
 events      a record of the input topic → an image to judge

@@ -1,7 +1,7 @@
 """Events under way, and what is needed to commit them: their offsets, and the membership they were polled under."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from kafka import OffsetAndMetadata, TopicPartition
@@ -49,12 +49,14 @@ class Batch:
             later, it could be of a newer generation, and Kafka could not fence us (docs/delivery.md).
         lag: per partition, events that were in the topic after this batch when it was taken.
         topic_id: of the topic that the events are of; empty if the brokers do not say it.
+        notes: offsets of this batch that must be committed before it is judged, with the attempt in their metadata.
     """
 
     events: Sequence[Event]
     membership: Any
     lag: dict[int, int]
     topic_id: str = ""
+    notes: Mapping[TopicPartition, OffsetAndMetadata] = field(default_factory=dict)
 
     @property
     def next_offsets(self) -> dict[TopicPartition, int]:

@@ -1,12 +1,12 @@
 """Polls, and closes batches. The only file that uses the Kafka consumer, which belongs to one thread."""
 
+import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import Any, Self
 
 from kafka import TopicPartition
 from kafka.errors import (
@@ -19,12 +19,19 @@ from kafka.errors import (
 )
 from kafka.structs import MemberState
 
+from consumer import silence
+from consumer.attempts import Attempts, withdrawn
 from consumer.batch import Batch, Event, Fenced
 from consumer.events import read, size_of
 from consumer.images_topic import ImagesTopic
-from consumer.offsets import Offsets, TopicMissing
+from consumer.notes import Note
+from consumer.offsets import Offsets, Place, TopicMissing
+from consumer.silence import Silence
 from consumer.topics import NoAnswer
+from consumer.transaction import CannotPublish
 from patience import Away, Patience
+
+log = logging.getLogger("vigilens.intake")
 
 # The group's coordinator says that we are no longer a member, or not of this generation; or we will not be for long.
 _NOT_A_MEMBER = (
@@ -34,8 +41,8 @@ _NOT_A_MEMBER = (
     UnknownMemberIdError,
     TopicMissing,
 )
-_QUIET_S = 5.0  # when no record has come for so long, check that the brokers answer
-_OFFSETS_MS = 5_000  # limit for one request about offsets
+_LEAVE_MS = 5_000  # limit for leaving the group
+_WITHDRAW_MS = 2_000  # limit for one request about offsets before that
 _JOIN_MS = 1_000  # limit for one poll while the group is rebalanced
 _PAUSE_S = 0.2  # after a poll that failed at once
 
@@ -57,6 +64,7 @@ class Intake:
         consumer: subscribed; from now on only this object uses it.
         topic: the topic that it reads.
         offsets: the group's committed offsets.
+        members: asks for the ids of the group's members.
         limits: when a batch closes.
         patience: for requests about offsets while brokers are away.
         stopping: ends the wait for the group.
@@ -72,6 +80,7 @@ class Intake:
         *,
         topic: ImagesTopic,
         offsets: Offsets,
+        members: Callable[[], Collection[str]],
         limits: Limits,
         patience: Patience,
         stopping: threading.Event,
@@ -81,6 +90,7 @@ class Intake:
         self._consumer = consumer
         self._topic = topic
         self._offsets = offsets
+        self._members = members
         self._limits = limits
         self._patience = patience
         self._stopping = stopping
@@ -89,17 +99,23 @@ class Intake:
         self._polled: deque[Any] = deque()
         self._next: dict[TopicPartition, int] = {}  # the lowest offset that a later poll of the partition may return
         self._membership: Any = None
-        self._heard_at = time.monotonic()  # the last record, or the last check of the brokers
-        self._unread_since: float | None = None
+        self._silence = Silence(consumer, give_up_s, on_wait)
+        self._attempts = Attempts()
+        self._alone = False  # must the last batch that was taken be judged alone?
         self._missed = False
 
-    def take(self, wait_s: float, *, full: bool = False) -> Batch | None:
+    def take(self, wait_s: float, *, full: bool = False, busy: bool = False) -> Batch | None:
         """The next batch; None if no event comes within `wait_s` seconds, or if it must be `full` and is not yet.
+
+        None too if it must be judged alone, or the last one must, while the process is `busy` with judging.
 
         Raises:
             Fenced: the group was rebalanced; nothing that was polled before may be committed.
             Away: the group does not admit us, or returns no events although there are some.
         """
+        if busy and (self._alone or self._attempts.careful):
+            self.stay(wait_s)
+            return None
         if not self._full() and not self._poll(0.0 if self._polled else wait_s):
             return None
         closes_at = time.monotonic() + self._limits.wait_s
@@ -107,8 +123,8 @@ class Intake:
             self._poll(left)
         return None if full and not self._full() else self._close()
 
-    def stay(self) -> None:
-        """Stay in the group without taking a batch; the next one is fetched meanwhile.
+    def stay(self, wait_s: float = 0.0) -> None:
+        """Stay in the group without taking a batch, for `wait_s` seconds; the next one is fetched meanwhile.
 
         Once the next batch is full, the partitions are paused. Not before: the client fetches nothing for paused
         partitions, and after they are resumed a batch would hold only the one image that comes first.
@@ -117,12 +133,12 @@ class Intake:
             Fenced: as `take`.
         """
         if not self._full():
-            self._poll(0.0)
+            self._poll(wait_s)
             return
         paused = self._consumer.assignment()
         self._consumer.pause(*paused)
         try:
-            self._poll(0.0)
+            self._poll(wait_s)
         finally:
             self._consumer.resume(*(paused & self._consumer.assignment()))
 
@@ -133,10 +149,9 @@ class Intake:
             Away: no answer for longer than we may wait.
         """
         self._polled.clear()
-        self._unread_since = None
-        find = partial(self._offsets.find, self._consumer.assignment())
+        self._silence.forget()
         try:
-            places = self._patience.call(find, _is_away, "kafka")
+            places = self._patience.call(self._find, _is_away, "kafka")
         except _NOT_A_MEMBER:
             self._membership = None  # another rebalance: the next poll raises Fenced, which brings us back here
             return
@@ -144,13 +159,36 @@ class Intake:
             self._consumer.seek(partition, place.offset)
             self._next[partition] = place.offset
 
-    def close(self) -> None:
-        """Leave the group, so that others get our partitions at once."""
-        self._consumer.close(autocommit=False, timeout_ms=_OFFSETS_MS)
+    def _find(self) -> dict[TopicPartition, Place]:
+        places = self._offsets.find(self._consumer.assignment())
+        self._attempts.begin(places, self._members() if self._attempts.others(places) else ())
+        return places
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """Leave the group, so that others get our partitions at once.
+
+        Our attempts are withdrawn first. Not after an error that we do not know: an event may be its cause.
+        """
+        if error is None or isinstance(error, Away | CannotPublish):
+            self._withdraw()
+        self._consumer.close(autocommit=False, timeout_ms=_LEAVE_MS)
+
+    def _withdraw(self) -> None:
+        try:
+            for partition in sorted(self._consumer.assignment()) if self._attempts.members else ():
+                committed = self._offsets.committed(partition, _WITHDRAW_MS)
+                note = Note.read(committed and committed.metadata)
+                if note.attempt and note.by in self._attempts.members:
+                    self._offsets.commit({partition: Place(committed.offset, withdrawn(note))}, _WITHDRAW_MS)
+        except KafkaError as error:
+            log.debug("attempts could not be withdrawn: %r", error)
 
     def _poll(self, wait_s: float) -> bool:
         """Poll once. True if there are records for a batch."""
-        room = max(1, self._limits.images - len(self._polled))
+        room = max(1, self._images - len(self._polled))
         records = self._poll_client(int(wait_s * 1000), room)
         rejoined = self._settle()
         self._check_topic()
@@ -168,10 +206,9 @@ class Intake:
             if polled:
                 self._next[partition] = polled[-1].offset + 1
         if records:
-            self._heard_at, self._unread_since = time.monotonic(), None
-            self._on_wait("kafka", None)
-        elif time.monotonic() - self._heard_at > _QUIET_S:
-            self._check_brokers()
+            self._silence.broken()
+        else:
+            self._silence.check(polled=len(self._polled), full=self._full())
         return bool(self._polled)
 
     def _settle(self) -> bool:
@@ -185,7 +222,7 @@ class Intake:
             waited = time.monotonic() - started
             if waited > self._give_up_s:
                 raise Away(f"kafka did not admit us to the group for {waited:.0f} s")
-            if waited > _QUIET_S:
+            if waited > silence.QUIET_S:
                 self._on_wait("kafka", "kafka: not yet a member of the group")
             self._poll_client(_JOIN_MS, 1)
             rejoined = True
@@ -202,15 +239,19 @@ class Intake:
             self._stopping.wait(_PAUSE_S)
             raise Fenced(f"kafka does not answer: {error}") from error
 
+    @property
+    def _images(self) -> int:
+        return 1 if self._attempts.careful else self._limits.images
+
     def _full(self) -> bool:
-        return len(self._polled) >= self._limits.images or sum(map(size_of, self._polled)) >= self._limits.size
+        return len(self._polled) >= self._images or sum(map(size_of, self._polled)) >= self._limits.size
 
     def _close(self) -> Batch:
         if not (_joined(self._membership) and self._membership.member_id):
             raise Fenced("events were polled before the group was joined")
         events: list[Event] = []
         size = 0
-        while self._polled and len(events) < self._limits.images:
+        while self._polled and len(events) < self._images:
             size += size_of(self._polled[0])
             if events and size > self._limits.size:
                 break
@@ -218,7 +259,9 @@ class Intake:
         ends = {event.partition: event.offset + 1 for event in events}
         lag = {at.partition: max(0, (self._consumer.highwater(at) or end) - end) for at, end in ends.items()}
         self._topic.ask()  # the answer comes while the batch is judged: are its events of the topic that we know?
-        return Batch(events, self._membership, lag, self._offsets.topic_id)
+        topic_id, self._alone = self._offsets.topic_id, self._attempts.careful
+        admitted, notes = self._attempts.admit(events, self._membership.member_id, topic_id)
+        return Batch(admitted, self._membership, lag, topic_id, notes)
 
     def _check_topic(self) -> None:
         """The client goes on at its old position when a topic is deleted and made again.
@@ -232,35 +275,6 @@ class Intake:
             self._on_wait("topic", f"kafka: there is no topic {self._topic.name}" if missing else None)
         if self._topic.id not in {"", self._offsets.topic_id} and self._offsets.topic_id:
             raise Fenced(f"the topic {self._topic.name} was deleted and made again")
-
-    def _check_brokers(self) -> None:
-        """Nothing came for a while: is the topic quiet, or are the brokers away? The client does not report it.
-
-        Raises:
-            Away: there are events, and none of them came for longer than we may wait.
-        """
-        self._heard_at = time.monotonic()
-        try:
-            ends = self._consumer.end_offsets(sorted(self._consumer.assignment()), timeout_ms=_OFFSETS_MS)
-            positions = {at: self._consumer.position(at, timeout_ms=_OFFSETS_MS) for at in ends}
-        except KafkaError as error:
-            self._unread_since = None
-            self._on_wait("kafka", f"kafka: {type(error).__name__}")
-            return
-        # While a full batch waits, nothing is fetched.
-        behind = [at for at, position in positions.items() if position is not None and position < ends[at]]
-        unread = [] if self._full() else behind
-        if not unread or self._unread_since is None:
-            self._unread_since = self._heard_at if unread else None  # the events may be on their way
-            self._on_wait("kafka", None)
-            if not behind and not self._polled:
-                self._on_wait("transactions", None)  # what could not be published is read again, or others have it
-            return
-        # The client has stalled before without an error (consumer/kafka_patches.py). Only a new process helps.
-        names = ", ".join(str(at.partition) for at in unread)
-        self._on_wait("kafka", f"kafka: no events come from partition {names}, although there are some")
-        if (waited := self._heard_at - self._unread_since) > self._give_up_s:
-            raise Away(f"no events came from partition {names} for {waited:.0f} s, although there are some")
 
 
 def _joined(membership: Any) -> bool:

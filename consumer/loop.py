@@ -25,7 +25,7 @@ UnderWay = deque[tuple[Batch, "Future[Judged]"]]
 class Intake(Protocol):
     """Where batches come from; see consumer/intake.py."""
 
-    def take(self, wait_s: float, *, full: bool) -> Batch | None: ...  # noqa: D102 (documented there)
+    def take(self, wait_s: float, *, full: bool, busy: bool) -> Batch | None: ...  # noqa: D102 (documented there)
     def stay(self) -> None: ...  # noqa: D102 (documented there)
     def rewind(self) -> None: ...  # noqa: D102 (documented there)
 
@@ -33,6 +33,7 @@ class Intake(Protocol):
 class Outlet(Protocol):
     """Where judged batches go; see consumer/publish.py."""
 
+    def announce(self, batch: Batch) -> None: ...  # noqa: D102 (documented there)
     def publish(self, batch: Batch, judged: Judged) -> None: ...  # noqa: D102 (documented there)
     def renew(self) -> None: ...  # noqa: D102 (documented there)
 
@@ -67,9 +68,11 @@ def run(  # noqa: PLR0913 (its parts, by name)
             try:
                 # 1. Take a batch, unless we stop or enough is under way; stay in the group in any case.
                 judging = [each for each in judging if not each.done()]
+                busy = bool(under_way or judging)
                 if stopping.is_set() or max(len(under_way), len(judging)) >= depth:
                     intake.stay()
-                elif batch := intake.take(0.0 if under_way else _IDLE_S, full=not idle()):
+                elif batch := intake.take(0.0 if under_way else _IDLE_S, full=not idle(), busy=busy):
+                    outlet.announce(batch)
                     judging.append(workers.submit(judge, batch))
                     under_way.append((batch, judging[-1]))
                 # 2. Publish the oldest batch, if it is judged.
@@ -80,8 +83,7 @@ def run(  # noqa: PLR0913 (its parts, by name)
                     under_way.popleft()
             # 3. Fenced: drop what is under way, settle the open transaction, read again what is not committed.
             except Fenced as why:
-                fields = {"why": str(why), "dropped_batches": len(under_way)}
-                log.log(logging.WARNING if under_way else logging.INFO, "rewind", extra={"fields": fields})
+                _log_rewind(str(why), len(under_way))
                 drop(under_way)
                 if not stopping.is_set():
                     outlet.renew()
@@ -96,3 +98,8 @@ def drop(under_way: UnderWay) -> None:
     for _, judged in under_way:
         judged.cancel()
     under_way.clear()
+
+
+def _log_rewind(why: str, batches: int) -> None:
+    level = logging.WARNING if batches else logging.INFO
+    log.log(level, "rewind", extra={"fields": {"why": why, "dropped_batches": batches}})

@@ -53,6 +53,16 @@ class Outlet:
         self._metrics.set_waiting("kafka", None)
         log.info("batch", extra={"fields": _line(batch, judged, added, time.perf_counter() - started)})
 
+    def announce(self, batch: Batch) -> None:
+        """Commit the batch's notes, if it has any, before it is judged.
+
+        Raises:
+            Fenced: as `publish`.
+            CannotPublish: as `publish`.
+        """
+        if batch.notes:
+            self._publisher.publish((), batch.notes, batch.membership)
+
     def renew(self) -> None:
         """Before a rewind: count it, and settle the open transaction (see Publisher.renew)."""
         self._metrics.rewound()

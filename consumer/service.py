@@ -95,8 +95,8 @@ def run(plan: Plan, start: Callable[[Patience], Judge], metrics: Metrics, stoppi
         stack.callback(publisher.discard)
         patience.call(lambda: _require_topics(plan), _is_away, "kafka")
         publisher.renew()  # before we join the group: settles what a killed process of our name left open
-        intake = _intake(plan, metrics, patience, stopping)
-        stack.callback(intake.close)  # opened last, closed first: others get our partitions at once
+        # Opened last, closed first: others get our partitions at once.
+        intake = stack.enter_context(_intake(plan, metrics, patience, stopping))
         names = Names(plan.group.name, instance, plan.verdicts_topic, plan.metrics_topic)
         outlet = Outlet(publisher, metrics, names)
         metrics.set_waiting("start", None)
@@ -117,12 +117,17 @@ def _intake(plan: Plan, metrics: Metrics, patience: Patience, stopping: threadin
         with topics.admin(plan.connection) as client:
             return topics.end(client, at)
 
+    def members() -> set[str]:
+        with topics.admin(plan.connection) as client:
+            return topics.members(client, plan.group.name)
+
     consumer = patience.call(build, _is_away, "kafka")
     topic = images_topic(consumer, plan.images_topic)
     return Intake(
         consumer,
         topic=topic,
         offsets=Offsets(consumer, topic, plan.group.start, high_water),
+        members=members,
         limits=plan.limits,
         patience=patience,
         stopping=stopping,

@@ -155,6 +155,15 @@ def end(client: KafkaAdminClient, at: TopicPartition) -> int:
     return int(client.list_partition_offsets({at: OffsetSpec.LATEST})[at].offset)
 
 
+def members(client: KafkaAdminClient, group: str) -> set[str]:
+    """The ids of the group's living members.
+
+    Raises:
+        KafkaError: no answer, or not permitted.
+    """
+    return {each["member_id"] for each in client.describe_groups([group])[group]["members"]}
+
+
 def create(client: KafkaAdminClient, missing: Sequence[Need], partitions: int, replication: int) -> None:
     """Create topics and wait until they can be used.
 

@@ -8,7 +8,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any
@@ -99,7 +99,7 @@ class Publisher:
             raise Fenced(f"kafka does not say how many partitions {topic} has: {error!r}") from error
 
     def publish(
-        self, records: Iterable[Record], offsets: Mapping[TopicPartition, OffsetAndMetadata], membership: Any
+        self, records: Collection[Record], offsets: Mapping[TopicPartition, OffsetAndMetadata], membership: Any
     ) -> None:
         """Publish `records` and commit `offsets` as one transaction.
 
@@ -122,8 +122,9 @@ class Publisher:
                 ) from error
             self._pause(error)
             raise Fenced(f"the transaction failed: {error!r}") from error
-        self._failing_since, self._failures = None, 0
-        self._on_wait(None)
+        if records:  # without records a transaction may succeed although all others fail
+            self._failing_since, self._failures = None, 0
+            self._on_wait(None)
 
     def _pause(self, error: KafkaError) -> None:
         """After a failure that follows another: say why, and wait, longer each time. A single one is not unusual."""
@@ -168,7 +169,7 @@ class Publisher:
         return producer
 
     def _transaction(
-        self, records: Iterable[Record], offsets: Mapping[TopicPartition, OffsetAndMetadata], membership: Any
+        self, records: Collection[Record], offsets: Mapping[TopicPartition, OffsetAndMetadata], membership: Any
     ) -> None:
         self._producer.begin_transaction()
         futures = [

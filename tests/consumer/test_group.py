@@ -41,6 +41,7 @@ def taken(consumer, kafka_cluster, topics):
         consumer,
         topic=topic,
         offsets=Offsets(consumer, topic, "earliest", None),
+        members=list,
         limits=LIMITS,
         patience=patience,
         stopping=stopping,
@@ -50,7 +51,7 @@ def taken(consumer, kafka_cluster, topics):
     while len(offsets) < 2:
         offsets += [event.offset for event in next_batch(made).events]
     assert offsets == [0, 1]
-    made._give_up_s = 0.0  # not before: joining the group takes time
+    made._silence._give_up_s = 0.0  # not before: joining the group takes time
     return made
 
 
@@ -68,7 +69,7 @@ def next_batch(intake):
 @pytest.fixture
 def impatient(taken, monkeypatch):
     """Checks the brokers after each poll without records."""
-    monkeypatch.setattr("consumer.intake._QUIET_S", -1.0)
+    monkeypatch.setattr("consumer.silence.QUIET_S", -1.0)
     return taken
 
 

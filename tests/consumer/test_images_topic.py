@@ -38,6 +38,7 @@ def taken(consumer, kafka_cluster, topics, said):
         consumer,
         topic=topic,
         offsets=Offsets(consumer, topic, "latest", None),
+        members=list,
         limits=LIMITS,
         patience=Patience(60.0),
         stopping=threading.Event(),

@@ -43,16 +43,18 @@ class Scripted(FakeConsumer):
         self.commits |= offsets
 
 
-def intake(consumer, *, images=4, size=1_000, give_up_s=5.0):
+def intake(consumer, *, images=4, size=1_000, give_up_s=5.0, on_wait=lambda _who, _why: None):
     topic = FakeTopic()
     made = Intake(
         consumer,
         topic=topic,
         offsets=Offsets(consumer, topic, "earliest", None),
+        members=list,
         limits=Limits(images=images, size=size, wait_s=0.0, max_attributes_bytes=100),
         patience=Patience(5.0),
         stopping=threading.Event(),
         give_up_s=give_up_s,
+        on_wait=on_wait,
     )
     made._membership = consumer.group_metadata()  # as after the rewind at the start of a generation
     return made
@@ -220,14 +222,13 @@ def test_a_group_that_never_settles_ends_the_wait():
 @pytest.fixture
 def impatient(monkeypatch):
     """Checks the brokers after each poll without records."""
-    monkeypatch.setattr("consumer.intake._QUIET_S", -1.0)
+    monkeypatch.setattr("consumer.silence.QUIET_S", -1.0)
 
 
 @pytest.mark.usefixtures("impatient")
 def test_events_that_exist_and_never_come_are_reported_and_then_end_the_process():
     said = []
-    taken = intake(Scripted([]), give_up_s=0.0)
-    taken._on_wait = lambda who, why: said.append(why) if who == "kafka" else None
+    taken = intake(Scripted([]), give_up_s=0.0, on_wait=lambda who, why: said.append(why) if who == "kafka" else None)
     assert taken.take(0.0) is None
     assert said == [None]  # they may be on their way
     with pytest.raises(Away, match="no events came from partition 0"):
@@ -238,8 +239,7 @@ def test_events_that_exist_and_never_come_are_reported_and_then_end_the_process(
 @pytest.mark.usefixtures("impatient")
 def test_at_the_end_of_a_topic_the_intake_waits():
     consumer, said = Scripted([]), []
-    taken = intake(consumer, give_up_s=0.0)
-    taken._on_wait = lambda *what: said.append(what)
+    taken = intake(consumer, give_up_s=0.0, on_wait=lambda *what: said.append(what))
     consumer.positions[FIRST] = consumer.ends[FIRST]
     assert [taken.take(0.0) for _ in range(3)] == [None] * 3
     assert said == [("kafka", None), ("transactions", None)] * 3

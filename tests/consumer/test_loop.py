@@ -1,43 +1,17 @@
-import random
 import threading
-from contextlib import nullcontext
 
 import pytest
-from fake_kafka import FakeBroker, FakeConsumer, FakeProducer, FakeTopic, NoProgressError
-from made_verdicts import verdict
+from fake_kafka import FakeProducer, NoProgressError
+from fake_runs import run_once
 
 from consumer import intake as intake_module
 from consumer import loop
 from consumer import transaction as publish
 from consumer.batch import Batch, Fenced
-from consumer.intake import Intake, Limits
-from consumer.metrics import Metrics
-from consumer.offsets import Offsets
-from consumer.publish import Names, Outlet
-from consumer.transaction import Publisher
-from matcher.judge import Judged
-from matcher.verdict import Position
-from patience import Patience
-from reference_sets.in_force import Snapshot
+from consumer.intake import Intake
+from embedding.image import Reason
 
 RUNS = 40
-NOTHING_KNOWN = Snapshot(sets=(), sizes=(), skipped={})
-ALLOWED = verdict(decision="allow", decided_by=None, matches=(), sets=())
-
-
-def allow(batch):
-    """A judge that knows nothing: one verdict for each event."""
-    verdicts = tuple(
-        ALLOWED.model_copy(
-            update={
-                "event_id": event.image.event_id,
-                "image_id": event.image.image_id,
-                "position": Position(**event.image.position._asdict()),
-            }
-        )
-        for event in batch.events
-    )
-    return Judged(verdicts, {}, NOTHING_KNOWN, 0, {})
 
 
 @pytest.fixture(autouse=True)
@@ -46,41 +20,6 @@ def impatient(monkeypatch):
     monkeypatch.setattr(loop, "_BUSY_S", 0.001)
     monkeypatch.setattr("patience.FIRST_PAUSE_S", 0.001)
     monkeypatch.setattr("consumer.transaction.LONGEST_PAUSE_S", 0.001)
-
-
-def run_once(seed, *, trouble=0.03):
-    """Run the real loop, intake and publisher on a fake Kafka until all is committed; returns its broker."""
-    broker, stopping = FakeBroker(random.Random(seed), trouble=trouble), threading.Event()
-    patience = Patience(60.0, stopping)
-    publisher = Publisher(
-        lambda: FakeProducer(broker),
-        transaction_timeout_s=20.0,
-        limit=lambda _seconds, _what: nullcontext(),
-        patience=patience,
-        give_up_s=60.0,
-        stopping=stopping,
-        on_wait=lambda _why: None,
-    )
-    consumer, topic = FakeConsumer(broker, stopping), FakeTopic()
-    intake = Intake(
-        consumer,
-        topic=topic,
-        offsets=Offsets(consumer, topic, "earliest", None),
-        limits=Limits(images=16, size=10_000, wait_s=0.0, max_attributes_bytes=1000),
-        patience=patience,
-        stopping=stopping,
-        give_up_s=60.0,
-    )
-    outlet = Outlet(publisher, Metrics(), Names("g", "i", "verdicts", "metrics"))
-
-    def judge(batch):
-        assert broker.gate().wait(30)
-        return allow(batch)
-
-    publisher.renew()
-    now_and_then = random.Random(seed)
-    loop.run(intake, judge, outlet, depth=3, stopping=stopping, idle=lambda: now_and_then.random() < 0.75)
-    return broker
 
 
 def goes_wrong(first_seed):
@@ -105,6 +44,22 @@ def test_a_quiet_group_is_read_to_its_end_without_a_single_rewind():
     broker = run_once(1, trouble=0.0)
     assert broker.rebalances == 0
     assert not any(broker.faults().values())
+
+
+def test_events_that_end_every_process_are_given_up_and_no_other_event_is(seed):
+    killing = {(0, 17), (0, 18), (2, 41)}
+    broker = run_once(seed, trouble=0.0, killing=killing)
+    assert not any(broker.faults().values()), f"seed {seed}: {broker.faults()}"
+    assert sorted(broker.given_up) == [(place, Reason.GAVE_UP) for place in sorted(killing)]
+    assert 3 * len(killing) <= broker.ended <= 7 * len(killing)
+
+
+def test_every_event_gets_exactly_one_verdict_while_processes_end_and_the_group_is_rebalanced(seed):
+    killing = {(0, 17), (0, 18), (2, 41)}
+    for number in range(RUNS // 4):
+        broker = run_once(seed + number, killing=killing)
+        assert not any(broker.faults().values()), f"seed {seed + number}: {broker.faults()}"
+        assert {place for place, _ in broker.given_up} <= killing  # the other member of the model judges some
 
 
 def test_without_a_check_of_the_futures_records_are_lost(seed, monkeypatch):
@@ -153,7 +108,7 @@ def test_a_batch_that_is_not_full_is_taken_only_when_the_workers_are_idle(idle):
     asked, stopping = [], threading.Event()
 
     class Asked:
-        def take(self, _wait_s, *, full):
+        def take(self, _wait_s, *, full, busy):  # noqa: ARG002
             asked.append(full)
             stopping.set()
 
@@ -181,6 +136,9 @@ def test_batches_are_published_oldest_first_however_long_each_is_judged(depth):
             raise AssertionError("nothing was fenced")
 
     class Keeps:
+        def announce(self, _batch):
+            pass
+
         def publish(self, batch, judged):
             assert batch == judged
             published.append(batch)
@@ -208,6 +166,9 @@ def test_events_that_have_arrived_are_fetched_while_a_batch_is_published():
             calls.append("stay")
 
     class Two:
+        def announce(self, _batch):
+            pass
+
         def publish(self, _batch, _judged):
             calls.append("publish")
             if calls.count("publish") == 2:
@@ -240,6 +201,9 @@ def test_dropped_batches_that_are_still_judged_count_so_that_memory_is_bounded()
             pass
 
     class Nothing:
+        def announce(self, _batch):
+            pass
+
         def publish(self, _batch, _judged):
             pass
 
@@ -259,6 +223,9 @@ def test_a_judge_that_fails_ends_the_loop_and_its_batch_is_not_published():
             pass
 
     class Nowhere:
+        def announce(self, _batch):
+            pass
+
         def publish(self, _batch, _judged):
             raise AssertionError("it was not judged")
 

@@ -38,6 +38,8 @@ class FakeBroker:
     ours: set = field(default_factory=set)
     epoch: int = 0
     rebalances: int = 0
+    ended: int = 0  # processes that judged an event that ends them
+    given_up: list = field(default_factory=list)  # (partition, offset) and reason
     gates: deque = field(default_factory=deque)  # of batches that are being judged: a poll opens some of them
 
     def __post_init__(self):
@@ -92,8 +94,8 @@ class FakeConsumer:
 
     state = MemberState.STABLE
 
-    def __init__(self, broker, stopping):
-        self.broker, self.stopping, self.polls = broker, stopping, 0
+    def __init__(self, broker, stopping, name="us"):
+        self.broker, self.stopping, self.polls, self.name = broker, stopping, 0, name
         self.generation, self.member, self.positions, self.paused = -1, "", {}, set()
 
     def poll(self, timeout_ms, max_records):  # noqa: ARG002 (kafka-python's signature)
@@ -105,7 +107,7 @@ class FakeConsumer:
             self.stopping.set()
         self.broker.maybe_rebalance()
         if self.generation != self.broker.generation:
-            self.generation, self.member = self.broker.generation, "us"
+            self.generation, self.member = self.broker.generation, self.name
             self.positions = {at: self.broker.committed.get(at, 0) for at in self.broker.ours}
         polled = {}
         for at in sorted(self.positions):
