@@ -6,6 +6,7 @@ chaos   kills, stalls and restarts workers, brokers and Milvus, then counts lost
         chaos_faults   the faults: a plan drawn from a seed, and its execution
         chaos_progress polls the offsets that the group has committed
         chaos_count    the output: read by an independent client, counted by a pure function
+        chaos_judge    judges the same events once more, undisturbed
         sabotage       a worker without one precaution, to show that the count finds its absence
 service the cost of Kafka and exactly-once: images per second through a broker against in this process
 latency how long a verdict takes at shares of the service's capacity

@@ -2,8 +2,9 @@
 
 Starts its own brokers, a Milvus server and several workers (`vigilens run`), sends events, executes a plan of faults
 drawn from the seed, repairs everything, waits until the group has committed the end of the input, and counts what an
-independent read-committed reader reads. The last line of the output is one JSON object. Exit code 0: exactly once;
-1: not exactly once; 2: not finished in time, which proves nothing.
+independent read-committed reader reads. A judge that nothing disturbs judges all events once more. The last line of the
+output is one JSON object. Exit code 0: exactly once, and the same decisions; 1: not; 2: not finished in time, which
+proves nothing.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from confluent_kafka.admin import AdminClient
 
 from benchmarks import chaos_count, chaos_faults
 from benchmarks.chaos_events import Feed, events, pictures
+from benchmarks.chaos_judge import undisturbed
 from benchmarks.chaos_progress import Progress
 from benchmarks.chaos_setup import Milvus, Supervisor, Worker, environment, make_sets, worker
 from benchmarks.sabotage import PRECAUTIONS
@@ -96,13 +98,14 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
 
 @dataclass(frozen=True)
 class Stage:
-    """Everything that runs."""
+    """Everything that runs, and the environment of a process that nothing disturbs."""
 
     options: argparse.Namespace
     cluster: Cluster
     admin: AdminClient
     progress: Progress
     server: Milvus
+    calm: Mapping[str, str]
     workers: Sequence[Worker]
     supervisor: Supervisor
     feed: Feed
@@ -143,15 +146,16 @@ def _set_up(options: argparse.Namespace, folder: Path, stack: ExitStack) -> Stag
     server.start()
     stack.callback(server.stop)
     make_sets(server.uri, files, say)
-    workers = []
+    places = {"kafka.bootstrap_servers": cluster.bootstrap, "milvus.uri": server.uri}
+    calm, workers = environment({**SETTINGS, **places}), []
     for name in (f"worker-{number}" for number in range(options.workers)):
-        places = {"kafka.bootstrap_servers": cluster.bootstrap, "kafka.instance": name, "milvus.uri": server.uri}
-        workers.append(Worker(name, worker(options.without), environment({**SETTINGS, **places}), folder, leash))
+        settings = environment({**SETTINGS, **places, "kafka.instance": name})
+        workers.append(Worker(name, worker(options.without), settings, folder, leash))
     supervisor = Supervisor(workers, say)
     stack.callback(supervisor.close)
     feed = Feed(cluster.bootstrap, IMAGES, list(events(options.seed, options.events, files)), options.seconds)
     stack.callback(feed.cancel)
-    return Stage(options, cluster, admin, progress, server, workers, supervisor, feed)
+    return Stage(options, cluster, admin, progress, server, calm, workers, supervisor, feed)
 
 
 def _break(stage: Stage) -> Counter[str]:
@@ -194,7 +198,9 @@ def _result(stage: Stage) -> dict[str, Any]:
     inputs = chaos_count.read_inputs(bootstrap, IMAGES)
     verdicts = list(chaos_count.read_verdicts(bootstrap, VERDICTS))
     metrics = list(chaos_count.read_metrics(bootstrap, METRICS))
-    counts = chaos_count.count(IMAGES, inputs, stage.progress.committed, verdicts, metrics)
+    say("judging all events once more")
+    expected = undisturbed(stage.calm, IMAGES)
+    counts = chaos_count.count(IMAGES, inputs, stage.progress.committed, verdicts, metrics, expected)
     found = Counter(inputs.values())
     missing = sum(event.id not in found for event in stage.feed.events)
     return {

@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec  # exported, but not for type checkers
 
 from benchmarks.chaos_events import ID_HEADER
+from benchmarks.chaos_judge import grounds
 from harness.readers import committed, offset_of, partition_of
 
 RPC_S = 20.0
@@ -20,12 +21,13 @@ Place = tuple[int, int]  # partition and offset in the input topic
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """One committed verdict: its partition, and its event."""
+    """One committed verdict: its partition, its event, and what it says and rests on."""
 
     partition: int
     about: Place
     event_id: str
     decision: str
+    grounds: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Counts:
         unfinished: events that the group has not committed and that have no verdict: there was no time, they are not
             lost.
         ahead: events that the group has not committed, but that have a verdict.
+        different: verdicts that a judge whom nothing disturbs does not give.
     """
 
     lost: int
@@ -51,18 +54,20 @@ class Counts:
     unexpected: int
     unfinished: int
     ahead: int
+    different: int
 
     def wrong(self) -> bool:
         """Is a promise broken? Unfinished events prove neither yes nor no."""
         return any(value for name, value in asdict(self).items() if name != "unfinished")
 
 
-def count(
+def count(  # noqa: PLR0913, PLR0917 (all that is compared)
     topic: str,
     inputs: Mapping[Place, str],
     committed: Mapping[int, int],
     verdicts: Iterable[Published],
     metrics: Iterable[Mapping[str, int]],
+    expected: Mapping[Place, str],
 ) -> Counts:
     """Compare input and output.
 
@@ -72,16 +77,18 @@ def count(
         committed: the group's offset per input partition.
         verdicts: in the order of each output partition.
         metrics: decision → number, one mapping per record.
+        expected: the grounds of the right verdict on each event.
     """
     times: Counter[Place] = Counter()
     newest: dict[int, tuple[int, int]] = {}  # input partition → output partition and offset of its newest verdict
-    out_of_order = unexpected = 0
+    out_of_order = unexpected = different = 0
     for each in verdicts:
         partition, offset = each.about
         if each.event_id not in {inputs.get(each.about), f"{topic}/{partition}/{offset}"} or each.about not in inputs:
             unexpected += 1
             continue
         times[each.about] += 1
+        different += each.grounds != expected.get(each.about)
         home, before = newest.setdefault(partition, (each.partition, -1))
         out_of_order += home != each.partition or (offset < before and times[each.about] == 1)
         newest[partition] = (home, max(before, offset))
@@ -95,6 +102,7 @@ def count(
         unexpected=unexpected,
         unfinished=len(missing) - lost,
         ahead=sum(1 for partition, offset in times if offset >= committed.get(partition, 0)),
+        different=different,
     )
 
 
@@ -108,7 +116,7 @@ def read_verdicts(bootstrap: str, topic: str) -> Iterator[Published]:
     for record in committed(bootstrap, topic):
         said = json.loads(record.value() or b"")
         about = (said["position"]["partition"], said["position"]["offset"])
-        yield Published(partition_of(record), about, said["event_id"], said["decision"])
+        yield Published(partition_of(record), about, said["event_id"], said["decision"], grounds(said))
 
 
 def read_metrics(bootstrap: str, topic: str) -> Iterator[dict[str, int]]:

@@ -10,14 +10,21 @@ from benchmarks.chaos_faults import BROKER_KINDS, Fault, Lane, execute, plan
 TOPIC = "images"
 INPUTS = {(0, 0): "a", (0, 1): "b", (0, 2): "c", (1, 0): "d"}
 DONE = {0: 3, 1: 1}
-RIGHT = [Published(5, (0, 0), "a", "allow"), Published(5, (0, 1), "b", "block"), Published(5, (0, 2), "c", "allow")]
-LAST = Published(6, (1, 0), "d", "allow")
+EXPECTED = {(0, 0): "allow", (0, 1): "block", (0, 2): "allow", (1, 0): "allow"}
+
+
+def published(partition, about, event_id, decision, grounds=None):
+    return Published(partition, about, event_id, decision, grounds or EXPECTED.get(about, ""))
+
+
+RIGHT = [published(5, (0, 0), "a", "allow"), published(5, (0, 1), "b", "block"), published(5, (0, 2), "c", "allow")]
+LAST = published(6, (1, 0), "d", "allow")
 METRICS = [{"allow": 2, "block": 1}, {"allow": 1}]
-CLEAN = Counts(lost=0, twice=0, out_of_order=0, metrics_difference=0, unexpected=0, unfinished=0, ahead=0)
+CLEAN = Counts(lost=0, twice=0, out_of_order=0, metrics_difference=0, unexpected=0, unfinished=0, ahead=0, different=0)
 
 
 def counted(verdicts, metrics=METRICS, committed=DONE):
-    return count(TOPIC, INPUTS, committed, verdicts, metrics)
+    return count(TOPIC, INPUTS, committed, verdicts, metrics, EXPECTED)
 
 
 def test_one_verdict_for_each_event_in_order_counts_as_clean():
@@ -27,7 +34,7 @@ def test_one_verdict_for_each_event_in_order_counts_as_clean():
 
 
 def test_an_event_without_an_id_is_identified_by_its_place():
-    assert counted([*RIGHT, Published(6, (1, 0), "images/1/0", "unscannable")]) == CLEAN
+    assert counted([*RIGHT, published(6, (1, 0), "images/1/0", "unscannable")]) == CLEAN
 
 
 @pytest.mark.parametrize(
@@ -37,12 +44,13 @@ def test_an_event_without_an_id_is_identified_by_its_place():
         ([*RIGHT, LAST, LAST, LAST], [{"allow": 6}], DONE, "twice", 2),
         ([RIGHT[1], RIGHT[0], RIGHT[2], LAST], METRICS, DONE, "out_of_order", 1),
         # Two partitions have no common order, so readers could get the key's events in any order.
-        ([*RIGHT[:2], Published(4, (0, 2), "c", "allow"), LAST], METRICS, DONE, "out_of_order", 1),
+        ([*RIGHT[:2], published(4, (0, 2), "c", "allow"), LAST], METRICS, DONE, "out_of_order", 1),
         ([*RIGHT, LAST], [{"allow": 5}], DONE, "metrics_difference", 1),
         ([*RIGHT, LAST], [{"allow": 3}], DONE, "metrics_difference", -1),
-        ([*RIGHT, LAST, Published(6, (1, 7), "x", "allow")], [{"allow": 5}], DONE, "unexpected", 1),
-        ([*RIGHT, LAST, Published(6, (1, 0), "another's", "allow")], [{"allow": 5}], DONE, "unexpected", 1),
+        ([*RIGHT, LAST, published(6, (1, 7), "x", "allow")], [{"allow": 5}], DONE, "unexpected", 1),
+        ([*RIGHT, LAST, published(6, (1, 0), "another's", "allow")], [{"allow": 5}], DONE, "unexpected", 1),
         ([*RIGHT, LAST], METRICS, {0: 3, 1: 0}, "ahead", 1),
+        ([*RIGHT, published(6, (1, 0), "d", "allow", "by another set")], METRICS, DONE, "different", 1),
     ],
 )
 def test_each_kind_of_error_is_counted_and_nothing_else(verdicts, metrics, committed, name, number):

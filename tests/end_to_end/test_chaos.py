@@ -23,7 +23,7 @@ def test_exactly_once_while_workers_and_brokers_die_stall_and_restart(seed):
     )
     assert done.returncode == 0, f"seed {seed}\n{done.stdout[-2000:]}\n{done.stderr[-6000:]}"
     result = json.loads(done.stdout.splitlines()[-1])
-    wrong = ("lost", "twice", "out_of_order", "metrics_difference", "unexpected", "unfinished")
+    wrong = ("lost", "twice", "out_of_order", "metrics_difference", "unexpected", "unfinished", "different")
     assert {name: result[name] for name in wrong} == dict.fromkeys(wrong, 0)
     assert result["events"] == sum(result["decisions"].values()) == 1000
     # A run without faults would prove nothing.
