@@ -206,7 +206,7 @@ class Intake:
             if polled:
                 self._next[partition] = polled[-1].offset + 1
         if records:
-            self._silence.broken()
+            self._silence.heard()
         else:
             self._silence.check(polled=len(self._polled), full=self._full())
         return bool(self._polled)

@@ -44,7 +44,7 @@ class Metrics:
         return "; ".join(self._waiting.values())
 
     def set_waiting(self, who: str, why: str | None) -> None:
-        """The service waits for `who` ("kafka", "milvus", "sets", "start") because of `why`; None: no longer."""
+        """The service waits for `who` ("kafka", "topic", "milvus", …) because of `why`; None: no longer."""
         with self._lock:
             before = self._waiting.get(who)
             waiting = {name: text for name, text in self._waiting.items() if name != who}

@@ -28,7 +28,7 @@ class Silence:
         self._heard_at = time.monotonic()  # the last record, or the last check of the brokers
         self._unread_since: float | None = None
 
-    def broken(self) -> None:
+    def heard(self) -> None:
         """Records have come."""
         self._heard_at, self._unread_since = time.monotonic(), None
         self._on_wait("kafka", None)
