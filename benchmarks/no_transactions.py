@@ -5,7 +5,7 @@ service has no switch for this; this module replaces its parts.
 """
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
@@ -22,7 +22,12 @@ _consumers: list[Any] = []
 class _Plain(Publisher):
     """Publishes without a transaction."""
 
-    def publish(self, records: Iterable[Record], offsets: Mapping[TopicPartition, int], membership: Any) -> None:  # noqa: ARG002 (only a transaction needs the membership)
+    def publish(
+        self,
+        records: Collection[Record],
+        offsets: Mapping[TopicPartition, OffsetAndMetadata],
+        membership: Any,  # noqa: ARG002 (only a transaction needs it)
+    ) -> None:
         """Send, wait, commit."""
         self.renew()
         futures = [
@@ -33,7 +38,7 @@ class _Plain(Publisher):
         ]
         self._producer.flush()
         check(futures)
-        _consumers[-1].commit({at: OffsetAndMetadata(offset, "", -1) for at, offset in offsets.items()})
+        _consumers[-1].commit(dict(offsets))
 
 
 def _consumer(*what: Any, **more: Any) -> Any:
