@@ -137,6 +137,7 @@ class Publisher:
         # Jitter: two processes that fence each other should not do so at the same moments.
         pause = min(FIRST_PAUSE_S * 2.0 ** min(self._failures - 2, 16), LONGEST_PAUSE_S)
         self._stopping.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 (not a secret)
+        self._failed_at = time.monotonic()  # a pause is not a quiet time
 
     def _fails_too_long(self) -> bool:
         """Have all transactions failed for `give_up_s`? Quiet times between two failures do not count."""

@@ -135,6 +135,27 @@ def test_transactions_that_fail_for_too_long_end_the_process(monkeypatch):
         publishing.publish([RECORD], OFFSETS, "membership")
 
 
+def test_the_pauses_between_failures_are_not_quiet_times(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("consumer.transaction.time.monotonic", lambda: now[0])
+
+    class Pause(Unhurried):
+        def wait(self, timeout=None):
+            now[0] += timeout
+            return super().wait(timeout)
+
+    producers = [Producer([], "commit", KafkaTimeoutError()) for _ in range(30)]
+    publishing = publisher(producers, give_up_s=6.0, stopping=Pause())
+
+    def publish_until_given_up():
+        while producers:
+            with contextlib.suppress(Fenced):
+                publishing.publish([RECORD], OFFSETS, "membership")
+
+    with pytest.raises(CannotPublish, match="all transactions failed for 6 s"):
+        publish_until_given_up()
+
+
 def test_quiet_hours_between_two_failures_do_not_count(monkeypatch):
     now = [100.0]
     monkeypatch.setattr("consumer.transaction.time.monotonic", lambda: now[0])
