@@ -6,6 +6,7 @@ kafka_patches  patches for what kafka-python does wrong or slowly
 intake      polls, and closes batches
 batch       events with the offsets and the membership under which they may be committed
 events      a record of the input topic → an image to judge
+event_body  an event as a JSON object: its model, its schema, and what is wrong with it in plain words
 loop        take, judge, publish, rewind, stop: the main loop, on one screen
 publish     publishes a judged batch: its records in a transaction, then its Prometheus metrics and log line
 transaction  verdicts, metrics and offsets in one transaction
