@@ -3,6 +3,8 @@
 topics      checks that the topics exist and take records of the sizes that we send
 clients     Kafka clients with the settings that exactly-once needs
 kafka_patches  patches for what kafka-python does wrong or slowly
+record_batches  a record batch → its records, with a limit on its size
+decompression  the codecs of record batches, in steps
 intake      polls, and closes batches
 batch       events with the offsets and the membership under which they may be committed
 events      a record of the input topic → an image to judge

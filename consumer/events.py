@@ -19,9 +19,9 @@ from pydantic import JsonValue, TypeAdapter
 
 from consumer.batch import Event
 from consumer.event_body import MAX_ID, Malformed, decoded, parse, read_body
+from consumer.record_batches import Refused
 from embedding.image import Image, Inline, Position, Reason, Source, Unreadable
 
-MAX_HEADERS = 1_000  # of one record; each takes a microsecond several times
 _CLOUD_EVENTS = "application/cloudevents"
 _CORE = {"id", "source", "type", "specversion", "datacontenttype", "dataschema", "subject", "time"}
 _ATTRIBUTES = TypeAdapter(dict[str, JsonValue])
@@ -90,8 +90,9 @@ def _find(found: _Found, record: Any, max_attributes_bytes: int) -> Unreadable |
     Raises:
         Exception: the event is malformed.
     """
-    if len(record.headers or ()) > MAX_HEADERS:
-        raise Malformed(f"the record has {len(record.headers):,} headers; at most {MAX_HEADERS:,} are read")
+    if isinstance(record.value, Refused):
+        found.image_id = _key_name(record.key) or found.name
+        return record.value.problem
     headers = {key.lower(): value for key, value in record.headers or () if value is not None}
     content_type = headers.get("content-type", b"").decode("ascii", "replace").strip().lower()
     content: bytes | Mapping[str, Any] = record.value or b""

@@ -8,7 +8,6 @@ import pytest
 from made_records import NAME, PICTURE, body, cloud, image
 
 from consumer.event_body import MAX_VALUES
-from consumer.events import MAX_HEADERS
 from embedding.image import File, Inline, Reason
 
 
@@ -108,11 +107,3 @@ def test_a_document_of_millions_of_values_is_refused_before_it_is_read(part, str
 
 def test_a_document_with_as_many_values_as_are_permitted_is_read():
     assert image(body(path="a", more=[1] * (MAX_VALUES - 10))).source == File("a")
-
-
-def test_a_record_with_a_thousand_headers_is_read_and_one_with_more_is_not():
-    headers = [(f"trace-{number}", b"x") for number in range(MAX_HEADERS)]
-    assert image(PICTURE, headers).source == Inline(PICTURE)
-    refused = image(PICTURE, [*headers, ("ce_id", b"1")])
-    assert (refused.problem.reason, refused.event_id) == (Reason.MALFORMED_EVENT, NAME)
-    assert "1,001 headers" in refused.problem.detail
