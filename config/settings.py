@@ -11,6 +11,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+BATCH_SPARE = 700_000  # bytes of a record beside its image: attributes at their limit, headers, a little more
 Topic = Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")  # Kafka's own rule for names of topics
 
 
@@ -41,6 +42,7 @@ class Kafka(Section):
     session_timeout_s: float = Field(ge=6, le=1800)
     max_poll_interval_s: float = Field(ge=10)
     transaction_timeout_s: float = Field(ge=5, le=900)
+    max_batch_bytes: int = Field(ge=1_048_576, le=2_000_000_000)
 
 
 class Batch(Section):
@@ -139,18 +141,7 @@ class Settings(Section):
 def contradictions(settings: Settings) -> Iterator[str]:
     """Impossible combinations, one sentence each, with full keys: the loader uses them to name the sources."""
     kafka, encoder, waiting = settings.kafka, settings.encoder, settings.waiting
-    sasl = kafka.security_protocol.startswith("SASL")
-    if sasl and not (kafka.sasl_mechanism and kafka.sasl_username and kafka.sasl_password.get_secret_value()):
-        yield (
-            f"kafka.security_protocol is {kafka.security_protocol}, which needs "
-            "kafka.sasl_mechanism, kafka.sasl_username and kafka.sasl_password"
-        )
-    if kafka.sasl_mechanism and not sasl:
-        yield "kafka.sasl_mechanism is set, so kafka.security_protocol must be SASL_SSL or SASL_PLAINTEXT"
-    if bool(kafka.ssl_certfile) != bool(kafka.ssl_keyfile):
-        yield "kafka.ssl_certfile and kafka.ssl_keyfile go together: set both or none"
-    if len({kafka.images_topic, kafka.verdicts_topic, kafka.metrics_topic}) < 3:  # noqa: PLR2004 (three topics)
-        yield "kafka.images_topic, kafka.verdicts_topic and kafka.metrics_topic must be three different topics"
+    yield from _of_kafka(kafka, settings.images)
     if encoder.name == "openclip" and not (encoder.model and encoder.checkpoint):
         yield "encoder.name is openclip, which needs encoder.model and encoder.checkpoint (nothing is downloaded)"
     if encoder.name.startswith("timm:") and not encoder.checkpoint:
@@ -164,3 +155,23 @@ def contradictions(settings: Settings) -> Iterator[str]:
         )
     if settings.milvus.timeout_s > waiting.give_up_s:
         yield "milvus.timeout_s must not be more than waiting.give_up_s"
+
+
+def _of_kafka(kafka: Kafka, images: Images) -> Iterator[str]:
+    sasl = kafka.security_protocol.startswith("SASL")
+    if sasl and not (kafka.sasl_mechanism and kafka.sasl_username and kafka.sasl_password.get_secret_value()):
+        yield (
+            f"kafka.security_protocol is {kafka.security_protocol}, which needs "
+            "kafka.sasl_mechanism, kafka.sasl_username and kafka.sasl_password"
+        )
+    if kafka.sasl_mechanism and not sasl:
+        yield "kafka.sasl_mechanism is set, so kafka.security_protocol must be SASL_SSL or SASL_PLAINTEXT"
+    if bool(kafka.ssl_certfile) != bool(kafka.ssl_keyfile):
+        yield "kafka.ssl_certfile and kafka.ssl_keyfile go together: set both or none"
+    if len({kafka.images_topic, kafka.verdicts_topic, kafka.metrics_topic}) < 3:  # noqa: PLR2004 (three topics)
+        yield "kafka.images_topic, kafka.verdicts_topic and kafka.metrics_topic must be three different topics"
+    if kafka.max_batch_bytes < (least := images.max_bytes * 4 // 3 + BATCH_SPARE):
+        yield (
+            f"kafka.max_batch_bytes must be at least {least}, "
+            "or an image of images.max_bytes in base64 is refused with its record batch"
+        )

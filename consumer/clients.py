@@ -8,7 +8,7 @@ from typing import Any
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 
-from consumer import kafka_patches
+from consumer import kafka_patches, record_batches
 from consumer.images_topic import ImagesTopic
 
 NO_FAST_CHECKSUMS = "without the C crc32c large records take 10 times as long: pip install 'kafka-python[crc32c]'"
@@ -64,12 +64,17 @@ _RESPONSE_BYTES = 8_388_608
 
 @dataclass(frozen=True, slots=True)
 class GroupSettings:
-    """Our membership of the consumer group; times in seconds."""
+    """Our membership of the consumer group, and the most that we unpack for it; times in seconds.
+
+    Attributes:
+        max_batch_bytes: of one record batch of the topic, expanded.
+    """
 
     name: str
     start: str
     session_timeout_s: float
     max_poll_interval_s: float
+    max_batch_bytes: int = record_batches.Limits().batch
 
 
 def build_consumer(
@@ -82,12 +87,12 @@ def build_consumer(
         topic: the topic to read.
         group: the group to join.
         images: records of one poll, at most.
-        size: bytes of one response to a fetch, at most.
+        size: bytes of one response to a fetch, at most; and of the records of one poll, but for the last one.
 
     Raises:
-        CannotStart: the patches were not tried with the installed version of kafka-python.
+        CannotStart: the patches were not tried with the installed version of kafka-python, or a library is missing.
     """
-    kafka_patches.apply()
+    kafka_patches.apply(record_batches.Limits(group.max_batch_bytes, size))
     return KafkaConsumer(
         topic,
         **connection.options(),

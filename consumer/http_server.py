@@ -1,6 +1,9 @@
 """The HTTP port for Prometheus and for probes: /metrics, /live and /ready."""
 
+import contextlib
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +15,54 @@ from consumer.lifecycle import CannotStart
 from consumer.metrics import Metrics
 
 _PLAIN = "text/plain; charset=utf-8"
+MAX_CONNECTIONS = 16  # each has a thread; Prometheus and a few probes need one or two
+REQUEST_S = 10.0  # for a whole request and its answer, which take milliseconds
+
+
+class _Server(ThreadingHTTPServer):
+    """Serves each connection on a thread, with a limit on their number and on the time of each.
+
+    A new connection takes the place of the oldest one: clients that send a byte now and then cannot keep probes out.
+    """
+
+    daemon_threads = True
+    request_queue_size = 128  # with 5, a crowd makes the system drop connections, which are tried again after seconds
+    request_s = REQUEST_S
+
+    def __init__(self, address: tuple[str, int], page: type[BaseHTTPRequestHandler]) -> None:
+        self._lock = threading.Lock()
+        self._open: dict[socket.socket, float] = {}  # connection → when it was accepted, oldest first
+        super().__init__(address, page)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Begin to serve a connection."""
+        with self._lock:
+            while len(self._open) >= MAX_CONNECTIONS:
+                self._cut(next(iter(self._open)))
+            self._open[request] = time.monotonic()
+        super().process_request(request, client_address)
+
+    def service_actions(self) -> None:
+        """End the connections whose time is up; `serve_forever` calls this twice a second."""
+        with self._lock:
+            for connection, since in list(self._open.items()):
+                if time.monotonic() - since > self.request_s:
+                    self._cut(connection)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection that was served or has failed."""
+        with self._lock:  # no longer cut by us: its number may be another connection's soon
+            self._open.pop(request, None)
+        super().shutdown_request(request)
+
+    def _cut(self, connection: socket.socket) -> None:
+        """Wake up the thread that reads from the connection or writes to it; the thread closes it."""
+        del self._open[connection]
+        with contextlib.suppress(OSError):  # the other side was faster
+            connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, *_: Any) -> None:
+        """Report nothing: a client went away, or was cut."""
 
 
 @contextmanager
@@ -23,8 +74,6 @@ def serve(metrics: Metrics, host: str, port: int) -> Iterator[str]:
     """
 
     class Page(BaseHTTPRequestHandler):
-        timeout = 10  # seconds; frees the thread of a client that connects and sends nothing
-
         def do_GET(self) -> None:
             self.wfile.write(self._head())
 
@@ -44,13 +93,12 @@ def serve(metrics: Metrics, host: str, port: int) -> Iterator[str]:
             """Log nothing: probes come every few seconds."""
 
     try:
-        server = ThreadingHTTPServer((host, port), Page)
+        server = _Server((host, port), Page)
     except OSError as error:
         raise CannotStart(
             f"cannot listen on {host}:{port} ({error.strerror}); does another service use it? "
             "Set http.host and http.port (0: any free port, which the log names)"
         ) from error
-    server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, name="http", daemon=True)
     thread.start()
     try:

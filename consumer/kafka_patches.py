@@ -3,9 +3,11 @@
 Each replaces a private function, so it was tried with certain versions only (`TRIED`); with any other the service does
 not start. Applying them twice does no harm.
 
-Header names: a record whose header names are not UTF-8 makes `poll()` raise, again after each restart and in each
-worker that inherits the partition. Java's client and the brokers accept such names. The patch replaces bytes that are
-not UTF-8 with U+FFFD.
+Record batches: a batch is unpacked whole, whatever it expands to, and one that cannot be read (or a record in it whose
+header names are not UTF-8) makes `poll()` raise, again after each restart and in each worker that inherits the
+partition. `consumer/record_batches.py` reads them instead.
+
+Polls: a poll returns up to `max_records` records, whatever their size. Now it also returns when they have enough bytes.
 
 Receive size: the client reads 4 KiB from a socket at a time. Each time its thread releases the GIL and must get it back
 from the workers: 23 times for an image of 90 KB, and 0.7 times with 256 KiB at a time. A record of that size costs
@@ -38,13 +40,16 @@ from kafka.net.manager import KafkaConnectionManager
 from kafka.net.transport import KafkaTCPTransport
 from kafka.record.default_records import DefaultRecordBatch
 
+from consumer import decompression, record_batches
 from consumer.lifecycle import CannotStart
 
 # ruff: noqa: SLF001 (only private functions can be patched)
 TRIED = ("3.0.12",)
 RECEIVE_BYTES = 262_144  # with 1 MiB as many receives were needed
 
-_read_strictly: Any = DefaultRecordBatch._read_msg
+_unpack: Any = DefaultRecordBatch.__iter__
+_take_records: Any = Fetcher.PartitionRecords.take
+_append: Any = Fetcher._append
 _open: Any = KafkaTCPTransport.__init__
 _look_up: Any = Fetcher._send_list_offsets_requests
 _take: Any = Fetcher.fetched_records
@@ -52,45 +57,36 @@ _send: Any = KafkaConnectionManager.send
 _must_join: Any = ConsumerCoordinator.need_rejoin
 
 
-def apply(version: str = kafka.__version__) -> None:
-    """Patch the Kafka clients of this process. Calling it twice does no harm.
+def apply(limits: record_batches.Limits | None = None, version: str = kafka.__version__) -> None:
+    """Patch the Kafka clients of this process. Calling it twice does no harm; the newest limits are in force.
 
     Args:
+        limits: what a batch and a poll may have; None: the defaults.
         version: of kafka-python.
 
     Raises:
-        CannotStart: the patches were not tried with this version.
+        CannotStart: the patches were not tried with this version, or a library for compressed batches is missing.
     """
     if version not in TRIED:
         raise CannotStart(
             f"kafka-python {version} is installed, but Vigilens corrects mistakes of {' and '.join(TRIED)} that would "
             f"stop its work, and was not tried with others: pip install 'kafka-python=={TRIED[-1]}'"
         )
-    DefaultRecordBatch._read_msg = _read_any_header_name
+    if lacking := decompression.missing():
+        raise CannotStart(
+            f"record batches may be compressed with {' or '.join(lacking)}, whose library is not installed: "
+            f"pip install 'kafka-python[{','.join(lacking)}]'"
+        )
+    limits = limits or record_batches.Limits()
+    record_batches.limits.batch, record_batches.limits.poll = limits.batch, limits.poll
+    DefaultRecordBatch.__iter__ = record_batches.read
+    Fetcher.PartitionRecords.take = record_batches.take
+    Fetcher._append = _append_until_full
     KafkaTCPTransport.__init__ = _open_with_large_receives
     Fetcher._send_list_offsets_requests = _look_up_at_the_leader
     Fetcher.fetched_records = _take_held_back_records
     KafkaConnectionManager.send = _send_or_fail
     ConsumerCoordinator.need_rejoin = _must_join_until_joined
-
-
-class _LenientBytes(bytes):
-    """Bytes whose `decode` never fails."""
-
-    def __getitem__(self, at: Any) -> Any:
-        part = super().__getitem__(at)
-        return _LenientBytes(part) if isinstance(part, bytes) else part
-
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002 (bytes' own signature)
-        return super().decode(encoding, "replace")
-
-
-def _read_any_header_name(batch: Any, *args: Any, **options: Any) -> Any:
-    try:
-        return _read_strictly(batch, *args, **options)
-    except UnicodeDecodeError:  # the position has not moved: read this record, and the rest of its batch, leniently
-        batch._buffer = _LenientBytes(batch._buffer)
-        return _read_strictly(batch, *args, **options)
 
 
 class _LargeReceives:
@@ -106,6 +102,12 @@ class _LargeReceives:
         """The bytes that have arrived, at most `size` or RECEIVE_BYTES, whichever is larger."""
         received: bytes = self._sock.recv(max(size, RECEIVE_BYTES))
         return received
+
+
+def _append_until_full(fetcher: Any, drained: Any, part: Any, most: int, *args: Any) -> int:
+    taken: int = _append(fetcher, drained, part, most, *args)
+    enough = record_batches.full([record for records in drained.values() for record in records])
+    return most if enough else taken  # "as many as you asked for" ends the poll
 
 
 def _open_with_large_receives(transport: Any, net: Any, sock: Any, **options: Any) -> None:

@@ -2,6 +2,7 @@
 
 errors        the errors of this room
 connection    opens a connection, and sorts its errors into "away" and "fix this"
+passing       which answers of a server mean that its state will pass
 session       one connection: its calls wait for Milvus, load collections again, and report errors as sentences
 repair        makes a collection ready for searches, whatever a killed process left behind
 database      creates, fills, changes and searches the collections of one database

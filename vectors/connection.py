@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from vectors.errors import NoCollection, StoreError
+from vectors.passing import is_passing
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
@@ -91,7 +92,7 @@ def _is_reconnecting(error: Exception) -> bool:
 
 
 def is_away(error: Exception) -> bool:
-    """Return whether the server could not be reached or did not answer in time, so that trying again may help."""
+    """Return whether the server could not be reached, did not answer in time, or is in a state that passes."""
     import grpc  # noqa: PLC0415
     from pymilvus.exceptions import MilvusException  # noqa: PLC0415
 
@@ -102,7 +103,8 @@ def is_away(error: Exception) -> bool:
         return _is_reconnecting(error)
     if error.code == CONNECT_FAILED:
         return not isinstance(error.__cause__, grpc.RpcError) or error.__cause__.code() in away
-    return error.code in away or "Retry timeout" in error.message or "Retry run out" in error.message
+    retried = "Retry timeout" in error.message or "Retry run out" in error.message
+    return error.code in away or retried or is_passing(error)
 
 
 def explained(error: Exception, where: str, name: str = "") -> StoreError:
@@ -124,8 +126,9 @@ def _code(error: BaseException | None) -> Any:
 
 
 def why_away(error: Exception, where: str) -> str:
-    """Return one line for the log while Milvus is away."""
-    return f"Milvus at {where} does not answer ({_text(error)})"
+    """Return one line for the log while Milvus is away, or answers that it is not ready."""
+    answered = isinstance(getattr(error, "code", None), int) and is_passing(error) and _code(error) != CONNECT_FAILED
+    return f"Milvus at {where} {'is not ready' if answered else 'does not answer'} ({_text(error)})"
 
 
 def _text(error: Any) -> str:

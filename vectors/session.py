@@ -8,6 +8,7 @@ from patience import Away, Patience
 from vectors import connection as milvus
 from vectors import lite
 from vectors.errors import StoreError
+from vectors.passing import NOT_LOADED
 from vectors.repair import make_ready
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Session:
             try:
                 return action(self._client, dimension)
             except (MilvusException, StoreError) as error:
-                if isinstance(error, MilvusException) and milvus.is_away(error):
+                if isinstance(error, MilvusException) and error.code not in NOT_LOADED and milvus.is_away(error):
                     raise
                 self.forget(name)
         return action(self._client, self._load(name))

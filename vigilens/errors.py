@@ -6,6 +6,7 @@ import sys
 EXPECTED = (
     ("config.load", "SettingsError"),
     ("embedding.encoder", "EncoderError"),
+    ("embedding.fetch.resources", "NoResources"),
     ("vectors.errors", "StoreError"),
     ("patience", "Away"),
     ("consumer.topics", "NoAnswer"),

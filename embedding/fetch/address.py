@@ -57,20 +57,32 @@ class Permitted:
             Refused: it is not permitted, or not an address.
         """
         if not _DISPUTED.isdisjoint(url):
-            raise Refused("the address has characters that no address may have")
+            raise Refused("the address has characters that no address may have, such as spaces; percent-encode them")
         try:
             parts = urlsplit(url)
-            scheme, host, port = parts.scheme, _normal(parts), parts.port
+            scheme = parts.scheme
+            if scheme not in self._schemes:
+                raise Refused(self._other(scheme))
+            host, port = _normal(parts), parts.port
         except ValueError:
             raise Refused("this is not an address") from None
-        if scheme not in self._schemes:
-            raise Refused(f"only {' and '.join(sorted(self._schemes, reverse=True))} addresses are fetched")
         if parts.username is not None or parts.password is not None:
             raise Refused("an address must not carry a user name or password")
         own_port = PORTS[scheme] if port is None else port
         if (host, own_port) not in self._hosts and not (own_port == PORTS[scheme] and (host, None) in self._hosts):
             raise Refused("the address names a host that is not configured")
         return Address(scheme, host, own_port, _target(parts))
+
+    def _other(self, scheme: str) -> str:
+        """Why a scheme is not permitted, and what to do instead."""
+        only = f"only {' and '.join(sorted(self._schemes, reverse=True))} addresses are fetched"
+        hint = {
+            "file": "; the path of a file belongs in path, not in url",
+            "data": "; the bytes of an image belong in data, not in url",
+            "http": "; images.allow_http permits http",
+            "": "; the address does not begin with https://",
+        }
+        return only + hint.get(scheme, "")
 
 
 def _configured(entry: str) -> tuple[str, int | None]:

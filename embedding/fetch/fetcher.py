@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
+from embedding.fetch.resources import lacking, with_resources
 from embedding.fetch.web import Web
 from embedding.image import File, Inline, Reason, Source, Unreadable, Url
+
+_RESOURCES_S = 10.0  # wait for file descriptors or memory at most; a shortage that lasts needs an operator
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,16 @@ class FetchRules:
 class Fetcher:
     """Gets the bytes of images. Safe to call from several threads.
 
+    Args:
+        rules: what may be fetched.
+        resources_s: seconds to wait at most while this process has no file descriptors or memory.
+
     Raises:
         ValueError: a host of the rules cannot be understood.
     """
 
-    def __init__(self, rules: FetchRules) -> None:
+    def __init__(self, rules: FetchRules, resources_s: float = _RESOURCES_S) -> None:
+        self._resources_s = resources_s
         self._max_bytes = rules.max_bytes
         self._roots = tuple(Path(os.path.realpath(root)) for root in rules.roots)
         self._web = Web(rules.hosts, allow_http=rules.allow_http, max_bytes=rules.max_bytes, timeout_s=rules.timeout_s)
@@ -52,8 +60,14 @@ class Fetcher:
         """The image's bytes, at least one and at most `max_bytes`; or why they could not be fetched.
 
         To add an object store: a source in embedding/image.py, a file beside web.py that returns the same (bytes or
-        Unreadable, with its own deadline), and a case here.
+        Unreadable, with its own deadline; an error if this process lacks resources), and a case here.
+
+        Raises:
+            NoResources: this process has no file descriptors or memory left. No picture is unscannable for that.
         """
+        return with_resources(lambda: self._fetch(source), self._resources_s)
+
+    def _fetch(self, source: Source) -> bytes | Unreadable:
         match source:
             case Inline(data):
                 found: bytes | Unreadable = data
@@ -78,6 +92,8 @@ class Fetcher:
         except ValueError:  # characters that no file name can have
             return Unreadable(Reason.NOT_FOUND, "no file can have such a name")
         except OSError as error:
+            if lacking(error):
+                raise
             if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP}:
                 return Unreadable(Reason.NOT_FOUND, "there is no such file")
             return Unreadable(Reason.FETCH_FAILED, f"the file cannot be read: {error.strerror}")

@@ -1,23 +1,26 @@
-"""Addresses → bytes: configured hosts only, each redirect checked, one deadline for everything.
+"""Addresses → bytes: configured hosts only, each redirect checked, one deadline and one byte limit for everything.
 
-A connection serves one request. Proxies, cookies and stored passwords are not used: the environment and .netrc are not
-read for them. Certificates are checked against the system's authorities (SSL_CERT_FILE).
+A connection serves one request. Proxies, cookies and stored passwords are never used: the environment and .netrc are
+not read for them. Certificates are checked against the system's authorities (SSL_CERT_FILE).
 """
 
 import contextlib
+import io
 import socket
 import ssl
-import threading
-import time
 from collections.abc import Iterable
-from types import TracebackType
-from typing import Self
+from functools import partial
+from http.client import HTTPResponse
+from typing import Any
 from urllib.parse import urljoin
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.response import BaseHTTPResponse
 
 from embedding.fetch.address import Address, Permitted, Refused
+from embedding.fetch.connect import Deadline, connect
+from embedding.fetch.failures import explained
+from embedding.fetch.resources import lacking
 from embedding.image import Reason, Unreadable
 
 MAX_REDIRECTS = 5  # enough for http → https → CDN; a loop ends soon
@@ -25,112 +28,77 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({404, 410})
 _OK = 200
 _CHUNK_BYTES = 65_536
+# Beyond the image's own bytes: headers of six answers (http.client takes 100 lines of 64 KiB of each), and the sizes of
+# chunks, which are an eighth of the body with chunks of 50 bytes.
+_SPARE_BYTES = 1_048_576
+_SPARE_SHARE = 8
 _HEADERS = {"Accept": "image/*,*/*;q=0.1", "Accept-Encoding": "identity", "User-Agent": "vigilens"}
 
 
-class Deadline:
-    """Cuts the connection when the time is up, even if the other side keeps sending single bytes.
+class _Allowance:
+    """The bytes that may still be received for one image, headers and redirects included.
 
-    A socket's own timeout starts again with each byte. This one does not: a timer shuts the socket down, and whatever
-    waits for it (handshake, headers, body) wakes up. It cannot cut the resolving of a name; the resolver has its own
-    limits (resolv.conf), and the names come from the operator.
+    It is kept where both HTTP parsers read, so it holds whatever they believe: `http.client` takes a chunk of -1 bytes
+    for all that comes.
     """
 
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
-        self._lock = threading.Lock()
-        self._connection: socket.socket | None = None
-        self.passed = False
-        self._timer = threading.Timer(seconds, self._cut)
-        self._timer.daemon = True
+    def __init__(self, left: int) -> None:
+        self.left = left
 
-    def __enter__(self) -> Self:
-        self._timer.start()
-        return self
+    @property
+    def spent(self) -> bool:
+        """Whether more was sent than is allowed."""
+        return self.left < 0
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._timer.cancel()
-        with self._lock:
-            self._release()
 
-    def remaining(self) -> float:
-        """Seconds left.
+class _Metered(io.RawIOBase):
+    """What a connection sends, as far as the allowance permits."""
+
+    def __init__(self, connection: io.RawIOBase, allowance: _Allowance) -> None:
+        self._connection, self._allowance = connection, allowance
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        """Read at most what is left and one byte.
 
         Raises:
-            TimeoutError: there are none.
+            OSError: more was sent than is allowed.
         """
-        left = self._end - time.monotonic()
-        if left <= 0 or self.passed:
-            self.passed = True
-            raise TimeoutError
-        return left
+        received: int | None = self._connection.readinto(memoryview(buffer)[: self._allowance.left + 1])
+        self._allowance.left -= received or 0
+        if self._allowance.spent:
+            raise OSError("more bytes than an image may have")
+        return received
 
-    def cut_later(self, connection: socket.socket) -> None:
-        """Cut this connection when time is up, and no longer the one before.
-
-        We keep a second descriptor: TLS takes over the first one, and its number could be reused for another file.
-        """
-        with self._lock:
-            self._release()
-            self._connection = connection.dup()
-            if self.passed:
-                self._shut_down()
-
-    def _cut(self) -> None:
-        with self._lock:
-            self.passed = True
-            self._shut_down()
-
-    def _shut_down(self) -> None:
-        if self._connection is not None:
-            with contextlib.suppress(OSError):  # the other side was faster
-                self._connection.shutdown(socket.SHUT_RDWR)
-
-    def _release(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+    def close(self) -> None:
+        super().close()
+        self._connection.close()
 
 
-def _connect(address: Address, deadline: Deadline) -> socket.socket:
-    """A connection to the first of the host's IP addresses that answers, within the time that is left."""
-    problem: OSError | None = None
-    for family, kind, protocol, _, ip_address in socket.getaddrinfo(
-        address.host, address.port, type=socket.SOCK_STREAM
-    ):
-        connection = socket.socket(family, kind, protocol)
-        try:
-            connection.settimeout(deadline.remaining())
-            connection.connect(ip_address)
-            deadline.cut_later(connection)
-        except OSError as error:
-            connection.close()
-            problem = error
-        else:
-            return connection
-    raise problem or OSError("the host has no IP address")
+class _Response(HTTPResponse):
+    """http.client's response, reading through an allowance."""
+
+    def __init__(self, connection: socket.socket, *args: Any, allowance: _Allowance, **options: Any) -> None:
+        super().__init__(connection, *args, **options)
+        self.fp = io.BufferedReader(_Metered(self.fp.detach(), allowance))
 
 
 class _Http(HTTPConnection):
     """urllib3's connection over our own socket."""
 
-    def __init__(self, address: Address, deadline: Deadline) -> None:
-        super().__init__(address.host, address.port, timeout=deadline.remaining())
+    def __init__(self, address: Address, deadline: Deadline, allowance: _Allowance, **options: Any) -> None:
+        super().__init__(address.host, address.port, timeout=deadline.remaining(), **options)
         self._address, self._deadline = address, deadline
+        self.response_class = partial(_Response, allowance=allowance)  # type: ignore[assignment]  # it is called only
 
     def _new_conn(self) -> socket.socket:
-        return _connect(self._address, self._deadline)
+        return connect(self._address.host, self._address.port, self._deadline)
 
 
-class _Https(HTTPSConnection):
+class _Https(_Http, HTTPSConnection):
     """The same with TLS; the certificate must be valid for the host."""
-
-    def __init__(self, address: Address, deadline: Deadline, tls: ssl.SSLContext) -> None:
-        super().__init__(address.host, address.port, timeout=deadline.remaining(), ssl_context=tls)
-        self._address, self._deadline = address, deadline
-
-    def _new_conn(self) -> socket.socket:
-        return _connect(self._address, self._deadline)
 
 
 class Web:
@@ -150,32 +118,43 @@ class Web:
         self._tls = ssl.create_default_context()
 
     def fetch(self, url: str) -> bytes | Unreadable:
-        """The body at `url`; it may exceed the cap, which the caller refuses."""
+        """The body at `url`; it may exceed the cap, which the caller refuses.
+
+        Raises:
+            Exception: this process lacks resources (see `lacking`).
+        """
         timed_out = Unreadable(Reason.FETCH_TIMED_OUT, f"not received within {self._timeout_s:g} seconds")
+        allowance = _Allowance(self._max_bytes + self._max_bytes // _SPARE_SHARE + _SPARE_BYTES)
         with Deadline(self._timeout_s) as deadline:
             try:
-                found = self._follow(url, deadline)
+                found = self._follow(url, deadline, allowance)
             except Refused as refusal:
                 return Unreadable(Reason.SOURCE_NOT_ALLOWED, str(refusal))
-            except Exception as error:  # noqa: BLE001 (untrusted input: sockets, TLS and two HTTP parsers raise here)
+            except Exception as error:
+                if lacking(error):
+                    raise
+                if allowance.spent:
+                    return Unreadable(Reason.TOO_MANY_BYTES, f"more than {self._max_bytes} bytes")
                 if deadline.passed or isinstance(error, TimeoutError):
                     return timed_out
-                return Unreadable(Reason.FETCH_FAILED, f"the host did not answer properly ({type(error).__name__})")
+                return Unreadable(Reason.FETCH_FAILED, explained(error))
             # A body without a length ends where the connection ends, so one that was cut looks complete.
             return timed_out if deadline.passed else found
 
-    def _follow(self, url: str, deadline: Deadline) -> bytes | Unreadable:
+    def _follow(self, url: str, deadline: Deadline, allowance: _Allowance) -> bytes | Unreadable:
         for _ in range(MAX_REDIRECTS + 1):
-            answer = self._request(self._permitted.address(url), deadline)
+            answer = self._request(self._permitted.address(url), deadline, allowance)
             if not isinstance(answer, str):
                 return answer
             url = urljoin(url, answer)
         return Unreadable(Reason.FETCH_FAILED, f"more than {MAX_REDIRECTS} redirects")
 
-    def _request(self, address: Address, deadline: Deadline) -> bytes | Unreadable | str:
+    def _request(self, address: Address, deadline: Deadline, allowance: _Allowance) -> bytes | Unreadable | str:
         """The body, a refusal, or the address that a redirect names."""
-        secure = address.scheme == "https"
-        connection = _Https(address, deadline, self._tls) if secure else _Http(address, deadline)
+        if address.scheme == "https":
+            connection: _Http = _Https(address, deadline, allowance, ssl_context=self._tls)
+        else:
+            connection = _Http(address, deadline, allowance)
         with contextlib.closing(connection):
             connection.request("GET", address.target, headers=_HEADERS, preload_content=False, decode_content=False)
             response = connection.getresponse()

@@ -7,13 +7,16 @@ from kafka.net.manager import KafkaConnectionManager
 from kafka.net.transport import KafkaTCPTransport
 from kafka.record.default_records import DefaultRecordBatch
 
-from consumer import kafka_patches
+from consumer import kafka_patches, record_batches
 
 
 @pytest.fixture
 def unpatched(monkeypatch):
     """Until the test applies the patches. The former state is restored afterwards."""
-    monkeypatch.setattr(DefaultRecordBatch, "_read_msg", kafka_patches._read_strictly)
+    monkeypatch.setattr(DefaultRecordBatch, "__iter__", kafka_patches._unpack)
+    monkeypatch.setattr(Fetcher.PartitionRecords, "take", kafka_patches._take_records)
+    monkeypatch.setattr(Fetcher, "_append", kafka_patches._append)
+    monkeypatch.setattr(record_batches, "limits", record_batches.Limits())
     monkeypatch.setattr(KafkaTCPTransport, "__init__", kafka_patches._open)
     monkeypatch.setattr(Fetcher, "_send_list_offsets_requests", kafka_patches._look_up)
     monkeypatch.setattr(Fetcher, "fetched_records", kafka_patches._take)

@@ -1,35 +1,15 @@
 import base64
-import json
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
 from cloudevents.core.bindings.kafka import to_binary_event, to_structured_event
 from cloudevents.core.v1.event import CloudEvent
+from made_records import NAME, PICTURE, body, cloud, image, record
 
-from consumer.events import MAX_ID, read
+from consumer.event_body import MAX_ID
+from consumer.events import read
 from embedding.image import File, Inline, Position, Reason, Url
-
-PICTURE = b"\xff\xd8\xff\xe0 a picture"
-NAME = "images/2/7"
-
-
-def record(value, headers=(), key=b"key"):
-    return SimpleNamespace(
-        topic="images", partition=2, offset=7, key=key, value=value, headers=list(headers), timestamp=1_000
-    )
-
-
-def image(value, headers=(), key=b"key", max_attributes_bytes=1_000):
-    return read(record(value, headers, key), max_attributes_bytes).image
-
-
-def body(**members):
-    return json.dumps(members).encode()
-
-
-def cloud(**more):
-    return {"specversion": "1.0", "id": "event-1", "source": "/shop", "type": "image.uploaded", **more}
 
 
 def test_a_plain_value_is_the_image_and_the_position_names_the_event():
@@ -103,7 +83,9 @@ def test_a_malformed_object_is_still_an_event_and_has_the_reason_malformed_event
     assert len(taken.problem.detail) < 700
 
 
-@pytest.mark.parametrize("data", ["%%%", "abc", "aGVsbG8=\n!", "ä"])
+@pytest.mark.parametrize(
+    "data", ["%%%", "abc", "data:image/png,abcd", "data:;base64,%", "ab-+", "ab_/cd==", "aGVsbG8=\n!", "ä"]
+)
 def test_bad_base64_has_the_reason_bad_base64(data):
     assert image(body(id="x", data=data)).problem.reason is Reason.BAD_BASE64
 

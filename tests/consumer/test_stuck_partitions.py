@@ -12,7 +12,7 @@ from kafka.net.transport import KafkaTCPTransport
 from kafka.record.default_records import DefaultRecordBatch
 from kafka.structs import MemberState
 
-from consumer import kafka_patches
+from consumer import kafka_patches, record_batches
 from consumer.clients import Connection, GroupSettings, build_consumer
 from consumer.lifecycle import CannotStart
 
@@ -187,10 +187,13 @@ def test_the_consumer_that_we_build_is_patched(kafka_cluster, topics):
     assert Fetcher.fetched_records is kafka_patches._take_held_back_records
     assert KafkaConnectionManager.send is kafka_patches._send_or_fail
     assert ConsumerCoordinator.need_rejoin is kafka_patches._must_join_until_joined
-    assert DefaultRecordBatch._read_msg is kafka_patches._read_any_header_name
+    assert DefaultRecordBatch.__iter__ is record_batches.read
+    assert Fetcher.PartitionRecords.take is record_batches.take
+    assert Fetcher._append is kafka_patches._append_until_full
+    assert (record_batches.limits.batch, record_batches.limits.poll) == (134_217_728, 1 << 20)
     assert KafkaTCPTransport.__init__ is kafka_patches._open_with_large_receives
 
 
 def test_a_version_of_the_client_that_was_not_tried_is_refused():
     with pytest.raises(CannotStart, match=r"kafka-python 3\.1\.0 is installed.*pip install 'kafka-python=="):
-        kafka_patches.apply("3.1.0")
+        kafka_patches.apply(version="3.1.0")

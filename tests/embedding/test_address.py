@@ -89,3 +89,18 @@ def test_http_must_be_allowed():
 def test_a_configured_host_that_is_not_a_host_is_refused_at_the_start(host):
     with pytest.raises(ValueError, match=r"images\.hosts"):
         fetcher(hosts=[host])
+
+
+@pytest.mark.parametrize(
+    ("url", "hint"),
+    [
+        ("file:///srv/a.jpg", "the path of a file belongs in path, not in url"),
+        ("data:image/png;base64,AAAA", "the bytes of an image belong in data, not in url"),
+        ("http://pictures.example/a.jpg", "images.allow_http permits http"),
+        ("pictures.example/a.jpg", "the address does not begin with https://"),
+        ("/srv/a.jpg", "the address does not begin with https://"),
+    ],
+)
+def test_a_refused_scheme_says_what_to_do_instead(url, hint):
+    with pytest.raises(Refused, match=hint):
+        Permitted(PERMITTED, allow_http=False).address(url)

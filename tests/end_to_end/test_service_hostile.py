@@ -6,6 +6,7 @@ from collections import Counter
 import psutil
 from drawn import drawn
 from hostile import hostile_inputs
+from kafka import KafkaProducer
 from running_service import produce, read_committed, running
 from service_fixtures import KNOWN, event, settings
 
@@ -89,3 +90,31 @@ def test_two_hundred_hostile_events_get_one_verdict_each_in_order_and_the_servic
     for name, each in zip(odd, said, strict=False):
         assert each["decision"] == "unscannable", f"{name}: {each}"
         assert each["detail"]
+
+
+def test_a_record_batch_that_expands_to_too_much_gives_each_of_its_records_a_verdict(
+    kafka_cluster, make_topics, milvus
+):
+    topics = make_topics(partitions=1)
+    limits = {"VIGILENS_IMAGES__MAX_BYTES": "1000000", "VIGILENS_KAFKA__MAX_BATCH_BYTES": "3000000"}
+    large = KafkaProducer(
+        bootstrap_servers=kafka_cluster.bootstrap,
+        compression_type="gzip",
+        max_request_size=100_000_000,
+        batch_size=100_000_000,
+        linger_ms=1_000,
+    )
+    for value in (b"in the same batch", bytes(30_000_000)):
+        large.send(topics.images, key=b"k", value=value, partition=0)
+    large.close()
+    with running(settings(kafka_cluster, topics, milvus.uri, **limits)) as service:
+        produce(kafka_cluster.bootstrap, topics.images, [event("still alive", drawn(KNOWN))])
+        records = read_committed(kafka_cluster.bootstrap, topics.verdicts, 3)
+        code, _ = service.end()
+    assert code == 0
+    said = [json.loads(record.value()) for record in records]
+    assert [each["position"]["offset"] for each in said] == [0, 1, 2]
+    assert [each["reason"] for each in said] == ["records_too_large", "records_too_large", None]
+    assert [record.key() for record in records] == [None, None, b"still alive"]
+    assert said[0]["event_id"] == f"{topics.images}/0/0"
+    assert said[2]["decision"] == "block"

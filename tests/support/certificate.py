@@ -1,4 +1,4 @@
-"""A test certificate that no system trusts, and its key."""
+"""Test certificates that no system trusts, and their key."""
 
 # A certificate for localhost, made only for these tests: `openssl req -x509 -days 36500`.
 CERTIFICATE = """\
@@ -12,6 +12,19 @@ dxPIdI88LfKDPZUwHwYDVR0jBBgwFoAUTmmuwsSiQbuydxPIdI88LfKDPZUwDwYD
 VR0TAQH/BAUwAwEB/zAUBgNVHREEDTALgglsb2NhbGhvc3QwCgYIKoZIzj0EAwID
 SAAwRQIhAO+CL5zuB35e4Y+L1s6f0yWqGRJVxX9+BBrWNhFMjgxUAiBPlyhjmVJz
 Kg2gpm55YqD+3upXJ+HEKRcU4VB7RLy5hg==
+-----END CERTIFICATE-----
+"""
+# The same, valid on 1 January 2020 only: `openssl ca -selfsign`.
+EXPIRED = """\
+-----BEGIN CERTIFICATE-----
+MIIBXjCCAQWgAwIBAgIBATAKBggqhkjOPQQDAjAUMRIwEAYDVQQDDAlsb2NhbGhv
+c3QwHhcNMjAwMTAxMDAwMDAwWhcNMjAwMTAyMDAwMDAwWjAUMRIwEAYDVQQDDAls
+b2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAQ4LycBeLCilfwLd4NJ
+I41H/bA/vu6tEBsWV3Mik3oihnUkeHrgKo2MmW0Wquea1ATfxdRRyjKyLmaj68Eu
+AT4Jo0gwRjAUBgNVHREEDTALgglsb2NhbGhvc3QwDwYDVR0TAQH/BAUwAwEB/zAd
+BgNVHQ4EFgQUTmmuwsSiQbuydxPIdI88LfKDPZUwCgYIKoZIzj0EAwIDRwAwRAIg
+PZL9bzcBHyn+xK9TlE59F3AT6JyHBreKCtIz1a5FD1YCIFsYGQ2qu5c1XP0z5uRw
+Wq4qd6J0u7PsS3cop6J9Kd7V
 -----END CERTIFICATE-----
 """
 KEY = """\

@@ -68,24 +68,23 @@ class Server:
             self._threads[-1].start()
 
     def _talk(self, connection):
-        with connection:
-            try:
-                if self._tls:
-                    connection = self._tls.wrap_socket(connection, server_side=True)
-                request = b""
-                while b"\r\n\r\n" not in request:
-                    request += connection.recv(4_096) or b"\r\n\r\n"
-                self.requests.append(request)
-                path = request.split()[1].decode() if request.split() else ""
-                response = self._answers.get(path, answer("404 Not Found", Content_Length=0))
-                if callable(response):
-                    response(connection)
-                else:
-                    connection.sendall(response)
-                if self._tls:
-                    connection.close()
-            except OSError:  # the client closed the connection, as some tests expect
-                pass
+        try:
+            if self._tls:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+            request = b""
+            while b"\r\n\r\n" not in request:
+                request += connection.recv(4_096) or b"\r\n\r\n"
+            self.requests.append(request)
+            path = request.split()[1].decode() if request.split() else ""
+            response = self._answers.get(path, answer("404 Not Found", Content_Length=0))
+            if callable(response):
+                response(connection)
+            else:
+                connection.sendall(response)
+        except OSError:  # the client closed the connection, as some tests expect
+            pass
+        finally:
+            connection.close()
 
     def drip(self, connection, data):
         """Send one byte at a time, until the client closes the connection."""

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
-from consumer.events import EXAMPLES, Body
+from consumer.event_body import EXAMPLES, Body
 from consumer.records import BatchMetrics
 from matcher.verdict import Verdict
 from vigilens.cli import main

@@ -106,7 +106,9 @@ def plan(settings: "Settings") -> "Plan":
     kafka, batch = settings.kafka, settings.batch
     return Plan(
         connection=wiring.connection(settings),
-        group=GroupSettings(kafka.group, kafka.start, kafka.session_timeout_s, kafka.max_poll_interval_s),
+        group=GroupSettings(
+            kafka.group, kafka.start, kafka.session_timeout_s, kafka.max_poll_interval_s, kafka.max_batch_bytes
+        ),
         limits=Limits(batch.images, batch.bytes, batch.wait_ms / 1000, settings.images.max_attributes_bytes),
         instance=kafka.instance,
         images_topic=kafka.images_topic,

@@ -8,7 +8,7 @@ import click
 
 
 def _event() -> dict[str, Any]:
-    from consumer.events import json_schema  # noqa: PLC0415 (Kafka's client is not needed for --help)
+    from consumer.event_body import json_schema  # noqa: PLC0415 (Kafka's client is not needed for --help)
 
     return json_schema()
 
