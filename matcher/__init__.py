@@ -8,6 +8,8 @@ search          per set: searches, then checks what was found
 keypoint_cache  keypoints of recently checked references
 check/          the geometric check
 evidence        the check's result for a candidate
+levels          the level that each candidate reaches, and what lowers it (pure)
+veto            whether an allowed picture cancels a harmful match (pure)
 decide          the decision from the matches of all sets (pure)
 compose         builds the verdict on an image
 verdict         the published model of a verdict and its JSON Schema

@@ -14,8 +14,8 @@ from embedding.look import Look, look, mirrored
 from embedding.picture import Pixels
 from matcher.check.align import Floats
 from matcher.check.weigh import Alignment, check
-from matcher.decide import ROUNDING
 from matcher.evidence import Candidate, Corners, flipped, renamed
+from matcher.levels import ROUNDING
 from matcher.search import Searcher, candidates, needs_of
 from matcher.verdict import SetMatch, SetResult, Verdict
 from reference_sets.model import Neighbour, ReferenceSet

@@ -9,9 +9,9 @@ from functools import partial
 from embedding.image import Image, Reason
 from embedding.look import Look
 from matcher.compose import EncoderUsed, compose
-from matcher.decide import Compared
 from matcher.embed import Clock, Embedded, Embedder
 from matcher.evidence import Candidate
+from matcher.levels import Compared
 from matcher.search import Found, ReferenceKeypoints, Searcher, candidates, comparable, needs_of
 from matcher.verdict import Timings, Verdict
 from matcher.workers import Workers

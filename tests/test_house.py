@@ -44,7 +44,12 @@ NEVER = {
 }
 # Files that import the standard library only: every room may use them, and nothing is loaded with them.
 PLAIN = ("embedding/image.py", "reference_sets/model.py", "patience/__init__.py", "vectors/errors.py")
-PURE = ("matcher/decide.py", "matcher/evidence.py")  # table-tested without Kafka, Milvus or torch
+PURE = (
+    "matcher/decide.py",
+    "matcher/levels.py",
+    "matcher/veto.py",
+    "matcher/evidence.py",
+)  # table-tested without Kafka, Milvus or torch
 
 
 @cache

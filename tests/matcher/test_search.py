@@ -10,9 +10,10 @@ from embedding.local.keypoints import MAX_KEYPOINTS, detect
 from embedding.look import look
 from embedding.probe import probe_vector
 from matcher.compose import best
-from matcher.decide import Compared, match
+from matcher.decide import match
 from matcher.evidence import Candidate, Evidence
 from matcher.keypoint_cache import KeypointCache
+from matcher.levels import Compared
 from matcher.search import Searcher, candidates, needs_of
 from reference_sets.model import Kind, Mirrored, Neighbour, Part, Reference, ReferenceSet, Thresholds, Verify
 from reference_sets.store import Store
