@@ -11,6 +11,7 @@ Point = tuple[float, float]
 Corners = tuple[Point, Point, Point, Point]
 Box = tuple[float, float, float, float]
 
+CONTRADICTED = 0.4  # with a smaller share, a reference and the image have only a part in common, or a frame
 WHOLE: Corners = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 NO_LEADS: Mapping[tuple[str, str], float] = MappingProxyType({})
 
@@ -82,6 +83,12 @@ def flipped(corners: Corners) -> Corners:
     """The same points in the mirror image, in the same order."""
     first, second, third, fourth = ((1 - x, y) for x, y in corners)
     return first, second, third, fourth
+
+
+def flipped_box(box: Box) -> Box:
+    """The same part in the mirror image."""
+    left, top, right, bottom = box
+    return 1 - right, top, 1 - left, bottom
 
 
 def renamed(corners: Corners) -> Corners:

@@ -3,8 +3,8 @@
 An allow match vetoes a harmful one if both are in the same view, its level is the same or higher, both were found by
 the same measure, and it is the better explanation of what is there:
 
-    verified by the check   it covers the harmful match's region, and what only the allowed picture has is in the image,
-                            rather than what only the harmful one has
+    verified by the check   it covers the harmful match's region, most of it is in the image, and what only the allowed
+                            picture has is there, rather than what only the harmful one has
     by similarity alone     it is nearer
 
 Where it lies elsewhere in the image, or was found by another measure, it says nothing about the harmful match. Where
@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-from matcher.evidence import covered
+from matcher.evidence import CONTRADICTED, covered
 from matcher.levels import RANK, ROUNDING, Match
 
 # Share of the harmful match's region that the allowed one must cover. The maps of two references onto the same place
@@ -59,6 +59,8 @@ def _effect(harmful: Match, allowed: Match) -> _Effect:
 def _by_check(harmful: Match, allowed: Match) -> _Effect:
     there, here = harmful.candidate.evidence, allowed.candidate.evidence
     if there is None or here is None or covered(there.region, here.region) < _COVERED:
+        return None
+    if here.share < CONTRADICTED:  # perhaps the harmful picture is all of it that is in the image
         return None
     lead = harmful.candidate.leads.get((allowed.set.name, allowed.candidate.neighbour.id), 0.0)
     if lead:

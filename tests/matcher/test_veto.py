@@ -39,6 +39,9 @@ LEFT, RIGHT = box(0, 0, 0.5, 1), box(0.5, 0, 1, 1)
         (checked(0.95, 0.7, region=LEFT, leads=AGAINST), checked(0.95, 0.9, region=RIGHT), "block"),
         (checked(0.95, 0.7, region=WHOLE, leads=AGAINST), checked(0.95, 0.9, region=RIGHT), "block"),
         (checked(0.95, 0.7, region=LEFT, leads=AGAINST), checked(0.95, 0.9, region=WHOLE), "allow"),
+        # only a part of the allowed picture is in the image: perhaps the harmful one, which it has too
+        (checked(0.95, 0.7, leads=AGAINST), checked(0.95, 0.9, share=0.39), "block"),
+        (checked(0.95, 0.7, leads=AGAINST), checked(0.95, 0.9, share=0.4), "allow"),
         # in another view
         (checked(0.95, 0.7, leads=AGAINST, view=1), checked(0.95, 0.9), "block"),
         (checked(0.95, 0.7, leads=AGAINST, view=1), checked(0.95, 0.9, view=1), "allow"),

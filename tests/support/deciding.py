@@ -30,8 +30,8 @@ def near(*scores):
     return [Candidate(Neighbour(f"id{number}", f"label{number}", score)) for number, score in enumerate(scores)]
 
 
-def checked(similarity, score, name="id0", region=WHOLE, differs=(), **facts):
-    evidence = Evidence(score, 40, 1.0, 1.0, 1.0, region, mirrored=False, differs=differs) if score else None
+def checked(similarity, score, name="id0", region=WHOLE, differs=(), share=1.0, **facts):
+    evidence = Evidence(score, 40, share, 1.0, 1.0, region, mirrored=False, differs=differs) if score else None
     return Candidate(Neighbour(name, name, similarity), checked=True, evidence=evidence, **facts)
 
 
