@@ -30,8 +30,12 @@ def near(*scores):
     return [Candidate(Neighbour(f"id{number}", f"label{number}", score)) for number, score in enumerate(scores)]
 
 
-def checked(similarity, score, name="id0", region=WHOLE, differs=(), share=1.0, **facts):
-    evidence = Evidence(score, 40, share, 1.0, 1.0, region, mirrored=False, differs=differs) if score else None
+def checked(similarity, score, name="id0", **facts):
+    """A candidate; `region`, `differs` and `share` are of its evidence, other facts its own."""
+    own = {key: facts.pop(key, usual) for key, usual in (("share", 1.0), ("region", WHOLE), ("differs", ()))}
+    evidence = None
+    if score:
+        evidence = Evidence(score, 40, own["share"], 1.0, 1.0, own["region"], mirrored=False, differs=own["differs"])
     return Candidate(Neighbour(name, name, similarity), checked=True, evidence=evidence, **facts)
 
 
