@@ -172,6 +172,10 @@ def why(one: Explanation) -> str:
     outcome: str = match.level if match else "no match"
     if match and match.vetoed_by:
         outcome += f", vetoed by {match.vetoed_by}"
+    elif match and match.capped_by:
+        outcome += f" at most ({', '.join(match.capped_by)})"
+    if match and match.decided_on == "content":
+        return f"{outcome}: the file has exactly the reference's bytes"
     if not result.compared:
         return f"{outcome}: the picture has too few corners to be compared with this set"
     reasons = [] if result.rules.check.use == "off" else _checked(one)
@@ -195,6 +199,8 @@ def _checked(one: Explanation) -> list[str]:
     reasons = [f"{evidence.inliers} of the picture's {one.corners} corners agree on where {what} lies"]
     if evidence.distinctive < 1:
         reasons.append(f"{1 - evidence.distinctive:.0%} of them are a frame that other references have too")
+    if evidence.differs:
+        reasons.append(f"the picture differs from it in {len(evidence.differs)} or more places")
     return [*reasons, _compared("the check's score", evidence.score, *_limit(one, "check"))]
 
 

@@ -32,7 +32,7 @@ _BANDS = (0.116, 0.2)  # sizes of patches between fine, middle and coarse corner
 _PRIOR = 10  # a band with this number of corners counts as much as all bands together
 # Logarithm of how much more probable the corners must be in a part that differs. Of photographs recompressed with a
 # quality of 8 to 30, full of noise, or in strong colours, 1 in 8 has such a part; of milder copies, 1 in 100.
-_LEAST = 14.5
+_LEAST = 12.0
 
 # All spans of cells: from the first to before the last, (n,) each.
 _FIRST, _LAST = np.triu_indices(_CELLS + 1, 1)

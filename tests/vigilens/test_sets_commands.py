@@ -97,6 +97,16 @@ def test_the_check_and_mirrored_copies_are_chosen_shown_and_changed(sets, pictur
     assert (facts["verify"], facts["mirrored"]) == ("off", "off")
 
 
+def test_the_level_of_altered_copies_is_chosen_shown_and_changed(sets):
+    sets("create", "plain")
+    sets("create", "strict", "--altered", "block")
+    shown = {name: json.loads(sets("show", name, "--json").stdout)["altered"] for name in ("plain", "strict")}
+    assert shown == {"plain": "review", "strict": "block"}
+    assert "altered changed, version 2" in sets("edit", "strict", "--altered", "nothing").stdout
+    assert json.loads(sets("show", "strict", "--json").stdout)["altered"] == "nothing"
+    assert sets("edit", "strict", "--altered", "allow").exit_code == 2
+
+
 def test_each_encoder_has_its_defaults():
     words, pdq, other = defaults("words"), defaults("pdq"), defaults("openclip")
     assert (words.verify, words.mirrored) == (Verify.REQUIRED, Mirrored.STORED)
