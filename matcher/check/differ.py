@@ -30,8 +30,8 @@ _FOUND, _CONTRADICTED = 0.1, 0.4
 _RAREST = 0.02  # nothing is rarer in the rest, however few corners there are
 _BANDS = (0.116, 0.2)  # sizes of patches between fine, middle and coarse corners, in units of the longest side
 _PRIOR = 10  # a band with this number of corners counts as much as all bands together
-# Logarithm of how much more probable the corners must be in a part that differs. Of photographs recompressed with a
-# quality of 8 to 30, full of noise, or in strong colours, 1 in 8 has such a part; of milder copies, 1 in 100.
+# Logarithm of how much more probable the corners must be in a part that differs: docs/copies.md says how many copies
+# have such a part.
 _LEAST = 12.0
 
 # All spans of cells: from the first to before the last, (n,) each.

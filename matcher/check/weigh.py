@@ -37,11 +37,9 @@ _HALF = 6.0  # evidence with the score 0.5
 # strong blur, stretching and combinations. With a smaller share the score is at most 7 / (7 + 6) = 0.54.
 _ANSWERED, _UNANSWERED_EVIDENCE = 0.4, 7.0
 _COMMON_RADIUS = 0.02  # of the picture's longest side
-# From this share on, an alignment is no frame: collages with halves of a picture do not hide its edited copies.
-_AGREED = 0.5
-# Below it, only those contradicted references show a frame that have this share of the alignment's inliers; the second
-# number is for alignments that are contradicted themselves. A frame is nearly all that two strangers have in common.
-_FRAMED, _FRAMED_IF_CONTRADICTED = 0.7, 0.4
+# No frame has this score: it is more than a caption on a plain ground can have, and of 400 chats and letters none that
+# only shares its app or letterhead with a reference reached it. So collages with halves of a picture do not hide it.
+_NO_FRAME = 0.55
 _DIFFERENCES = 0.15  # the lowest score for which differences are looked for: one in a hundred unrelated pictures has it
 
 
@@ -220,9 +218,7 @@ def without_common(picture: Keypoints, placed: Sequence[Placed]) -> list[dict[in
 
 def _without(picture: Keypoints, alignment: Alignment, aligned: Map, others: Sequence[Indices]) -> Alignment:
     """The alignment, without the inliers that lie where contradicted references have some."""
-    framed = _FRAMED_IF_CONTRADICTED if alignment.share < CONTRADICTED else _FRAMED
-    others = [rows for rows in others if len(rows) >= framed * alignment.inliers]
-    if alignment.share >= _AGREED or not others:
+    if alignment.score >= _NO_FRAME or not others:
         return alignment
     places = picture.points[np.unique(np.concatenate(others))]
     own = picture.points[aligned.pairs[:, 0]]
