@@ -84,7 +84,7 @@ def test_the_same_picture_in_both_sets_is_for_a_person():
 
 
 def test_an_allowed_picture_that_contains_a_harmful_one_vetoes_it_there_and_nowhere_else():
-    page = inset(GOOD, BAD, 100, 150)
+    page = beside(GOOD, BAD)
     assert decision(page, [BAD], [page]).decision in ("allow", "review")
     assert decision(BAD, [BAD], [page]).decision in ("block", "review")
-    assert decision(inset(OTHER, BAD, 100, 150), [BAD], [page]).decision in ("block", "review")
+    assert decision(beside(OTHER, BAD), [BAD], [page]).decision in ("block", "review")
