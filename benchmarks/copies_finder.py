@@ -14,8 +14,9 @@ from embedding.choose import choose
 from embedding.encoder import Encoder
 from embedding.look import Look, Needs, look
 from embedding.picture import Pixels
+from matcher.candidates import Near, candidates
 from matcher.evidence import Candidate
-from matcher.search import Searcher, candidates
+from matcher.search import Searcher
 from reference_sets.defaults import defaults, new_set
 from reference_sets.model import CHECK, Kind, Mirrored, Part, Thresholds, Verify
 from reference_sets.parts import needs, reference
@@ -197,7 +198,7 @@ class Finder:
         found = self._searcher.search(self._known, looks)
         searched, began = time.perf_counter(), time.thread_time()
         known = self._searcher.read_keypoints(self._known, found)
-        checked = [candidates(one, near, known) for one, near in zip(looks, found, strict=True)]
+        checked = [candidates(one, [Near(self._known, near, known)])[0] for one, near in zip(looks, found, strict=True)]
         cost = Cost(0, 0, searched - started, time.perf_counter() - searched, time.thread_time() - began)
         pairs = zip(checked, found, strict=True)
         return [self._answer(each, [int(one.id) for one in near]) for each, (near, _) in pairs], cost

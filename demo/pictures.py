@@ -10,7 +10,7 @@ from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 
 class DemoError(Exception):
@@ -22,7 +22,7 @@ class Role(StrEnum):
 
     KNOWN = "known"  # in the set of kind harmful from the start
     REPORTED = "reported"  # added to that set while the service runs
-    CLEARED = "cleared"  # in the harmful set by mistake, and in the allow set that corrects this
+    CLEARED = "cleared"  # in the allow set; the harmful set has it with a stamp
     ARCHIVE = "archive"  # in the set of kind reference
     INNOCENT = "innocent"  # in no set
 
@@ -102,3 +102,12 @@ def load(sample: Sample) -> Image.Image:
             return picture.convert("RGB")
         page = Image.new("RGBA", picture.size, "white")
         return Image.alpha_composite(page, picture).convert("RGB")
+
+
+def stamped(picture: Image.Image) -> Image.Image:
+    """Returns the picture with a stamp of a tenth of its width in the upper left."""
+    made, side = picture.copy(), picture.width // 10
+    draw = ImageDraw.Draw(made)
+    draw.rectangle((side, side, 2 * side, 2 * side), fill="black", outline="white", width=max(1, side // 12))
+    draw.text((1.5 * side, 1.5 * side), "X", fill="yellow", font=ImageFont.load_default(0.8 * side), anchor="mm")
+    return made

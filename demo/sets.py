@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from config.settings import Settings
-from demo.pictures import DemoError, Role, Sample, of
+from demo.pictures import DemoError, Role, Sample, load, of, stamped
 from embedding.encoder import Encoder
 from reference_sets.add import Limits, gather
 from reference_sets.defaults import defaults, new_set
@@ -33,9 +35,9 @@ KNOWN = Plan(
     Kind.HARMFUL,
     50,
     (Role.KNOWN, Role.CLEARED),
-    "Harmless sample pictures that stand for known harmful ones. One is here by mistake: see sample_cleared.",
+    "Harmless sample pictures that stand for known harmful ones. One is a picture of sample_cleared with a stamp.",
 )
-CLEARED = Plan("sample_cleared", Kind.ALLOW, 0, (Role.CLEARED,), "A sample that is in sample_known by mistake.")
+CLEARED = Plan("sample_cleared", Kind.ALLOW, 0, (Role.CLEARED,), "A picture that is in sample_known with a stamp.")
 ARCHIVE = Plan("sample_archive", Kind.REFERENCE, 0, (Role.ARCHIVE,), "Samples that are named and decide nothing.")
 ALL = (KNOWN, CLEARED, ARCHIVE)
 
@@ -62,6 +64,16 @@ def add(store: Store, plan: Plan, samples: Sequence[Sample], encoder: Encoder, s
         DemoError: one of them was refused.
     """
     limits = Limits(settings.images.max_bytes, settings.images.max_pixels, settings.images.reduce_jpegs)
-    files = [Found(sample.path, sample.label) for sample in samples]
-    if refused := gather(store, plan.name, encoder, files, limits=limits).refused:
-        raise DemoError(f"{refused[0].path} was not added to {plan.name}: {refused[0].why.detail}")
+    with TemporaryDirectory() as folder:
+        files = [Found(_file(plan, sample, Path(folder)), sample.label) for sample in samples]
+        if refused := gather(store, plan.name, encoder, files, limits=limits).refused:
+            raise DemoError(f"{refused[0].path} was not added to {plan.name}: {refused[0].why.detail}")
+
+
+def _file(plan: Plan, sample: Sample, folder: Path) -> Path:
+    """The sample's file; for a cleared sample in a harmful set a new file in the folder: the sample with a stamp."""
+    if plan.kind is not Kind.HARMFUL or sample.role is not Role.CLEARED:
+        return sample.path
+    file = folder / f"{sample.label}.png"
+    stamped(load(sample)).save(file)
+    return file

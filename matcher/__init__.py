@@ -4,10 +4,13 @@ judge           judges one batch: images in, verdicts out
 workers         the threads that do the work, one per core
 embed           one part of a batch on its worker: fetch, decode, encode
 duplicates      recent embeddings, so that exact duplicates are not embedded again
-search          per set: searches, then checks what was found
+search          per set: searches, and reads the keypoints of what was found
 keypoint_cache  keypoints of recently checked references
 check/          the geometric check
+candidates      what was found in all sets, checked together (pure)
 evidence        the check's result for a candidate
+levels          the level that each candidate reaches, and what lowers it (pure)
+veto            whether an allowed picture cancels a harmful match (pure)
 decide          the decision from the matches of all sets (pure)
 compose         builds the verdict on an image
 verdict         the published model of a verdict and its JSON Schema

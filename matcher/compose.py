@@ -7,11 +7,11 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from embedding.image import File, Image, Reason, Source, Url
-from matcher import decide as rules
 from matcher import verdict as published
-from matcher.decide import Compared, Match, decide
+from matcher.decide import decide
 from matcher.embed import Embedded
 from matcher.evidence import Candidate
+from matcher.levels import Compared, Match
 from reference_sets.model import Neighbour, ReferenceSet
 
 MAX_ADDRESS = 4096  # characters of a path or URL that a verdict keeps: both are untrusted input
@@ -123,10 +123,20 @@ def _rules(known: ReferenceSet) -> published.Rules:
 
 
 def best(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The best 3 by check and the best 3 by similarity, each once: by check, then by similarity."""
-    by_similarity = sorted(candidates, key=lambda one: -one.similarity)[:BEST]
-    chosen = {one.neighbour.id: one for one in [*candidates[:BEST], *by_similarity]}
-    return sorted(chosen.values(), key=lambda one: (-one.score, -one.similarity))
+    """The best 3 by check and the best 3 by similarity, each once and in its best view: by check, then by similarity.
+
+    The same content comes before everything else.
+    """
+    ranked: dict[str, Candidate] = {}
+    for one in sorted(candidates, key=_best_first):
+        ranked.setdefault(one.neighbour.id, one)
+    by_similarity = sorted(ranked.values(), key=lambda one: -one.similarity)[:BEST]
+    chosen = {one.neighbour.id: one for one in [*list(ranked.values())[:BEST], *by_similarity]}
+    return sorted(chosen.values(), key=_best_first)
+
+
+def _best_first(one: Candidate) -> tuple[bool, float, float]:
+    return not one.content, -one.score, -one.similarity
 
 
 def _candidate(one: Candidate) -> published.Candidate:
@@ -136,11 +146,11 @@ def _candidate(one: Candidate) -> published.Candidate:
         similarity=one.similarity,
         normalised=None,
         check=one.score if one.checked else None,
-        content=False,
-        ceiling=None,
-        altered=False,
+        content=one.content,
+        ceiling=one.ceiling,
+        altered=one.altered,
         mirrored=one.neighbour.mirrored,
-        view=0,
+        view=one.view,
         region=one.evidence.region if one.evidence else None,
     )
 
@@ -156,7 +166,7 @@ def _match(each: Match, encoder: str) -> published.SetMatch:
         encoder=encoder,
         level=each.level,
         reached=each.reached,
-        capped_by=(),
+        capped_by=each.capped_by,
         decided_on=each.decided_on,
         score=each.score,
         threshold=each.threshold,
@@ -166,8 +176,8 @@ def _match(each: Match, encoder: str) -> published.SetMatch:
             score=candidate.similarity, normalised=None, threshold=each.similarity_threshold
         ),
         check=_check(each),
-        view=0,
-        others=tuple(_reference(one.neighbour) for one in each.others[: rules.MOST_OTHERS]),
+        view=candidate.view,
+        others=tuple(_reference(one.neighbour) for one in each.others),
         vetoed_by=each.vetoed_by,
         corroborated_by=(),
         quarantined=False,
@@ -191,5 +201,5 @@ def _check(each: Match) -> published.CheckResult | None:
         coverage=found.coverage,
         mirrored=found.mirrored,
         region=found.region,
-        differs=(),
+        differs=found.differs,
     )

@@ -1,12 +1,19 @@
 """Candidates, and the geometric check's results for them (plain values, standard library only)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
-from reference_sets.model import Neighbour
+from reference_sets.model import Cap, Neighbour
 
 Point = tuple[float, float]
 Corners = tuple[Point, Point, Point, Point]
+Box = tuple[float, float, float, float]
+
+CONTRADICTED = 0.4  # with a smaller share, a reference and the image have only a part in common, or a frame
+WHOLE: Corners = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+NO_LEADS: Mapping[tuple[str, str], float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +28,7 @@ class Evidence:
         coverage: share of the reference that the image shows, 0 to 1.
         region: the reference's corners in the image, upper left first, clockwise, as fractions of width and height.
         mirrored: the image shows the reference's mirror image.
+        differs: parts of the image in which both have corners and none agree: left, top, right, bottom as fractions.
     """
 
     score: float
@@ -30,6 +38,7 @@ class Evidence:
     coverage: float
     region: Corners
     mirrored: bool
+    differs: tuple[Box, ...] = ()
 
 
 class Candidate(NamedTuple):  # a tuple, because there are as many as neighbours
@@ -39,11 +48,20 @@ class Candidate(NamedTuple):  # a tuple, because there are as many as neighbours
         neighbour: the reference.
         checked: whether it was checked: the set checks, and image and reference have enough keypoints.
         evidence: None if it was not checked, or is not in the image.
+        content: the image has exactly the reference's bytes. It then counts in all views.
+        ceiling: the highest level that the reference can give; None: any.
+        view: number of the view of the image in which it was found.
+        leads: by set and id of allowed references on the same ground: above 0 if what only this reference has is in
+            the image, below 0 if what only the allowed one has is. 0 or missing: nothing tells them apart.
     """
 
     neighbour: Neighbour
     checked: bool = False
     evidence: Evidence | None = None
+    content: bool = False
+    ceiling: Cap | None = None
+    view: int = 0
+    leads: Mapping[tuple[str, str], float] = NO_LEADS
 
     @property
     def similarity(self) -> float:
@@ -55,6 +73,11 @@ class Candidate(NamedTuple):  # a tuple, because there are as many as neighbours
         """Score of the check; 0 without evidence."""
         return self.evidence.score if self.evidence else 0.0
 
+    @property
+    def altered(self) -> bool:
+        """A part of the image differs from the reference."""
+        return self.evidence is not None and bool(self.evidence.differs)
+
 
 def flipped(corners: Corners) -> Corners:
     """The same points in the mirror image, in the same order."""
@@ -62,7 +85,51 @@ def flipped(corners: Corners) -> Corners:
     return first, second, third, fourth
 
 
+def flipped_box(box: Box) -> Box:
+    """The same part in the mirror image."""
+    left, top, right, bottom = box
+    return 1 - right, top, 1 - left, bottom
+
+
 def renamed(corners: Corners) -> Corners:
     """A mirror image's corners, in the order of the original picture's corners."""
     upper_left, upper_right, lower_right, lower_left = corners
     return upper_right, upper_left, lower_left, lower_right
+
+
+def covered(inner: Corners, outer: Corners) -> float:
+    """Share of the inner region's visible area that the outer region covers, 0 to 1; 0 if nothing of it is visible.
+
+    Args:
+        inner: corners of a convex region, as fractions of the image's width and height, in either direction.
+        outer: the same.
+    """
+    visible = _clipped(inner, WHOLE)
+    area = abs(_area(visible))
+    return abs(_area(_clipped(visible, outer))) / area if area > 0 else 0.0
+
+
+def _area(corners: "tuple[Point, ...]") -> float:
+    """Twice the area; its sign says in which direction the corners go round."""
+    return sum(
+        first[0] * second[1] - second[0] * first[1]
+        for first, second in zip(corners, corners[1:] + corners[:1], strict=True)
+    )
+
+
+def _clipped(corners: "tuple[Point, ...]", by: Corners) -> "tuple[Point, ...]":
+    """The part of a convex polygon within a convex region (Sutherland and Hodgman, 1974)."""
+    sign = 1 if _area(by) > 0 else -1
+    for start, end in zip(by, by[1:] + by[:1], strict=True):
+        along, down = end[0] - start[0], end[1] - start[1]
+        sides = [sign * (along * (y - start[1]) - down * (x - start[0])) for x, y in corners]
+        kept: list[Point] = []
+        for index, (here, side) in enumerate(zip(corners, sides, strict=True)):
+            before, side_before = corners[index - 1], sides[index - 1]
+            if (side >= 0) != (side_before >= 0):
+                at = side_before / (side_before - side)
+                kept.append((before[0] + at * (here[0] - before[0]), before[1] + at * (here[1] - before[1])))
+            if side >= 0:
+                kept.append(here)
+        corners = tuple(kept)
+    return corners

@@ -3,6 +3,7 @@
 A verdict has the region and the figures, but not the pairs of corners. They are computed again, by the same check.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +13,12 @@ from embedding.local.features import FeaturesError, unpack
 from embedding.local.keypoints import Keypoints, detect
 from embedding.look import Look, look, mirrored
 from embedding.picture import Pixels
+from matcher.candidates import Near, candidates
 from matcher.check.align import Floats
 from matcher.check.weigh import Alignment, check
-from matcher.decide import ROUNDING
 from matcher.evidence import Candidate, Corners, flipped, renamed
-from matcher.search import Searcher, candidates, needs_of
+from matcher.levels import ROUNDING
+from matcher.search import Searcher, needs_of
 from matcher.verdict import SetMatch, SetResult, Verdict
 from reference_sets.model import Neighbour, ReferenceSet
 from reference_sets.store import Store
@@ -92,29 +94,31 @@ def explain(
     place = {name: index for index, name in enumerate(matches)}
     described = {result.set: store.describe(result.set) for result in verdict.sets}
     (found,) = look(encoder, [pixels], needs_of(list(described.values())))
+    if found is None:
+        return ()
+    corners = len(found.view.keypoints) if found.view.keypoints else 0
+    listed = dict(zip(described, candidates(found, _near(described.values(), found, searcher)), strict=True))
     results = sorted(verdict.sets, key=lambda each: place.get(each.set, len(place)))
-    return tuple(
-        _explained(pixels, each, matches.get(each.set), described[each.set], found, searcher, store)
-        for each in results
-        if found
-    )
+    return tuple(_explained(pixels, each, matches.get(each.set), corners, listed[each.set], store) for each in results)
+
+
+def _near(described: Iterable[ReferenceSet], found: Look, searcher: Searcher) -> list[Near]:
+    """What the searches find in each set."""
+    neighbours = [(each, searcher.search(each, [found])) for each in described]
+    return [Near(each, near[0], searcher.read_keypoints(each, near)) for each, near in neighbours]
 
 
 def _explained(  # noqa: PLR0913, PLR0917 (one call, most arguments differ for each set)
     pixels: Pixels,
     result: SetResult,
     match: SetMatch | None,
-    described: ReferenceSet,
-    found: Look,
-    searcher: Searcher,
+    corners: int,
+    listed: Sequence[Candidate],
     store: Store,
 ) -> Explanation:
-    corners = len(found.view.keypoints) if found.view.keypoints else 0
     near = nearest(result, match)
     if near is None:
         return Explanation(result, match, None, corners, None, None, None)
-    (neighbours,) = searcher.search(described, [found])
-    listed = candidates(found, neighbours, searcher.read_keypoints(described, [neighbours]))
     candidate = next((one for one in listed if one.neighbour.id == near.id), None)
     stored = stored_keypoints(store, result.set, near)
     evidence = candidate.evidence if candidate else None
@@ -168,6 +172,10 @@ def why(one: Explanation) -> str:
     outcome: str = match.level if match else "no match"
     if match and match.vetoed_by:
         outcome += f", vetoed by {match.vetoed_by}"
+    elif match and match.capped_by:
+        outcome += f" at most ({', '.join(match.capped_by)})"
+    if match and match.decided_on == "content":
+        return f"{outcome}: the file has exactly the reference's bytes"
     if not result.compared:
         return f"{outcome}: the picture has too few corners to be compared with this set"
     reasons = [] if result.rules.check.use == "off" else _checked(one)
@@ -191,6 +199,8 @@ def _checked(one: Explanation) -> list[str]:
     reasons = [f"{evidence.inliers} of the picture's {one.corners} corners agree on where {what} lies"]
     if evidence.distinctive < 1:
         reasons.append(f"{1 - evidence.distinctive:.0%} of them are a frame that other references have too")
+    if evidence.differs:
+        reasons.append(f"the picture differs from it in {len(evidence.differs)} or more places")
     return [*reasons, _compared("the check's score", evidence.score, *_limit(one, "check"))]
 
 

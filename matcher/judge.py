@@ -8,11 +8,12 @@ from functools import partial
 
 from embedding.image import Image, Reason
 from embedding.look import Look
+from matcher.candidates import Near, candidates
 from matcher.compose import EncoderUsed, compose
-from matcher.decide import Compared
 from matcher.embed import Clock, Embedded, Embedder
 from matcher.evidence import Candidate
-from matcher.search import Found, ReferenceKeypoints, Searcher, candidates, comparable, needs_of
+from matcher.levels import Compared
+from matcher.search import Found, ReferenceKeypoints, Searcher, comparable, needs_of
 from matcher.verdict import Timings, Verdict
 from matcher.workers import Workers
 from reference_sets.in_force import SetsInForce, Snapshot
@@ -107,9 +108,13 @@ class Judge:
                 break
             except UnknownSet:  # dropped since the snapshot was taken
                 snapshot = self._sets.read(fresh=True)
-        near = [(look, [per_set[index] for per_set in found]) for index, look in enumerate(looks)]
+        per_set = list(zip(snapshot.sets, found, known, strict=True))
+        near = [
+            (look, [Near(each, of_set[index], keypoints) for each, of_set, keypoints in per_set])
+            for index, look in enumerate(looks)
+        ]
         # On one worker: checking has many short steps and waits for the GIL between them, so two workers are no faster.
-        (checked,) = self._workers.spread(number, partial(_check, known=known, clock=clock), [near])
+        (checked,) = self._workers.spread(number, partial(_check, clock=clock), [near])
         return snapshot, checked
 
     def _read_near(
@@ -145,12 +150,10 @@ class Judge:
         )
 
 
-def _check(
-    near: Sequence[tuple[Look, list[Found]]], known: Sequence[ReferenceKeypoints], clock: Clock
-) -> list[list[list[Candidate]]]:
+def _check(near: Sequence[tuple[Look, list[Near]]], clock: Clock) -> list[list[list[Candidate]]]:
     """Per look and set, the candidates."""
     with clock("check"):
-        return [[candidates(look, each, kept) for each, kept in zip(found, known, strict=True)] for look, found in near]
+        return [candidates(look, found) for look, found in near]
 
 
 def _compared(snapshot: Snapshot, one: Embedded, found: Sequence[list[Candidate]]) -> list[Compared]:

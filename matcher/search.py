@@ -1,14 +1,11 @@
-"""A batch's looks → per set and image the candidates, checked if the set checks."""
+"""A batch's looks → per set and image the references near it, and their keypoints."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from embedding.local.keypoints import MIN_KEYPOINTS, Keypoints
-from embedding.look import Look, Needs, View
-from matcher.check.weigh import Alignment, check
-from matcher.evidence import Candidate, Evidence, flipped, renamed
+from embedding.look import Look, Needs
 from matcher.keypoint_cache import KeypointCache
 from reference_sets.model import Mirrored, Neighbour, ReferenceSet, Verify
 from reference_sets.store import Store
@@ -32,7 +29,7 @@ def comparable(known: ReferenceSet, look: Look) -> bool:
 
 
 class Searcher:
-    """Searches sets and checks what it finds. Safe to use from several threads.
+    """Searches sets. Safe to use from several threads.
 
     Args:
         store: holds the sets.
@@ -62,7 +59,7 @@ class Searcher:
         return list(zip(straight, turned or [[] for _ in looks], strict=True))
 
     def read_keypoints(self, known: ReferenceSet, found: Sequence[Found]) -> ReferenceKeypoints:
-        """Keypoints of the references that were found, for `candidates`; at most one query to Milvus for the batch."""
+        """Keypoints of the references that were found, for the check; at most one query to Milvus for the batch."""
         if known.verify is Verify.OFF:
             return {}
         return self._cache.keypoints(known, [one for pair in found for part in pair for one in part])
@@ -70,60 +67,3 @@ class Searcher:
     def damaged(self, sets: Sequence[ReferenceSet]) -> Mapping[str, int]:
         """Set → number of its references that are left out because they are damaged, if there are any."""
         return self._cache.damaged(sets)
-
-
-def candidates(look: Look, found: Found, known: ReferenceKeypoints) -> list[Candidate]:
-    """An image's candidates, each reference once: by the check's score, then by similarity. Pure.
-
-    Args:
-        look: of the image.
-        found: references near it and near its mirror image.
-        known: their keypoints. A damaged reference is not a candidate; a missing one cannot be checked.
-    """
-    near, turned = found
-    listed = _checked(look.view, near, known)
-    if look.mirror is not None:
-        listed += [_turned(one) for one in _checked(look.mirror, turned, known)]
-    best: dict[str, Candidate] = {}
-    for one in sorted(listed, key=lambda one: (-one.score, -one.similarity)):
-        best.setdefault(one.neighbour.id, one)
-    return list(best.values())
-
-
-def _checked(view: View, near: Sequence[Neighbour], known: ReferenceKeypoints) -> list[Candidate]:
-    """The neighbours as candidates; those with enough keypoints are checked."""
-    neighbours = [one for one in near if known.get((one.id, one.mirrored), ()) is not None]
-    ours = view.keypoints
-    theirs = [known.get((one.id, one.mirrored)) for one in neighbours]
-    able = [
-        index for index, keypoints in enumerate(theirs) if keypoints is not None and len(keypoints) >= MIN_KEYPOINTS
-    ]
-    if ours is None or len(ours) < MIN_KEYPOINTS:
-        able = []
-    listed = [Candidate(one) for one in neighbours]
-    alignments = check(ours, [one for index in able if (one := theirs[index])]) if ours and able else []
-    for index, alignment in zip(able, alignments, strict=True):
-        evidence = _evidence(alignment, mirrored=neighbours[index].mirrored) if alignment else None
-        listed[index] = Candidate(neighbours[index], checked=True, evidence=evidence)
-    return listed
-
-
-def _evidence(alignment: Alignment, *, mirrored: bool) -> Evidence:
-    """The alignment as evidence; the region's corners are in the reference's own order, also for its mirror image."""
-    return Evidence(
-        score=alignment.score,
-        inliers=alignment.inliers,
-        share=alignment.share,
-        distinctive=alignment.distinctive,
-        coverage=alignment.coverage,
-        region=renamed(alignment.region) if mirrored else alignment.region,
-        mirrored=mirrored,
-    )
-
-
-def _turned(candidate: Candidate) -> Candidate:
-    """A candidate found in the image's mirror image, as it lies in the image itself."""
-    near, evidence = candidate.neighbour, candidate.evidence
-    if evidence is not None:
-        evidence = replace(evidence, region=flipped(evidence.region), mirrored=True)
-    return Candidate(near._replace(mirrored=True), candidate.checked, evidence)

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from embedding.image import Reason
-from matcher.decide import Decision, Measure
+from matcher.decide import Decision
+from matcher.levels import Measure
 from reference_sets.model import Cap, Level
 
 SCHEMA_VERSION: Literal["2.0"] = "2.0"
@@ -188,9 +189,13 @@ class SetMatch(Part):
     encoder: str
     level: Level = Field(description="The level that counts.")
     reached: Level = Field(description="The level that was reached before caps.")
-    capped_by: tuple[str, ...] = Field(description="Why `level` is lower than `reached`.")
+    capped_by: tuple[str, ...] = Field(
+        description="Why `level` is lower than `reached`: `ceiling` of the reference, `altered` copy, or `allowed` (an "
+        "allow set has the same, and nothing tells the two apart)."
+    )
     decided_on: Measure = Field(
-        description="The measure that gave the level; `score`, `threshold` and `margin` are its own."
+        description="The measure that gave the level; `score`, `threshold` and `margin` are its own. `content`: "
+        "exactly the same bytes; score and threshold are 1."
     )
     score: float
     threshold: float

@@ -52,6 +52,7 @@ def new_set(  # noqa: PLR0913 (one for each fact, by keyword)
     verify: Verify | None = None,
     check: CheckThresholds | None = None,
     mirrored: Mirrored | None = None,
+    altered: Cap = "review",
     note: str = "",
 ) -> ReferenceSet:
     """Return the description of an empty set for this encoder, for `Store.create`. Encodes the probe picture.
@@ -66,6 +67,7 @@ def new_set(  # noqa: PLR0913 (one for each fact, by keyword)
         verify: what the geometric check decides.
         check: its thresholds.
         mirrored: how mirrored copies are found.
+        altered: the highest level of a match if a part of the picture differs from the reference.
         note: free text.
 
     Raises:
@@ -92,6 +94,7 @@ def new_set(  # noqa: PLR0913 (one for each fact, by keyword)
         check=check or usual.check,
         mirrored=mirrored or usual.mirrored,
         alone=usual.alone,
+        altered=altered,
     )
 
 

@@ -33,7 +33,7 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 READY = "ready"  # a collection that is not ready is not a set yet: a copy that is being filled
 CLAIM = "claim."  # prefix of the keys of claims.py: who writes the next version
 # Keys that `needs` may name: those that this version judges by. Add a key here when the matcher obeys it.
-UNDERSTOOD = frozenset({"kind", "review", "block", "verify", "check_review", "check_block", "mirrored"})
+UNDERSTOOD = frozenset({"kind", "review", "block", "verify", "check_review", "check_block", "mirrored", "altered"})
 NETWORKS = ("openclip", "timm")  # encoders that also find pictures that are only alike
 
 _EDIT = "`vigilens sets edit {name} --{option} …` sets it"
@@ -247,7 +247,7 @@ _KEYS = {
     "removed_version": _Key(_within("removed_version", int)),
     "group": _Key(_text),
     "alone": _Key(_cap),
-    "altered": _Key(_cap),
+    "altered": _Key(_cap, fix=_EDIT),
     "background": _Key(_text),
     "background_k": _Key(_within("background_k", int)),
     "index": _Key(_text),

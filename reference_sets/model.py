@@ -113,7 +113,7 @@ class ReferenceSet:
             version must read them all again.
         group: harmful sets of one group can corroborate one another; empty: the category.
         alone: the highest level of a match without a match of another encoder in the group.
-        altered: the highest level of a copy that was altered.
+        altered: the highest level of a match if a part of the picture differs from the reference.
         background: name of the set that similarities are normalised with; empty: they are not normalised.
         background_k: number of neighbours in the background set that the normalisation uses.
         index, index_options: how the set is searched; options as JSON.
@@ -176,6 +176,7 @@ class Changes(TypedDict, total=False):
     verify: Verify
     check: CheckThresholds
     mirrored: Mirrored
+    altered: Cap
 
 
 @dataclass(frozen=True, slots=True)

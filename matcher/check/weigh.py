@@ -3,7 +3,8 @@
 propose   which references may be in it at all (propose.py)
 align     where: the map from reference to picture (align.py)
 weigh     the evidence for the map and against it: places where both pictures have corners but none agree
-common    corners shared with several references that contradict the picture elsewhere are a frame, and do not count
+differ    the parts of the picture in which both have corners and none agree (differ.py)
+common    corners shared with references that contradict the picture elsewhere are a frame, and do not count
 
 Two memes with the same caption, or two screenshots of the same app, agree in dozens of corners. They differ from copies
 in the rest of the overlap. So both pictures are divided into 8 x 8 cells. Of the cells in the overlap that have corners
@@ -13,7 +14,7 @@ The work is bounded for every picture: a reference's corner is compared with at 
 of its descriptor's 16 parts, MOST_ALIGNED references are aligned, and each tries 64 maps on at most 450 pairs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -22,20 +23,24 @@ from numpy.typing import NDArray
 
 from embedding.local.keypoints import Keypoints
 from matcher.check.align import Floats, Indices, Map, align
+from matcher.check.differ import differing
 from matcher.check.propose import promising
-from matcher.evidence import Corners
+from matcher.evidence import CONTRADICTED, Box, Corners
 
 # An alignment with this score ends the check: the remaining references have fewer agreeing pairs.
 CONCLUSIVE = 0.8
 
 _CELLS = 8  # per side
 _HALF = 6.0  # evidence with the score 0.5
-_CONTRADICTED = 0.4  # an alignment with a smaller share is a frame at best
 # The share of the reference's cells in the overlap that must agree for more than a review. A caption on a plain ground
 # has 0.17 to 0.37 of a meme's cells, because nothing else is there to contradict; copies have 0.4 or more, except for
 # strong blur, stretching and combinations. With a smaller share the score is at most 7 / (7 + 6) = 0.54.
 _ANSWERED, _UNANSWERED_EVIDENCE = 0.4, 7.0
 _COMMON_RADIUS = 0.02  # of the picture's longest side
+# No frame has this score: it is more than a caption on a plain ground can have, and of 400 chats and letters none that
+# only shares its app or letterhead with a reference reached it. So collages with halves of a picture do not hide it.
+_NO_FRAME = 0.55
+_DIFFERENCES = 0.15  # the lowest score for which differences are looked for: one in a hundred unrelated pictures has it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +56,7 @@ class Alignment:
         region: the reference's corners in the picture, upper left first, clockwise; they may lie outside.
         back: the picture's corners in the reference.
         pairs: float32 (inliers, 4): x and y in the picture, x and y in the reference.
+        differs: parts of the picture in which both have corners and none agree: left, top, right, bottom.
     """
 
     score: float
@@ -61,22 +67,42 @@ class Alignment:
     region: Corners
     back: Corners
     pairs: Floats
+    differs: tuple[Box, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Placed:
+    """References that lie in a picture, by their numbers: how, and by which map."""
+
+    alignments: dict[int, Alignment]
+    maps: dict[int, Map]
 
 
 def check(picture: Keypoints, references: Sequence[Keypoints]) -> list[Alignment | None]:
     """How each reference lies in the picture, in the order of the references; None if it does not."""
-    found: list[Alignment | None] = [None] * len(references)
-    maps: dict[int, Map] = {}
-    for index in promising(picture, references):
-        reference = references[index]
-        aligned = align(picture, reference)
+    (found,) = without_common(picture, [place(picture, dict(enumerate(references)))])
+    return [found.get(index) for index in range(len(references))]
+
+
+def place(picture: Keypoints, references: Mapping[int, Keypoints], *, thorough: bool = False) -> Placed:
+    """The references of one set that lie in the picture.
+
+    Args:
+        picture: the picture.
+        references: that are near it, by their numbers.
+        thorough: go on after a conclusive alignment, because something may contradict it.
+    """
+    found = Placed({}, {})
+    numbers = list(references)
+    for index in (numbers[row] for row in promising(picture, list(references.values()))):
+        aligned = align(picture, references[index])
         if aligned is None:
             continue
-        maps[index] = aligned
-        weighed = found[index] = _weighed(picture, reference, aligned)
-        if weighed.score >= CONCLUSIVE:
+        found.maps[index] = aligned
+        weighed = found.alignments[index] = _weighed(picture, references[index], aligned)
+        if weighed.score >= CONCLUSIVE and not weighed.differs and not thorough:
             break
-    return _without_common(picture, found, maps)
+    return found
 
 
 def score_of(evidence: float) -> float:
@@ -102,10 +128,11 @@ def _weighed(picture: Keypoints, reference: Keypoints, found: Map) -> Alignment:
     evidence = agreeing * share
     if in_reference[0] < _ANSWERED * in_reference[2]:
         evidence = min(evidence, _UNANSWERED_EVIDENCE)
+    score = score_of(evidence)
     frame, known = _frame(picture), _frame(reference)
     corners = found.forth(known)
     return Alignment(
-        score=score_of(evidence),
+        score=score,
         inliers=len(found.pairs),
         share=share,
         distinctive=1.0,
@@ -119,6 +146,7 @@ def _weighed(picture: Keypoints, reference: Keypoints, found: Map) -> Alignment:
             ],
             1,
         ).astype(np.float32),
+        differs=differing(picture, reference, found) if score >= _DIFFERENCES else (),
     )
 
 
@@ -166,18 +194,35 @@ def _fractions(points: Floats, of: Keypoints) -> Corners:
     return first, second, third, fourth
 
 
-def _without_common(picture: Keypoints, found: list[Alignment | None], maps: dict[int, Map]) -> list[Alignment | None]:
-    """The alignments, without the inliers that contradicted references have in common with them."""
-    contradicted = {index for index in maps if (one := found[index]) is not None and one.share < _CONTRADICTED}
-    for index, aligned in maps.items():
-        others = [maps[other].pairs[:, 0] for other in contradicted if other != index]
-        one = found[index]
-        if one is None or not others:
-            continue
-        places = picture.points[np.unique(np.concatenate(others))]
-        own = picture.points[aligned.pairs[:, 0]]
-        near = ((own[:, None] - places[None]) ** 2).sum(2).min(1) < _COMMON_RADIUS**2
-        distinctive = 1.0 - float(near.mean())
-        score = score_of(evidence_of(one.score) * distinctive)
-        found[index] = replace(one, distinctive=distinctive, score=score)
-    return found
+def without_common(picture: Keypoints, placed: Sequence[Placed]) -> list[dict[int, Alignment]]:
+    """Each set's alignments, without the inliers that contradicted references of any set have in common with them."""
+    contradicted = {
+        (number, index): one.maps[index].pairs[:, 0]
+        for number, one in enumerate(placed)
+        for index, alignment in one.alignments.items()
+        if alignment.share < CONTRADICTED
+    }
+    return [
+        {
+            index: _without(
+                picture,
+                alignment,
+                one.maps[index],
+                [rows for other, rows in contradicted.items() if other != (number, index)],
+            )
+            for index, alignment in one.alignments.items()
+        }
+        for number, one in enumerate(placed)
+    ]
+
+
+def _without(picture: Keypoints, alignment: Alignment, aligned: Map, others: Sequence[Indices]) -> Alignment:
+    """The alignment, without the inliers that lie where contradicted references have some."""
+    if alignment.score >= _NO_FRAME or not others:
+        return alignment
+    places = picture.points[np.unique(np.concatenate(others))]
+    own = picture.points[aligned.pairs[:, 0]]
+    near = ((own[:, None] - places[None]) ** 2).sum(2).min(1) < _COMMON_RADIUS**2
+    distinctive = 1.0 - float(near.mean())
+    score = score_of(evidence_of(alignment.score) * distinctive)
+    return replace(alignment, distinctive=distinctive, score=score)

@@ -1,51 +1,17 @@
 """The table of docs/verdicts.md, line by line."""
 
 import pytest
+from deciding import BLOCK, CHECK_BLOCK, CHECK_REVIEW, REVIEW, checked, decided, known, near
 
 from embedding.image import Reason, Unreadable
-from matcher.decide import MOST_OTHERS, ROUNDING, Compared, decide
+from matcher.decide import MOST_OTHERS, decide
 from matcher.decide import match as match_of
-from matcher.evidence import Candidate, Evidence
-from reference_sets.model import CheckThresholds, Kind, Neighbour, ReferenceSet, Thresholds, Verify
-
-REVIEW, BLOCK = 0.75, 0.9
-
-
-CHECK_REVIEW, CHECK_BLOCK = 0.3, 0.6
-WHOLE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+from matcher.levels import ROUNDING, Compared
+from reference_sets.model import Kind, ReferenceSet, Thresholds, Verify
 
 
 def match(known, candidates):
     return match_of(Compared(known, candidates))
-
-
-def decided(*pairs, problem=None):
-    return decide([Compared(*pair) for pair in pairs], problem)
-
-
-def known(name="bad", kind=Kind.HARMFUL, severity=50, verify=Verify.OFF):
-    return ReferenceSet(
-        name=name,
-        kind=kind,
-        category="spam",
-        severity=severity,
-        thresholds=Thresholds(REVIEW, BLOCK),
-        encoder="pdq:0",
-        dimension=2,
-        version=3,
-        probe=(1.0, 0.0),
-        verify=verify,
-        check=CheckThresholds(CHECK_REVIEW, CHECK_BLOCK),
-    )
-
-
-def checked(similarity, score, name="id0"):
-    evidence = Evidence(score, 40, 1.0, 1.0, 1.0, WHOLE, mirrored=False) if score else None
-    return Candidate(Neighbour(name, name, similarity), checked=True, evidence=evidence)
-
-
-def near(*scores):
-    return [Candidate(Neighbour(f"id{number}", f"label{number}", score)) for number, score in enumerate(scores)]
 
 
 def found(name, kind, score, severity=50):
@@ -112,8 +78,8 @@ H, A, R = Kind.HARMFUL, Kind.ALLOW, Kind.REFERENCE
         ([("h", H, 0.95), ("a", A, 0.99)], "allow", None, {"h": "a"}),
         ([("h", H, 0.80), ("a", A, 0.99)], "allow", None, {"h": "a"}),
         ([("h", H, 0.95), ("g", H, 0.80), ("a", A, 0.96)], "allow", None, {"h": "a", "g": "a"}),
-        # equally near is near enough
-        ([("h", H, 0.95), ("a", A, 0.95)], "allow", None, {"h": "a"}),
+        # equally near: nothing tells them apart, so a person decides
+        ([("h", H, 0.95), ("a", A, 0.95)], "review", "h", {}),
         # an allow match at the review level vetoes a review …
         ([("h", H, 0.80), ("a", A, 0.85)], "allow", None, {"h": "a"}),
         # … and never a block
@@ -207,42 +173,6 @@ def test_the_candidate_with_the_best_check_matches_even_if_another_is_more_simil
     assert [each.neighbour.id for each in reached.others] == ["similar"]
 
 
-H_SET, A_SET = known("bad", verify=Verify.REQUIRED), known("good", Kind.ALLOW, verify=Verify.REQUIRED)
-SUPPORTING = known("good", Kind.ALLOW, verify=Verify.SUPPORTS)
-
-
-@pytest.mark.parametrize(
-    ("harmful", "allow_set", "allowed", "decision"),
-    [
-        # by the check's scores if both passed the check, whatever the similarity is
-        (checked(0.99, 0.7), A_SET, checked(0.95, 0.8), "allow"),
-        (checked(0.99, 0.7), A_SET, checked(0.999, 0.65), "block"),
-        (checked(0.95, 0.7), A_SET, checked(0.95, 0.7), "allow"),
-        # an allow match of a lower level vetoes nothing, even if it is nearer
-        (checked(0.95, 0.7), A_SET, checked(0.8, 0.9), "block"),
-        # by similarity if only one passed the check; a score equal to the review threshold passes
-        (checked(0.95, 0.7), SUPPORTING, checked(0.96, 0.0), "allow"),
-        (checked(0.95, 0.7), SUPPORTING, checked(0.94, 0.0), "block"),
-        (checked(0.95, 0.7), SUPPORTING, checked(0.96, CHECK_REVIEW), "block"),
-        (checked(0.95, 0.7), SUPPORTING, checked(0.96, CHECK_REVIEW - 1e-6), "allow"),
-        (checked(0.95, CHECK_REVIEW), SUPPORTING, checked(0.9, CHECK_REVIEW), "allow"),
-    ],
-)
-def test_an_allowed_picture_vetoes_only_if_it_is_as_near_by_a_measure_of_both(harmful, allow_set, allowed, decision):
-    assert decided((H_SET, [harmful]), (allow_set, [allowed])).decision == decision
-
-
-def test_the_checks_score_of_an_allowed_picture_says_nothing_about_a_harmful_one_that_was_not_verified():
-    unverified = known("bad", verify=Verify.SUPPORTS), [checked(0.96, 0.1)]
-    assert decided(unverified, (A_SET, [checked(0.95, 0.7)])).decision == "block"
-    assert decided(unverified, (A_SET, [checked(0.97, 0.7)])).decision == "allow"
-
-
-def test_the_best_allow_match_is_named_as_the_one_that_vetoes():
-    sets = [(known("bad"), near(0.91)), (known("fine", A), near(0.92)), (known("finer", A), near(0.95))]
-    assert decided(*sets).matches[0].vetoed_by == "finer"
-
-
 @pytest.mark.parametrize(("kind", "decision"), [(H, "unscannable"), (A, "allow"), (R, "allow")])
 def test_nothing_is_allowed_if_a_harmful_set_could_not_be_compared(kind, decision):
     outcome = decided((known("clean"), near(0.1)), (known("blind", kind), [], Reason.FEATURELESS))
@@ -256,3 +186,79 @@ def test_an_image_that_could_not_be_embedded_is_always_unscannable():
     why = Unreadable(Reason.CORRUPT, "the file ends too early")
     outcome = decided((known("bad"), [], Reason.CORRUPT), problem=why)
     assert (outcome.decision, outcome.problem, outcome.decided_by) == ("unscannable", why, None)
+
+
+@pytest.mark.parametrize(
+    ("instead", "reason", "decision"),
+    [
+        (None, None, "allow"),
+        ("review", None, "review"),
+        (Unreadable(Reason.DAMAGED, "the file ends too early"), None, "unscannable"),
+        # review is for what was not seen; a harmful set that was not compared weighs more
+        ("review", Reason.FEATURELESS, "unscannable"),
+        (Unreadable(Reason.DAMAGED, "the file ends too early"), Reason.FEATURELESS, "unscannable"),
+    ],
+)
+def test_an_image_of_which_only_a_part_was_seen_gets_another_decision_instead_of_allow(instead, reason, decision):
+    sets = [(known("other"), near(0.1)), (known("blind"), [], reason)]
+    outcome = decided(*sets, instead_of_allow=instead)
+    assert (outcome.decision, outcome.decided_by) == (decision, None)
+    if isinstance(instead, Unreadable):
+        assert outcome.problem == instead
+    still_found = decided((known("bad"), near(0.95)), *sets, instead_of_allow=instead)
+    assert (still_found.decision, still_found.problem) == ("block", None)
+
+
+VIEWS = [near(0.8)[0], near(0.95)[0]._replace(view=1), near(0.1)[0]._replace(view=2)]
+
+
+def test_the_worst_view_of_an_image_decides_and_is_published():
+    outcome = decided((known("bad"), VIEWS), (known("other"), [near(0.91)[0]._replace(view=2)]))
+    assert (outcome.decision, outcome.decided_by) == ("block", "bad")
+    assert [(each.set.name, each.candidate.view, each.level) for each in outcome.matches] == [
+        ("bad", 1, "block"),
+        ("other", 2, "block"),
+    ]
+
+
+def test_a_reference_that_matched_in_several_views_is_named_once():
+    both = match(known(), [*VIEWS, near(0.1, 0.85)[1]._replace(view=3)])
+    assert (both.candidate.neighbour.id, [one.neighbour.id for one in both.others]) == ("id0", ["id1"])
+
+
+BOX = ((0.1, 0.8, 0.9, 0.95),)
+
+
+@pytest.mark.parametrize(
+    ("facts", "altered", "level", "capped_by"),
+    [
+        ({}, "review", "block", ()),
+        ({"ceiling": "block"}, "review", "block", ()),
+        ({"ceiling": "review"}, "review", "review", ("ceiling",)),
+        ({"ceiling": "nothing"}, "review", None, ()),
+        ({"differs": BOX}, "block", "block", ()),
+        ({"differs": BOX}, "review", "review", ("altered",)),
+        ({"differs": BOX}, "nothing", None, ()),
+        ({"differs": BOX, "ceiling": "review"}, "review", "review", ("ceiling", "altered")),
+        # exactly the same bytes are not altered; the reference's own ceiling holds for them too
+        ({"differs": BOX, "content": True}, "nothing", "block", ()),
+        ({"content": True, "ceiling": "review"}, "review", "review", ("ceiling",)),
+    ],
+)
+def test_caps_lower_a_level_and_say_why(facts, altered, level, capped_by):
+    reached = match(known(verify=Verify.REQUIRED, altered=altered), [checked(0.95, 0.7, **facts)])
+    assert (reached.level if reached else None) == level
+    if reached:
+        assert (reached.reached, reached.capped_by) == ("block", capped_by)
+
+
+def test_a_capped_candidate_matches_only_if_no_other_reaches_a_higher_level():
+    altered, whole = checked(0.99, 0.9, "altered", differs=BOX), checked(0.95, 0.65, "whole")
+    reached = match(known(verify=Verify.REQUIRED), [altered, whole])
+    assert (reached.candidate.neighbour.id, reached.level) == ("whole", "block")
+    assert [each.neighbour.id for each in reached.others] == ["altered"]
+
+
+def test_a_cap_does_not_raise_a_level():
+    reached = match(known(verify=Verify.REQUIRED), [checked(0.95, 0.4, ceiling="block", differs=BOX)])
+    assert (reached.level, reached.reached, reached.capped_by) == ("review", "review", ())

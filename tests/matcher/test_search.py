@@ -9,11 +9,13 @@ from embedding.local.features import pack
 from embedding.local.keypoints import MAX_KEYPOINTS, detect
 from embedding.look import look
 from embedding.probe import probe_vector
+from matcher.candidates import Near, candidates
 from matcher.compose import best
-from matcher.decide import Compared, match
+from matcher.decide import match
 from matcher.evidence import Candidate, Evidence
 from matcher.keypoint_cache import KeypointCache
-from matcher.search import Searcher, candidates, needs_of
+from matcher.levels import Compared
+from matcher.search import Searcher, needs_of
 from reference_sets.model import Kind, Mirrored, Neighbour, Part, Reference, ReferenceSet, Thresholds, Verify
 from reference_sets.store import Store
 
@@ -65,7 +67,8 @@ def checked_candidates(store, words, name, pixels):
     known = store.describe(name)
     looks = look(words, [pixels], needs_of([known]))
     found = searcher.search(known, looks)
-    return known, candidates(looks[0], found[0], searcher.read_keypoints(known, found))
+    (listed,) = candidates(looks[0], [Near(known, found[0], searcher.read_keypoints(known, found))])
+    return known, listed
 
 
 def test_an_edited_copy_is_verified_and_unrelated_references_are_not(store, words):
@@ -114,7 +117,7 @@ def test_a_reference_that_is_removed_before_its_features_are_read_stays_a_candid
     looks = look(words, [detailed(207)], needs_of([known]))
     gone = Neighbour("id-gone", "gone", 0.99)
     found = ([gone], [])
-    checked = candidates(looks[0], found, searcher.read_keypoints(known, [found]))
+    (checked,) = candidates(looks[0], [Near(known, found, searcher.read_keypoints(known, [found]))])
     assert [(one.neighbour, one.checked, one.evidence) for one in checked] == [(gone, False, None)]
 
 
@@ -190,7 +193,7 @@ def test_a_damaged_reference_is_left_out_counted_and_reported_once_and_its_neigh
         looks = look(words, [detailed(204), detailed(205)], needs_of([known]))
         found = searcher.search(known, looks)
         read = searcher.read_keypoints(known, found)
-        first, second = (candidates(*each, read) for each in zip(looks, found, strict=True))
+        first, second = (candidates(one, [Near(known, near, read)])[0] for one, near in zip(looks, found, strict=True))
         assert "id-204" not in {one.neighbour.id for one in first}
         assert (second[0].neighbour.id, second[0].checked) == ("id-205", True)
         assert match(Compared(known, first)) is None

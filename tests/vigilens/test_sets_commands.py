@@ -94,7 +94,7 @@ def test_the_check_and_mirrored_copies_are_chosen_shown_and_changed(sets, pictur
         assert "at most 0.914, which an identical picture reaches" in refused.stderr
     sets("create", "plain")
     facts = json.loads(sets("show", "plain", "--json").stdout)
-    assert (facts["verify"], facts["mirrored"]) == ("off", "off")
+    assert (facts["verify"], facts["mirrored"], facts["altered"]) == ("off", "off", "review")
 
 
 def test_each_encoder_has_its_defaults():
@@ -160,7 +160,9 @@ def test_a_set_is_edited_and_what_is_not_given_stays(sets):
     sets("edit", "spam", "--note", "", "--category", "ads", "--verify", "supports", "--mirrored", "queried")
     facts = json.loads(sets("show", "spam", "--json").stdout)
     assert (facts["note"], facts["category"], facts["verify"], facts["mirrored"]) == ("", "ads", "supports", "queried")
-    assert sets("edit", "spam").exit_code == 2
+    assert "altered changed" in sets("edit", "spam", "--altered", "nothing").stdout
+    assert json.loads(sets("show", "spam", "--json").stdout)["altered"] == "nothing"
+    assert sets("edit", "spam", "--altered", "allow").exit_code == sets("edit", "spam").exit_code == 2
     assert "no set named nowhere" in sets("edit", "nowhere", "--note", "x").stderr
 
 

@@ -5,11 +5,11 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
-from reference_sets.model import Changes, CheckThresholds, Kind, Mirrored, Thresholds, Verify
+from reference_sets.model import Cap, Changes, CheckThresholds, Kind, Mirrored, Thresholds, Verify
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -26,6 +26,7 @@ def _one_of(kind: type[StrEnum]) -> click.Choice[str]:
     return click.Choice([each.value for each in kind])
 
 
+_caps = click.Choice(get_args(Cap))
 _cosine = click.FloatRange(-1, 1)
 _share = click.FloatRange(0, 1, min_open=True)
 _OPTIONS = (
@@ -51,6 +52,9 @@ def _with_thresholds(command: T) -> T:
 @click.option("--severity", type=click.IntRange(0, 100), default=50, show_default=True, help="100 is worst.")
 @click.option("--verify", type=_one_of(Verify), help="What the geometric check decides; see above.")
 @click.option("--mirrored", type=_one_of(Mirrored), help="How mirrored copies are found; see above.")
+@click.option(
+    "--altered", type=_caps, default="review", show_default=True, help="The level of altered copies; see above."
+)
 @click.option("--note", default="", help="Where the pictures and thresholds come from.")
 @_with_thresholds
 @click.pass_obj
@@ -63,6 +67,7 @@ def create(  # noqa: PLR0913 (one for each fact)
     severity: int,
     verify: str | None,
     mirrored: str | None,
+    altered: Cap,
     note: str,
     review: float | None,
     block: float | None,
@@ -88,6 +93,9 @@ def create(  # noqa: PLR0913 (one for each fact)
     mirrored, which takes twice the memory and no time. queried: each picture is also searched for mirrored, which takes
     about twice the time and no memory. off: mirrored copies are not found.
 
+    The check also finds parts in which a copy differs: other entries in the same form, other words on the same picture,
+    a sticker, a caption over it. --altered is the highest level that such a match can have; nothing: it does not match.
+
     \b
     Example:
       vigilens sets create spam --category spam --severity 40
@@ -109,6 +117,7 @@ def create(  # noqa: PLR0913 (one for each fact)
         verify=Verify(verify) if verify else None,
         check=_check(usual, check_review, check_block),
         mirrored=Mirrored(mirrored) if mirrored else None,
+        altered=altered,
         note=note,
     )
     with wiring.store(settings) as store:
@@ -162,6 +171,7 @@ def _as_usage() -> Iterator[None]:
 @click.option("--severity", type=click.IntRange(0, 100), help="100 is worst.")
 @click.option("--verify", type=_one_of(Verify), help="What the geometric check decides.")
 @click.option("--mirrored", type=_one_of(Mirrored), help="How mirrored copies are found.")
+@click.option("--altered", type=_caps, help="The highest level of copies of which a part differs.")
 @click.option("--note", help="Where the pictures and thresholds come from.")
 @_with_thresholds
 @click.pass_obj
@@ -174,6 +184,7 @@ def edit(  # noqa: PLR0913 (click's way)
     severity: int | None,
     verify: str | None,
     mirrored: str | None,
+    altered: Cap | None,
     note: str | None,
     review: float | None,
     block: float | None,
@@ -202,6 +213,8 @@ def edit(  # noqa: PLR0913 (click's way)
         changes["verify"] = Verify(verify)
     if mirrored is not None:
         changes["mirrored"] = Mirrored(mirrored)
+    if altered is not None:
+        changes["altered"] = altered
     if note is not None:
         changes["note"] = note
     with wiring.store(load()) as store:

@@ -1,0 +1,146 @@
+"""An image's look, and what the searches found for it → the candidates of all sets, checked if the set checks. Pure.
+
+All sets are checked together: what references of several sets have in common is a frame, and an allowed picture is
+compared with the harmful ones on the same ground (check/tell_apart.py).
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from embedding.local.keypoints import MIN_KEYPOINTS, Keypoints
+from embedding.look import Look
+from matcher.check.tell_apart import Shown, lead, shown
+from matcher.check.weigh import Alignment, Placed, place, without_common
+from matcher.evidence import NO_LEADS, Candidate, Evidence, flipped, flipped_box, renamed
+from matcher.search import Found, ReferenceKeypoints
+from reference_sets.model import Kind, Neighbour, ReferenceSet
+
+
+class Near(NamedTuple):
+    """A set, and what the search found in it for one image.
+
+    Attributes:
+        set: the set.
+        found: references near the image, and near its mirror image.
+        keypoints: of these references. A damaged reference is not a candidate; a missing one cannot be checked.
+    """
+
+    set: ReferenceSet
+    found: Found
+    keypoints: ReferenceKeypoints
+
+
+class _Checkable(NamedTuple):
+    """The neighbours in one set that are no damaged references, and the keypoints of those that can be checked."""
+
+    set: ReferenceSet
+    neighbours: list[Neighbour]
+    keypoints: dict[int, Keypoints]
+
+
+def candidates(look: Look, near: Sequence[Near]) -> list[list[Candidate]]:
+    """An image's candidates in each set, each reference once: by the check's score, then by similarity."""
+    listed = _checked(look.view.keypoints, [_checkable(each, each.found[0]) for each in near])
+    if look.mirror is not None:
+        turned = _checked(look.mirror.keypoints, [_checkable(each, each.found[1]) for each in near])
+        listed = [[*straight, *map(_turned, more)] for straight, more in zip(listed, turned, strict=True)]
+    return [_each_once(each) for each in listed]
+
+
+def _each_once(listed: Sequence[Candidate]) -> list[Candidate]:
+    best: dict[str, Candidate] = {}
+    for one in sorted(listed, key=lambda one: (-one.score, -one.similarity)):
+        best.setdefault(one.neighbour.id, one)
+    return list(best.values())
+
+
+def _checkable(near: Near, found: Sequence[Neighbour]) -> _Checkable:
+    neighbours = [one for one in found if near.keypoints.get((one.id, one.mirrored), ()) is not None]
+    theirs = (near.keypoints.get((one.id, one.mirrored)) for one in neighbours)
+    keypoints = {index: each for index, each in enumerate(theirs) if each is not None and len(each) >= MIN_KEYPOINTS}
+    return _Checkable(near.set, neighbours, keypoints)
+
+
+def _checked(ours: Keypoints | None, sets: Sequence[_Checkable]) -> list[list[Candidate]]:
+    """The neighbours as candidates; those with enough keypoints are checked."""
+    if ours is None or len(ours) < MIN_KEYPOINTS:
+        return [[Candidate(one) for one in each.neighbours] for each in sets]
+    aligned = _aligned(ours, sets)
+    leads = _leads(ours, sets, aligned)
+    return [
+        [
+            Candidate(
+                one,
+                checked=index in each.keypoints,
+                evidence=_evidence(found[index], mirrored=one.mirrored) if index in found else None,
+                leads=leads.get((number, index), NO_LEADS),
+            )
+            for index, one in enumerate(each.neighbours)
+        ]
+        for number, (each, found) in enumerate(zip(sets, aligned, strict=True))
+    ]
+
+
+def _aligned(ours: Keypoints, sets: Sequence[_Checkable]) -> list[dict[int, Alignment]]:
+    """How the neighbours lie in the picture, by their numbers."""
+    placed: dict[int, Placed] = {}
+    contested = False
+    for number in sorted(range(len(sets)), key=lambda number: sets[number].set.kind is not Kind.ALLOW):
+        each = sets[number]
+        # An allowed picture may contradict the first harmful reference and not the next.
+        thorough = contested and each.set.kind is Kind.HARMFUL
+        found = placed[number] = place(ours, each.keypoints, thorough=thorough)
+        contested = contested or (each.set.kind is Kind.ALLOW and bool(found.alignments))
+    return without_common(ours, [placed[number] for number in range(len(sets))])
+
+
+def _leads(
+    ours: Keypoints, sets: Sequence[_Checkable], aligned: Sequence[dict[int, Alignment]]
+) -> dict[tuple[int, int], dict[tuple[str, str], float]]:
+    """By set and neighbour of harmful references: by how much they lead over each allowed one on the same ground."""
+    seen: dict[Kind, list[tuple[int, int, Shown]]] = {Kind.HARMFUL: [], Kind.ALLOW: []}
+    kinds = {each.set.kind for each, found in zip(sets, aligned, strict=True) if found}
+    if not kinds >= seen.keys():
+        return {}
+    for number, (each, found) in enumerate(zip(sets, aligned, strict=True)):
+        if each.set.kind in seen:
+            seen[each.set.kind] += [
+                (number, index, shown(ours, each.keypoints[index], one.region))
+                for index, one in found.items()
+                if one.score >= each.set.check.review
+            ]
+    return {
+        (number, index): {
+            (sets[other].set.name, sets[other].neighbours[row].id): lead(harmful, allowed)
+            for other, row, allowed in seen[Kind.ALLOW]
+        }
+        for number, index, harmful in seen[Kind.HARMFUL]
+    }
+
+
+def _evidence(alignment: Alignment, *, mirrored: bool) -> Evidence:
+    """The alignment as evidence; the region's corners are in the reference's own order, also for its mirror image."""
+    return Evidence(
+        score=alignment.score,
+        inliers=alignment.inliers,
+        share=alignment.share,
+        distinctive=alignment.distinctive,
+        coverage=alignment.coverage,
+        region=renamed(alignment.region) if mirrored else alignment.region,
+        mirrored=mirrored,
+        differs=alignment.differs,
+    )
+
+
+def _turned(candidate: Candidate) -> Candidate:
+    """A candidate found in the image's mirror image, as it lies in the image itself."""
+    near, evidence = candidate.neighbour, candidate.evidence
+    if evidence is not None:
+        evidence = replace(
+            evidence,
+            region=flipped(evidence.region),
+            mirrored=True,
+            differs=tuple(map(flipped_box, evidence.differs)),
+        )
+    return candidate._replace(neighbour=near._replace(mirrored=True), evidence=evidence)
