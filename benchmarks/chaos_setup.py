@@ -150,8 +150,8 @@ def make_sets(uri: str, files: Sequence[bytes], say: Callable[[str], None]) -> N
     """Two sets of real pictures: the first tenth of `files` is harmful, the second tenth allowed."""
     from embedding.choose import choose  # noqa: PLC0415 (heavy)
     from embedding.decode.decoder import decode  # noqa: PLC0415
-    from embedding.look import Needs, look  # noqa: PLC0415
-    from embedding.picture import Picture  # noqa: PLC0415
+    from embedding.look import look  # noqa: PLC0415
+    from embedding.picture import Needs, Picture  # noqa: PLC0415
     from reference_sets.defaults import new_set  # noqa: PLC0415
     from reference_sets.parts import reference  # noqa: PLC0415
     from reference_sets.store import Store  # noqa: PLC0415

@@ -12,8 +12,8 @@ from typing import Self
 
 from embedding.choose import choose
 from embedding.encoder import Encoder
-from embedding.look import Look, Needs, look
-from embedding.picture import Pixels
+from embedding.look import Look, look
+from embedding.picture import Needs, Pixels
 from matcher.candidates import Near, candidates
 from matcher.evidence import Candidate
 from matcher.search import Searcher

@@ -25,6 +25,7 @@ from embedding.decode.decoder import decode
 from embedding.encoder import Encoder
 from embedding.image import Image, Inline
 from embedding.picture import Picture
+from embedding.prepare import prepare
 from matcher.judge import Judge
 from vectors.lite_server import LiteServer
 from vigilens import wiring
@@ -49,11 +50,11 @@ def stages(judge: Judge, files: Sequence[bytes], server: psutil.Process) -> Part
     images = [Image(str(number), str(number), Inline(data)) for number, data in enumerate(files)]
     judged = judge.judge(images[:BATCH])
     seconds = dict.fromkeys(judged.seconds, 0.0)
-    begun, own, theirs = time.perf_counter(), time.process_time(), sum(server.cpu_times()[:2])
+    begun, own, theirs = time.perf_counter(), _own_cpu(server), sum(server.cpu_times()[:2])
     for start in range(BATCH, len(images), BATCH):
         judged = judge.judge(images[start : start + BATCH])
         seconds = {stage: value + judged.seconds[stage] for stage, value in seconds.items()}
-    wall, own = time.perf_counter() - begun, time.process_time() - own
+    wall, own = time.perf_counter() - begun, _own_cpu(server) - own
     # The stages are wall times, which include waiting for a core that other programs use.
     running = min(1.0, own / (wall - seconds.pop("search")))
     milliseconds = 1000 / (len(images) - BATCH)
@@ -62,6 +63,12 @@ def stages(judge: Judge, files: Sequence[bytes], server: psutil.Process) -> Part
     parts["search (Milvus Lite)"] = (sum(server.cpu_times()[:2]) - theirs) * milliseconds
     parts["check"] = parts.pop("check")
     return parts | {"search (client) and verdict": max(0.0, rest)}
+
+
+def _own_cpu(server: psutil.Process) -> float:
+    """Processor seconds of this process and its decoder processes."""
+    others = [each for each in psutil.Process().children(recursive=True) if each.pid != server.pid]
+    return time.process_time() + sum(sum(each.cpu_times()[:2]) for each in others)
 
 
 def shares(encode: Callable[[], object]) -> dict[str, float]:
@@ -82,24 +89,29 @@ def shares(encode: Callable[[], object]) -> dict[str, float]:
 
 def parts_of_encoding(encoder: Encoder, files: Sequence[bytes], milliseconds: float) -> Parts:
     """The parts of one image's encoding, which takes `milliseconds`."""
-    decoded = [decode(data, 10_000_000, encoder.least_side) for data in files]
+    decoded = [decode(data, 10_000_000, encoder.needs.least_side) for data in files]
     pictures = [each for each in decoded if isinstance(each, Picture)]
-    pixels, sizes = [each.pixels for each in pictures], [each.size for each in pictures]
+    prepared = [prepare(each.pixels, each.size, encoder.needs) for each in pictures]
 
     def encode() -> None:
-        for start in range(0, len(pixels), encoder.batch_size):
-            part = slice(start, start + encoder.batch_size)
-            encoder.encode(pixels[part], sizes[part])
+        for start in range(0, len(prepared), encoder.batch_size):
+            encoder.encode(prepared[start : start + encoder.batch_size])
 
     encode()
-    if encoder.name != "words":
-        parts = {kind: share * milliseconds for kind, share in shares(encode).items()}
-        return parts | {_REST: milliseconds - sum(parts.values())}
-    from embedding.local.keypoints import detect  # noqa: PLC0415 (for this encoder only)
+    if encoder.name == "words":
+        return {"vector": milliseconds}
+    parts = {kind: share * milliseconds for kind, share in shares(encode).items()}
+    return parts | {_REST: milliseconds - sum(parts.values())}
 
-    whole, corners = _cpu(encode), _cpu(lambda: [detect(each) for each in pixels])
-    corners = milliseconds * min(1.0, corners / whole)
-    return {"corners": corners, "vector": milliseconds - corners}
+
+def parts_of_decoding(encoder: Encoder, files: Sequence[bytes], milliseconds: float) -> Parts:
+    """The parts of one image's decoding in its process, which takes `milliseconds` with the way there and back."""
+    if not encoder.needs.keypoints:
+        return {"decode": milliseconds}
+    pixels = [each.pixels for data in files if isinstance(each := decode(data, 10_000_000), Picture)]
+    corners = _cpu(lambda: [prepare(each, each.shape[:2], encoder.needs) for each in pixels])
+    corners = min(milliseconds, 1000 * corners / max(1, len(pixels)))
+    return {"decode": milliseconds - corners, "corners": corners}
 
 
 def _cpu(work: Callable[[], object]) -> float:
@@ -124,7 +136,8 @@ def measure(folder: Path, count: int) -> dict[str, Parts]:
             parts = stages(judge, files, psutil.Process(server.pid))
             judge.close()
             encoding = parts_of_encoding(wiring.encoder(settings), drawn, parts.pop("encode"))
-            in_order = {"fetch": parts.pop("fetch"), "decode": parts.pop("decode"), **encoding, **parts}
+            decoding = parts_of_decoding(wiring.encoder(settings), drawn, parts.pop("decode"))
+            in_order = {"fetch": parts.pop("fetch"), **decoding, **encoding, **parts}
             found[shown] = {part: value for part, value in in_order.items() if value >= LEAST_MS}
             print(f"{shown}: {sum(in_order.values()):.2f} ms per image", flush=True)
     return found

@@ -73,7 +73,7 @@ class Stream:
             "log": {"format": "json"},
         }
         for table, values in (more or {}).items():
-            tables[table] |= values
+            tables[table] = tables.get(table, {}) | values
         file = self.folder / f"{name}.toml"
         write_settings(file, tables)
         return file

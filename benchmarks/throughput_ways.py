@@ -24,12 +24,11 @@ from benchmarks.jpegs import endless
 from benchmarks.processes import answer
 from benchmarks.weights import MODEL
 from embedding.choose import choose
-from embedding.decode.decoder import decode
 from embedding.encoder import Encoder
 from embedding.fetch.fetcher import Fetcher, FetchRules
 from embedding.image import Image, Inline
-from embedding.look import Needs
-from embedding.picture import Picture
+from embedding.picture import Looked, Needs, Prepared, Wanted
+from embedding.processes.decoders import Decoders
 from matcher.embed import Clock, Embedded, Embedder
 from matcher.workers import Workers
 
@@ -120,10 +119,18 @@ class Ours:
         self.encoder = encoder
         self.workers = Workers()
         rules = FetchRules(MAX_BYTES, (), (), allow_http=False, timeout_s=1)
+        self._decoders = Decoders(self.workers.threads)
         self._embedder = Embedder(
-            encoder, Fetcher(rules), max_pixels=MAX_PIXELS, reduce=True, recent_bytes=RECENT_BYTES
+            encoder,
+            Fetcher(rules),
+            self._decoders,
+            max_pixels=MAX_PIXELS,
+            max_views=12,
+            reduce=True,
+            recent_bytes=RECENT_BYTES,
         )
         self._needs = Needs(keypoints=encoder.name == "words", mirror=False)
+        self._wanted = Wanted(encoder.needs, MAX_PIXELS, 12)
 
     def both(self, files: Sequence[bytes]) -> float:
         """Pictures per second, from bytes to vectors; all digests differ."""
@@ -131,36 +138,36 @@ class Ours:
         embedded: list[list[Embedded]] = []
         embed = partial(self._embedder.embed, needs=self._needs, clock=Clock())
         seconds = self._timed(lambda part: embedded.append(embed(part)), images)
-        if wrong := [one.problem for part in embedded for one in part if one.look is None or one.duplicate]:
+        if wrong := [one.problem for part in embedded for one in part if not one.looks or one.duplicate]:
             raise SystemExit(f"{len(wrong)} of {len(images)} pictures were not embedded: {wrong[0]}")
         return len(files) / seconds
 
     def decode(self, files: Sequence[bytes]) -> float:
-        """Pictures per second, from bytes to pixels."""
+        """Pictures per second, from bytes to what the encoder needs of them, in processes of their own."""
         return len(files) / self._timed(self._decode, files)
 
     def embed(self, files: Sequence[bytes]) -> float:
-        """Pictures per second, from pixels to vectors."""
-        few: list[Picture] = []
+        """Pictures per second, from what the encoder needs to vectors."""
+        few: list[Prepared] = []
         for data in files:
             few.append(self._decoded(data))
-            if sum(each.pixels.size // 3 for each in few) > DECODED:
+            if sum(0 if each.pixels is None else each.pixels.size // 3 for each in few) > DECODED:
                 break
         pictures = [few[number % len(few)] for number in range(len(files))]
         return len(files) / self._timed(self._encode, pictures)
 
-    def _encode(self, part: Sequence[Picture]) -> None:
-        self.encoder.encode([each.pixels for each in part], [each.size for each in part])
+    def _encode(self, part: Sequence[Prepared]) -> None:
+        self.encoder.encode(part)
 
     def _decode(self, part: Sequence[bytes]) -> None:
         for data in part:
             self._decoded(data)  # not kept: memory for all pictures would cost more time than decoding them
 
-    def _decoded(self, data: bytes) -> Picture:
-        picture = decode(data, MAX_PIXELS, self.encoder.least_side)
-        if not isinstance(picture, Picture):
-            raise SystemExit(f"a picture of the benchmark cannot be decoded: {picture.detail}")
-        return picture
+    def _decoded(self, data: bytes) -> Prepared:
+        found = self._decoders.look_into(data, self._wanted)
+        if not isinstance(found, Looked):
+            raise SystemExit(f"a picture of the benchmark cannot be decoded: {found.detail}")
+        return found.views[0].own
 
     def _timed(self, work: Callable[[Any], Any], items: Sequence[Any]) -> float:
         """Seconds for all items, in parts on the workers."""

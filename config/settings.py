@@ -60,6 +60,8 @@ class Images(Section):
 
     max_bytes: int = Field(ge=1, le=500_000_000)
     max_pixels: int = Field(ge=1, le=1_000_000_000)
+    max_views: int = Field(ge=1, le=256)
+    unseen: Literal["allow", "review", "unscannable"]
     reduce_jpegs: bool
     recent_bytes: int = Field(ge=0)
     roots: tuple[Path, ...]
@@ -67,6 +69,14 @@ class Images(Section):
     allow_http: bool
     fetch_timeout_s: float = Field(gt=0, le=300)
     max_attributes_bytes: int = Field(ge=0, le=500_000)
+
+
+class Decode(Section):
+    """What decoding one image may take, in a process of its own."""
+
+    cpu_s: float = Field(gt=0, le=3600)
+    wall_s: float = Field(ge=1, le=3600)
+    memory_bytes: int = Field(ge=1 << 29, le=1 << 40)
 
 
 class Encoder(Section):
@@ -124,6 +134,7 @@ class Settings(Section):
     kafka: Kafka
     batch: Batch
     images: Images
+    decode: Decode
     encoder: Encoder
     milvus: Milvus
     sets: Sets

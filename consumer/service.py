@@ -35,7 +35,6 @@ from reference_sets.in_force import SetsUnfit
 
 log = logging.getLogger("vigilens.service")
 
-_PICTURE_S = 10.0  # the worst picture of the default limits decodes in 6 s on one core
 _SPARE_S = 60.0
 _SETS_S = 1.0  # between two tries while the sets cannot be judged by
 
@@ -54,6 +53,7 @@ class Plan:
     transaction_timeout_s: float
     depth: int
     fetch_timeout_s: float
+    decode_timeout_s: float
     give_up_s: float
     http_host: str
     http_port: int
@@ -158,7 +158,7 @@ def _judge(judge: Judge, plan: Plan, metrics: Metrics, stopping: threading.Event
     """
     # Older batches are served first, and one worker may have to do all the work.
     images = len(batch.events) + (plan.depth - 1) * plan.limits.images
-    bound_s = images * (plan.fetch_timeout_s + _PICTURE_S) + plan.give_up_s + _SPARE_S
+    bound_s = images * (plan.fetch_timeout_s + plan.decode_timeout_s) + plan.give_up_s + _SPARE_S
     while True:
         try:
             with Watchdog().limit(bound_s, "judging a batch"):

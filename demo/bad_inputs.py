@@ -40,7 +40,7 @@ def bad_inputs(jpeg: bytes) -> tuple[BadInput, ...]:
         BadInput("empty value", b"", Reason.EMPTY_VALUE),
         BadInput("a text", b"This is not a picture, but somebody sent it.\n" * 20, Reason.UNKNOWN_FORMAT),
         BadInput("random bytes", bytes((73 * n * n + 11) % 251 for n in range(4096)), Reason.UNKNOWN_FORMAT),
-        BadInput("cut off in the middle", jpeg[: len(jpeg) // 2], Reason.CORRUPT),
+        BadInput("cut off in the middle", jpeg[: len(jpeg) // 2], Reason.DAMAGED),
         BadInput("a decompression bomb", bomb(), Reason.TOO_MANY_PIXELS),
         BadInput("a plain surface", plain(), Reason.FEATURELESS),
         BadInput("JSON without a source", b'{"id": "nothing"}', Reason.MALFORMED_EVENT),

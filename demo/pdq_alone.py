@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from demo.pictures import Sample, load
 from demo.summary import HARMFUL, Result
 from demo.thumbnails import pixels_of
+from embedding.look import encode_pictures
 from embedding.pdq import Pdq
 from embedding.picture import Pixels
 from reference_sets.defaults import PDQ_REVIEW
@@ -30,4 +31,4 @@ def found_by_pdq(results: Iterable[Result]) -> frozenset[int]:
 
 def _hashes(pictures: Sequence[Pixels]) -> NDArray[np.float32]:
     """Returns one row per picture. A picture with too little detail gives zeros, which are near to nothing."""
-    return Pdq().encode(pictures).vectors
+    return encode_pictures(Pdq(), pictures).vectors

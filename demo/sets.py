@@ -13,6 +13,7 @@ from reference_sets.defaults import defaults, new_set
 from reference_sets.files import Found
 from reference_sets.model import Kind, ReferenceSet
 from reference_sets.store import Store
+from vigilens import wiring
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,9 @@ def add(store: Store, plan: Plan, samples: Sequence[Sample], encoder: Encoder, s
     limits = Limits(settings.images.max_bytes, settings.images.max_pixels, settings.images.reduce_jpegs)
     with TemporaryDirectory() as folder:
         files = [Found(_file(plan, sample, Path(folder)), sample.label) for sample in samples]
-        if refused := gather(store, plan.name, encoder, files, limits=limits).refused:
+        with wiring.decoders(settings) as decoders:
+            refused = gather(store, plan.name, encoder, files, decoders=decoders, limits=limits).refused
+        if refused:
             raise DemoError(f"{refused[0].path} was not added to {plan.name}: {refused[0].why.detail}")
 
 

@@ -4,15 +4,12 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embedding.picture import Pixels, Size
-
-if TYPE_CHECKING:
-    from embedding.local.keypoints import Keypoints
+from embedding.picture import Needs, Prepared
 
 
 class EncoderError(Exception):
@@ -26,12 +23,10 @@ class Encoded:
     Attributes:
         vectors: float32 (n, dimension); rows of unit length, zeros where `featureless`.
         featureless: bool (n,); True where the picture has too little detail to be distinguished from others.
-        keypoints: of each picture, if the encoder works on local features; else None.
     """
 
     vectors: NDArray[np.float32]
     featureless: NDArray[np.bool_]
-    keypoints: "Sequence[Keypoints] | None" = None
 
 
 class Encoder(Protocol):
@@ -42,8 +37,8 @@ class Encoder(Protocol):
         dimension: length of a vector.
         fingerprint: see `fingerprint()`.
         backend: which numeric type and which code it computes with, in a few words for people.
-        least_side: pictures may be passed reduced, to a shorter side of this many pixels or more, and get the same
-            vector except for rounding; None: every pixel counts.
+        needs: what it works on. With `least_side`, pixels may be passed reduced to a shorter side of that many pixels
+            or more, and give the same vector except for rounding.
         batch_size: number of pictures per call that is fastest; a call accepts any number.
         min_batch_size: this many pictures stay on one worker even if others are idle: 2 where two take little longer
             than one, else 1.
@@ -66,8 +61,8 @@ class Encoder(Protocol):
         """Numeric type and code, for people."""
 
     @property
-    def least_side(self) -> int | None:
-        """Shorter side in pixels that pictures may be reduced to."""
+    def needs(self) -> Needs:
+        """What it works on."""
 
     @property
     def batch_size(self) -> int:
@@ -77,13 +72,8 @@ class Encoder(Protocol):
     def min_batch_size(self) -> int:
         """Number of pictures that stay on one worker."""
 
-    def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:
-        """Vectors of n pictures, n ≥ 1, in their order.
-
-        Args:
-            pictures: in full size, or reduced as `least_side` allows.
-            sizes: their sizes before they were reduced; None: none was reduced.
-        """
+    def encode(self, prepared: Sequence[Prepared]) -> Encoded:
+        """Vectors of n views, n ≥ 1, in their order; each was prepared with at least the encoder's needs."""
 
 
 def fingerprint(name: str, depends_on: Mapping[str, str | int | float]) -> str:

@@ -1,39 +1,25 @@
-"""Pictures → views: the one place that prepares a picture for comparison, both images to judge and references.
+"""Views → looks: the vectors that encoders make of what was prepared of each view.
 
-encode     vectors by the encoder, and keypoints if it works on them
-detect     otherwise keypoints are detected separately, if a set's check needs them
-mirror     the same for the mirror image: its vector and keypoints cannot be derived from the picture's own
+Untrusted files are opened and prepared in processes of their own (embedding/processes/); this runs in the service.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embedding.encoder import Encoder
-from embedding.picture import Pixels, Size
+from embedding.encoder import Encoded, Encoder
+from embedding.picture import PLAIN_READING, WHOLE, Box, Needs, Pixels, Prepared, Seen, Size
 
 if TYPE_CHECKING:
     from embedding.local.keypoints import Keypoints
 
 
-@dataclass(frozen=True, slots=True)
-class Needs:
-    """What is needed of a picture besides its vector."""
-
-    keypoints: bool = False
-    mirror: bool = False
-
-    def covered_by(self, met: "Needs") -> bool:
-        """Whether everything that is needed is in `met` too."""
-        return self.keypoints <= met.keypoints and self.mirror <= met.mirror
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """What is compared of a picture.
+    """What is compared of a view.
 
     Attributes:
         vector: float32 (d,), unit length.
@@ -46,36 +32,62 @@ class View:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
-    """A picture's view, and its mirror image's view if that is needed."""
+    """A view of a picture, its mirror image's view if that is needed, and which view it is: see `Seen`."""
 
     view: View
     mirror: View | None = None
+    frame: int = 0
+    box: Box = WHOLE
+    reading: str = PLAIN_READING
 
 
-def least_side(encoder: Encoder, needs: Needs) -> int | None:
-    """Shorter side in pixels that JPEGs may be reduced to; None: not at all. Keypoints need every pixel."""
-    return None if needs.keypoints else encoder.least_side
+def encode(encoder: Encoder, seen: Sequence[Seen], needs: Needs) -> list[Look | None]:
+    """One look per view, in order; None where it is featureless, or its mirror image is and is needed.
+
+    Args:
+        encoder: makes the vectors.
+        seen: prepared with at least these needs and the encoder's own.
+        needs: what to keep besides the vectors.
+    """
+    views = _encoded(encoder, [one.own for one in seen], needs)
+    looks = [
+        Look(view, None, one.frame, one.box, one.reading) if view else None
+        for one, view in zip(seen, views, strict=True)
+    ]
+    if not needs.mirror:
+        return looks
+    turned = [one.mirror for one, view in zip(seen, views, strict=True) if view and one.mirror]
+    mirrors = iter(_encoded(encoder, turned, needs))
+    return [replace(one, mirror=mirror) if one and (mirror := next(mirrors)) else None for one in looks]
 
 
 def look(
     encoder: Encoder, pictures: Sequence[Pixels], needs: Needs, sizes: Sequence[Size] | None = None
 ) -> list[Look | None]:
-    """One look per picture, in order; None where the picture is featureless, or its mirror image is and is needed.
+    """The same for pixels that are trusted: they are prepared in this process.
 
     Args:
         encoder: makes the vectors.
-        pictures: (height, width, 3) uint8 RGB each; reduced as far as `least_side` allows.
+        pictures: (height, width, 3) uint8 RGB each; reduced as far as the encoder's `least_side` allows.
         needs: what to make besides the vectors.
         sizes: their sizes before they were reduced; None: none was reduced.
     """
-    sizes = sizes or [(pixels.shape[0], pixels.shape[1]) for pixels in pictures]
-    views = _views(encoder, pictures, sizes, needs)
-    if not needs.mirror:
-        return [Look(view) if view else None for view in views]
-    usable = [index for index, view in enumerate(views) if view]
-    turned = _views(encoder, [mirrored(pictures[index]) for index in usable], [sizes[index] for index in usable], needs)
-    mirrors = dict(zip(usable, turned, strict=True))
-    return [Look(view, mirror) if view and (mirror := mirrors[index]) else None for index, view in enumerate(views)]
+    from embedding.prepare import prepare_both  # noqa: PLC0415 (loads OpenCV)
+
+    sizes = sizes or [pixels.shape[:2] for pixels in pictures]
+    wanted = replace(encoder.needs.joined(needs), least_side=None)
+    both = [prepare_both(pixels, size, wanted) for pixels, size in zip(pictures, sizes, strict=True)]
+    return encode(encoder, [Seen(0, WHOLE, PLAIN_READING, own, mirror) for own, mirror in both], needs)
+
+
+def encode_pictures(encoder: Encoder, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:
+    """Vectors of n trusted pictures, n ≥ 1, in their order; see `look`."""
+    from embedding.prepare import prepare  # noqa: PLC0415 (loads OpenCV)
+
+    sizes = sizes or [pixels.shape[:2] for pixels in pictures]
+    pairs = zip(pictures, sizes, strict=True)
+    needs = replace(encoder.needs, least_side=None)
+    return encoder.encode([prepare(pixels, size, needs) for pixels, size in pairs])
 
 
 def mirrored(pixels: Pixels) -> Pixels:
@@ -83,16 +95,11 @@ def mirrored(pixels: Pixels) -> Pixels:
     return np.ascontiguousarray(pixels[:, ::-1])
 
 
-def _views(encoder: Encoder, pictures: Sequence[Pixels], sizes: Sequence[Size], needs: Needs) -> list[View | None]:
-    if not pictures:
+def _encoded(encoder: Encoder, prepared: Sequence[Prepared], needs: Needs) -> list[View | None]:
+    if not prepared:
         return []
-    encoded = encoder.encode(pictures, sizes)
-    keypoints: Sequence[Keypoints | None] = [None] * len(pictures)
-    if needs.keypoints:
-        from embedding.local.keypoints import detect  # noqa: PLC0415 (loads OpenCV, needed only if a set checks)
-
-        keypoints = encoded.keypoints or [detect(pixels) for pixels in pictures]
+    encoded = encoder.encode(prepared)
     return [
-        None if featureless else View(vector, found)
-        for vector, featureless, found in zip(encoded.vectors, encoded.featureless, keypoints, strict=True)
+        None if featureless else View(vector, one.keypoints if needs.keypoints else None)
+        for vector, featureless, one in zip(encoded.vectors, encoded.featureless, prepared, strict=True)
     ]

@@ -9,11 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pdqhash
-from numpy.typing import NDArray
 from PIL import Image
 
 from embedding.encoder import Encoded, fingerprint
-from embedding.picture import Pixels, Size
+from embedding.picture import Hash, Needs, Pixels, Prepared
 
 DIMENSION = 256
 
@@ -36,32 +35,31 @@ class Pdq:
     name = "pdq"
     dimension = DIMENSION
     backend = "float32"
-    least_side = None  # one grey level can flip a bit of the hash
+    needs = Needs(hash=True)
     batch_size = 8  # they are hashed one by one: few, so that threads get equal shares
     min_batch_size = 1
     fingerprint = fingerprint(
         "pdq", {"algorithm": 1, "dimension": DIMENSION, "reduced_to": _WORKING_SIDE, "type": "float32"}
     )
 
-    def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:  # noqa: ARG002 (no picture is reduced)
-        """Vectors of n pictures, n ≥ 1, in their order; zeros where the quality is below LEAST_QUALITY."""
-        vectors = np.zeros((len(pictures), DIMENSION), dtype=np.float32)
-        featureless = np.ones(len(pictures), dtype=np.bool_)
-        for row, pixels in enumerate(pictures):
-            bits, quality = _hash(pixels)
-            if quality >= LEAST_QUALITY:
-                vectors[row] = np.where(bits, 1 / 16, -1 / 16)
+    def encode(self, prepared: Sequence[Prepared]) -> Encoded:
+        """Vectors of n views, n ≥ 1, in their order; zeros where the quality is below LEAST_QUALITY."""
+        vectors = np.zeros((len(prepared), DIMENSION), dtype=np.float32)
+        featureless = np.ones(len(prepared), dtype=np.bool_)
+        for row, one in enumerate(prepared):
+            if one.hash is not None and one.hash.quality >= LEAST_QUALITY:
+                vectors[row] = np.where(one.hash.bits, 1 / 16, -1 / 16)
                 featureless[row] = False
         return Encoded(vectors, featureless)
 
 
-def _hash(pixels: Pixels) -> tuple[NDArray[np.bool_], int]:
-    """Bits in pdqhash's order (the order of the usual hexadecimal form) and the quality, 0 to 100."""
+def hash_of(pixels: Pixels) -> Hash:
+    """The hash of a picture (height, width, 3) uint8 RGB; its quality is 0 if it is too small."""
     height, width, _ = pixels.shape
     if min(height, width) < _LEAST_SIDE:
-        return np.zeros(DIMENSION, dtype=np.bool_), 0
+        return Hash(np.zeros(DIMENSION, dtype=np.bool_), 0)
     bits, quality = pdqhash.compute(_reduced(pixels))
-    return bits.astype(np.bool_), int(quality)
+    return Hash(bits.astype(np.bool_), int(quality))
 
 
 def _reduced(pixels: Pixels) -> Pixels:

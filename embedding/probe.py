@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from embedding.encoder import Encoder
+from embedding.look import encode_pictures
 from embedding.picture import Pixels
 
 # Two of PDQ's 256 bits may flip with another library or processor (1 - cos = 0.016). Half precision moves a network's
@@ -20,15 +21,20 @@ from embedding.picture import Pixels
 LEAST_COSINE = 0.98
 
 
+def probe_file() -> bytes:
+    """The packaged picture as a PNG, 256 x 192: drawn by `python -m embedding.draw_probe`, without a profile."""
+    return files("embedding").joinpath("probe.png").read_bytes()
+
+
 def probe_picture() -> Pixels:
-    """The packaged picture, 256 x 192: drawn by `python -m embedding.draw_probe`, lossless, without a profile."""
-    with Image.open(io.BytesIO(files("embedding").joinpath("probe.png").read_bytes())) as image:
+    """Its pixels. It is ours, so it needs no decoder process."""
+    with Image.open(io.BytesIO(probe_file())) as image:
         return np.asarray(image.convert("RGB"))
 
 
 def probe_vector(encoder: Encoder) -> NDArray[np.float32]:
     """The picture's vector (dimension,) by this encoder."""
-    vector: NDArray[np.float32] = encoder.encode([probe_picture()]).vectors[0]
+    vector: NDArray[np.float32] = encode_pictures(encoder, [probe_picture()]).vectors[0]
     return vector
 
 

@@ -11,10 +11,10 @@ from typing import NamedTuple
 from embedding.local.keypoints import MIN_KEYPOINTS, Keypoints
 from embedding.look import Look
 from matcher.check.tell_apart import Shown, lead, shown
-from matcher.check.weigh import Alignment, Placed, place, without_common
+from matcher.check.weigh import Alignment, Placed, check, place, without_common
 from matcher.evidence import NO_LEADS, Candidate, Evidence, flipped, flipped_box, renamed
 from matcher.search import Found, ReferenceKeypoints
-from reference_sets.model import Kind, Neighbour, ReferenceSet
+from reference_sets.model import Kind, Neighbour, ReferenceSet, Verify
 
 
 class Near(NamedTuple):
@@ -144,3 +144,14 @@ def _turned(candidate: Candidate) -> Candidate:
             differs=tuple(map(flipped_box, evidence.differs)),
         )
     return candidate._replace(neighbour=near._replace(mirrored=True), evidence=evidence)
+
+
+def finds_itself(look: Look, known: ReferenceSet) -> bool:
+    """Whether a set finds an exact copy of a picture by its thresholds, not only by the digest of its file."""
+    if known.verify is not Verify.REQUIRED:
+        return True  # the similarity to itself is 1, which every threshold permits
+    ours = look.view.keypoints
+    if ours is None or len(ours) < MIN_KEYPOINTS:
+        return False
+    (found,) = check(ours, [ours])
+    return found is not None and found.score >= known.check.review

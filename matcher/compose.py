@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from embedding.image import File, Image, Reason, Source, Url
+from embedding.image import File, Image, Reason, Source, Unreadable, Url
 from matcher import verdict as published
 from matcher.decide import decide
 from matcher.embed import Embedded
@@ -16,6 +16,9 @@ from reference_sets.model import Neighbour, ReferenceSet
 
 MAX_ADDRESS = 4096  # characters of a path or URL that a verdict keeps: both are untrusted input
 BEST = 3  # candidates per set by check, and the same number by similarity
+
+
+UnseenMeans = Literal["allow", "review", "unscannable"]
 
 
 class EncoderUsed(NamedTuple):
@@ -32,6 +35,8 @@ def compose(  # noqa: PLR0913, PLR0917 (all that a verdict contains)
     encoder: EncoderUsed,
     timings: published.Timings,
     judged_at: datetime,
+    *,
+    unseen: UnseenMeans = "allow",
 ) -> published.Verdict:
     """The verdict.
 
@@ -42,9 +47,11 @@ def compose(  # noqa: PLR0913, PLR0917 (all that a verdict contains)
         encoder: the encoder that embedded it.
         timings: of its batch.
         judged_at: the time, with its zone.
+        unseen: the decision instead of allow if frames or parts of the image were not looked at.
     """
-    outcome, facts = decide(compared, embedded.problem), embedded.facts
-    looked, position = embedded.look is not None, image.position
+    instead = _instead_of_allow(embedded, unseen)
+    outcome, facts = decide(compared, embedded.problem, instead_of_allow=instead), embedded.facts
+    looked, position = bool(embedded.looks), image.position
     problem = embedded.problem.reason if embedded.problem else Reason.NOT_COMPARED
     return published.Verdict(
         event_id=image.event_id,
@@ -56,9 +63,12 @@ def compose(  # noqa: PLR0913, PLR0917 (all that a verdict contains)
         cause=None,
         source=_source(image.source, fetched=embedded.fetched) if image.source else None,
         image=published.ImageFacts(**asdict(facts)) if facts else None,
-        views=(published.View(view=0, frame=0, box=(0, 0, 1, 1), reading="plain"),) if looked else (),
-        frames_judged=(0,) if looked else (),
-        unseen=published.Unseen(frames=facts.frames - 1 if facts and looked else 0, windows=0),
+        views=tuple(
+            published.View(view=number, frame=look.frame, box=look.box, reading=look.reading)
+            for number, look in enumerate(embedded.looks)
+        ),
+        frames_judged=embedded.frames_judged,
+        unseen=published.Unseen(frames=_unseen_frames(embedded), windows=embedded.unseen_windows),
         encoders=(published.EncoderResult(**encoder._asdict(), looked=looked, reason=None if looked else problem),),
         sets=tuple(_set(each, encoder.name) for each in compared),
         matches=tuple(_match(each, encoder.name) for each in outcome.matches),
@@ -68,6 +78,22 @@ def compose(  # noqa: PLR0913, PLR0917 (all that a verdict contains)
         timings=timings,
         judged_at=judged_at,
     )
+
+
+def _unseen_frames(embedded: Embedded) -> int:
+    return embedded.facts.frames - len(embedded.frames_judged) if embedded.facts else 0
+
+
+def _instead_of_allow(embedded: Embedded, unseen: UnseenMeans) -> Unreadable | Literal["review"] | None:
+    """The decision on an image in which nothing was found, if only a part of it was looked at."""
+    if embedded.partly:
+        return embedded.partly
+    frames, windows = _unseen_frames(embedded), embedded.unseen_windows
+    if unseen == "allow" or not (frames or windows):
+        return None
+    if unseen == "review":
+        return "review"
+    return Unreadable(Reason.NOT_COMPARED, f"{frames} frames and {windows} parts of it were not looked at")
 
 
 def _source(source: Source, *, fetched: bool) -> published.EventSource:

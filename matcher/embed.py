@@ -1,6 +1,7 @@
-"""One part of a batch on its worker: fetch → decode → look. No other thread works on these images.
+"""One part of a batch on its worker: fetch → look into the file → vectors. No other thread works on these images.
 
-The pictures of a part are encoded together, in smaller groups if they are large, so that memory is bounded by pixels.
+Files are opened in decoder processes; the views of a part's images are encoded together, in smaller groups if they are
+many or have many pixels, so that memory is bounded.
 """
 
 import hashlib
@@ -12,22 +13,26 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from embedding.allocator import release_free_memory
-from embedding.decode.decoder import decode
 from embedding.encoder import Encoder
 from embedding.fetch.fetcher import Fetcher
 from embedding.image import Facts, Image, Reason, Unreadable
-from embedding.look import Look, Needs, least_side, look
-from embedding.picture import Picture
+from embedding.look import Look, encode
+from embedding.picture import Looked, Needs, Seen, Wanted
+from embedding.processes.decoders import Decoders
 from matcher.duplicates import Duplicates
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-# 32 million pixels are 96 MB of RGB: a group of pictures that has more is encoded.
+# A group of views is encoded when it has so many pixels (96 MB of RGB), or is so large (2 MB of keypoints).
 GROUP_PIXELS = 32_000_000
+GROUP_VIEWS = 64
 RELEASE_AFTER = 128  # images, some seconds at full load: then freed memory is returned to the system
 
 STAGES = ("fetch", "decode", "encode", "search", "check")
+
+# These may be due to the state of the machine, so the same bytes are tried again.
+_TEMPORARY = frozenset({Reason.DECODE_CRASHED, Reason.DECODE_MEMORY_LIMIT, Reason.DECODE_TIMED_OUT})
 
 Key = tuple[str, Needs]  # digest of the bytes, and what was needed
 
@@ -37,16 +42,24 @@ class Embedded:
     """The result for an image's bytes.
 
     Attributes:
+        sha256: of the bytes; empty if they could not be fetched.
         facts: about the file; None if it could not be decoded.
         problem: why there is no look; else None.
-        look: None if there is a problem.
+        looks: the views that have enough detail; empty if there is a problem.
+        frames_judged: frames that were looked at.
+        unseen_windows: number of windows of long pictures that were left out.
+        partly: why the file must not be allowed by these views alone.
         fetched: whether its bytes could be fetched.
         duplicate: the same bytes were embedded recently, or are being embedded by another thread.
     """
 
+    sha256: str = ""
     facts: Facts | None = None
     problem: Unreadable | None = None
-    look: Look | None = None
+    looks: tuple[Look, ...] = ()
+    frames_judged: tuple[int, ...] = ()
+    unseen_windows: int = 0
+    partly: Unreadable | None = None
     fetched: bool = True
     duplicate: bool = False
 
@@ -73,24 +86,44 @@ class Embedder:
     """Embeds images. Safe to use from several threads.
 
     Args:
-        encoder: makes vectors of pictures.
+        encoder: makes vectors of views.
         fetcher: fetches an image's bytes.
+        decoders: open files; closed with the embedder.
         max_pixels: cap on width x height of one picture.
+        max_views: cap on the views of one picture.
         reduce: decode JPEGs at a fraction of their size where that changes the vectors by rounding only.
         recent_bytes: memory for recent embeddings, see `Duplicates`.
     """
 
-    def __init__(self, encoder: Encoder, fetcher: Fetcher, *, max_pixels: int, reduce: bool, recent_bytes: int) -> None:
+    def __init__(  # noqa: PLR0913 (its parts and limits, by name)
+        self,
+        encoder: Encoder,
+        fetcher: Fetcher,
+        decoders: Decoders,
+        *,
+        max_pixels: int,
+        max_views: int,
+        reduce: bool,
+        recent_bytes: int,
+    ) -> None:
         self.encoder = encoder
         self._fetcher = fetcher
-        self._max_pixels = max_pixels
-        self._reduce = reduce
+        self._decoders = decoders
+        self._wanted = Wanted(encoder.needs, max_pixels, max_views, reduce)
         self._recent: Duplicates[Key, Embedded] = Duplicates(recent_bytes)
         self._unreleased = 0  # images since memory was last returned
         self._lock = threading.Lock()
 
+    def close(self) -> None:
+        """End the decoder processes. Can be repeated."""
+        self._decoders.close()
+
     def embed(self, images: Sequence[Image], needs: Needs, clock: Clock) -> list[Embedded]:
-        """One result per image, in order."""
+        """One result per image, in order.
+
+        Raises:
+            NoDecoder: no process can be started to open files.
+        """
         self._release_memory(len(images))
         claimed: dict[Key, bytes] = {}
         coming: list[Embedded | tuple[Future[Embedded], bool]] = []
@@ -128,30 +161,39 @@ class Embedder:
 
     def _make(self, claimed: Mapping[Key, bytes], needs: Needs, clock: Clock) -> None:
         """Make and settle all claimed results."""
-        least = least_side(self.encoder, needs) if self._reduce else None
+        wanted = replace(self._wanted, needs=self._wanted.needs.joined(needs))
         group: list[_Opened] = []
         for key, data in claimed.items():
             with clock("decode"):
-                picture = decode(data, self._max_pixels, least)
-            if isinstance(picture, Unreadable):
-                self._recent.settle(
-                    key, Embedded(problem=picture), keep=False
-                )  # the reason may be a temporary lack of memory
+                found = self._decoders.look_into(data, wanted)
+            if isinstance(found, Unreadable):
+                keep = found.reason not in _TEMPORARY
+                self._recent.settle(key, Embedded(key[0], problem=found), keep=keep)
                 continue
-            group.append(_Opened(key, picture, _facts(key, data, picture)))
-            if sum(each.picture.pixels.size for each in group) > 3 * GROUP_PIXELS:
+            group.append(_Opened(key, len(data), found))
+            if _pixels(group) > 3 * GROUP_PIXELS or sum(len(each.found.views) for each in group) >= GROUP_VIEWS:
                 self._encode(group, needs, clock)
                 group.clear()
         if group:
             self._encode(group, needs, clock)
 
     def _encode(self, group: Sequence["_Opened"], needs: Needs, clock: Clock) -> None:
-        pictures, sizes = [each.picture.pixels for each in group], [each.picture.size for each in group]
+        seen = [view for each in group for view in each.found.views]
         with clock("encode"):
-            looks = look(self.encoder, pictures, needs, sizes)
-        for each, found in zip(group, looks, strict=True):
-            problem = None if found else Unreadable(Reason.FEATURELESS, self._featureless())
-            self._recent.settle(each.key, Embedded(each.facts, problem, found), keep=True)
+            looks = iter(encode(self.encoder, seen, needs))
+        for each in group:
+            usable = tuple(look for _ in each.found.views if (look := next(looks)))
+            problem = None if usable else Unreadable(Reason.FEATURELESS, self._featureless())
+            embedded = Embedded(
+                sha256=each.key[0],
+                facts=_facts(each),
+                problem=problem,
+                looks=usable,
+                frames_judged=each.found.frames_judged,
+                unseen_windows=each.found.unseen_windows,
+                partly=each.found.partly,
+            )
+            self._recent.settle(each.key, embedded, keep=True)
 
     def _featureless(self) -> str:
         return f"too little detail for {self.encoder.name} to distinguish it from other pictures"
@@ -160,10 +202,21 @@ class Embedder:
 @dataclass(frozen=True, slots=True)
 class _Opened:
     key: Key
-    picture: Picture
-    facts: Facts
+    size: int
+    found: Looked
 
 
-def _facts(key: Key, data: bytes, picture: Picture) -> Facts:
-    height, width = picture.size
-    return Facts(key[0], len(data), picture.format, width, height, picture.frames)
+def _pixels(group: Sequence[_Opened]) -> int:
+    """Bytes of pixels that a group holds."""
+    return sum(_bytes(view) for each in group for view in each.found.views)
+
+
+def _bytes(view: Seen) -> int:
+    return sum(one.pixels.size for one in (view.own, view.mirror) if one is not None and one.pixels is not None)
+
+
+def _facts(each: _Opened) -> Facts:
+    found = each.found
+    height, width = found.size
+    damaged = found.partly is not None and found.partly.reason is Reason.DAMAGED
+    return Facts(each.key[0], each.size, found.format, width, height, found.frames, damaged)

@@ -1,16 +1,20 @@
-"""A batch's looks → per set and image the references near it, and their keypoints."""
+"""A batch's looks → per set and view the references near it, their keypoints, and references with the same content."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from embedding.local.keypoints import MIN_KEYPOINTS, Keypoints
-from embedding.look import Look, Needs
+from embedding.look import Look
+from embedding.picture import Needs
+from matcher.evidence import Candidate
 from matcher.keypoint_cache import KeypointCache
-from reference_sets.model import Mirrored, Neighbour, ReferenceSet, Verify
+from reference_sets.digest_table import DigestTable
+from reference_sets.model import Cap, Known, Mirrored, Neighbour, ReferenceSet, Verify
 from reference_sets.store import Store
 
 Found = tuple[list[Neighbour], list[Neighbour]]  # near an image, and near its mirror image
+CAPS: tuple[Cap, ...] = ("block", "review", "nothing")
 ReferenceKeypoints = dict[tuple[str, bool], Keypoints | None]  # by id and mirrored; None if damaged
 
 
@@ -40,6 +44,7 @@ class Searcher:
 
     def __init__(self, store: Store, *, top_k: int, shortlist: int, keep_bytes: int) -> None:
         self._store = store
+        self._digests = DigestTable(store)
         self._top_k = top_k
         self._shortlist = shortlist
         self._cache = KeypointCache(store, keep_bytes)
@@ -58,6 +63,12 @@ class Searcher:
         straight, turned = found[: len(looks)], found[len(looks) :]
         return list(zip(straight, turned or [[] for _ in looks], strict=True))
 
+    def same_content(self, known: ReferenceSet, digests: Collection[str]) -> dict[str, list[Candidate]]:
+        """Digest → candidates for the references that are exactly the file with this SHA-256, of those there are."""
+        return {
+            digest: [_of_content(one) for one in rows] for digest, rows in self._digests.find(known, digests).items()
+        }
+
     def read_keypoints(self, known: ReferenceSet, found: Sequence[Found]) -> ReferenceKeypoints:
         """Keypoints of the references that were found, for the check; at most one query to Milvus for the batch."""
         if known.verify is Verify.OFF:
@@ -67,3 +78,11 @@ class Searcher:
     def damaged(self, sets: Sequence[ReferenceSet]) -> Mapping[str, int]:
         """Set → number of its references that are left out because they are damaged, if there are any."""
         return self._cache.damaged(sets)
+
+
+def _of_content(one: Known) -> Candidate:
+    """Its similarity is that of a picture with itself. A ceiling that this version does not know permits nothing."""
+    ceiling: Cap | None = None
+    if one.ceiling:
+        ceiling = next((cap for cap in CAPS if cap == one.ceiling), "nothing")
+    return Candidate(Neighbour(one.id, one.label, 1.0), content=True, ceiling=ceiling)

@@ -9,6 +9,7 @@ rows         columns and rows, and checks of what Milvus does not check
 claims       no two writers publish the same version of a set
 catalogue    creates, describes, lists and drops sets by their names
 store        does the same, and adds, removes, reads and searches references
+digest_table digests of the references' files, in memory
 in_force     the sets that the service uses: versions, thresholds and kinds of one moment
 parts        what a set stores of a picture
 files        paths → files and their labels

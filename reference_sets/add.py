@@ -1,30 +1,36 @@
 """Adds picture files to a set. Can be interrupted at any time and run again.
 
 First the digests of many files are computed, so that files that are in the set already are not decoded. Then the new
-ones are decoded, encoded and written, a batch at a time.
+ones are opened by several decoder processes, encoded and written, a batch at a time.
 """
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedding.encoder import Encoder
 from embedding.image import Reason, Unreadable
-from embedding.look import Needs, least_side, look
+from embedding.look import Look, encode
+from embedding.picture import Looked, Wanted
+from embedding.processes.decoders import Decoders
 from reference_sets.files import Found, digest_of, not_read
-from reference_sets.model import Reference
-from reference_sets.parts import checkable, needs, reference
+from reference_sets.model import ReferenceSet
+from reference_sets.parts import needs, reference
 from reference_sets.store import Store
 
 if TYPE_CHECKING:
-    from embedding.picture import Picture
+    from concurrent.futures import Future
 
 ASK_AT_ONCE = 256  # ids in one query of the store
 ENCODE_AT_ONCE = 64  # pictures for one call of the encoder and one upsert,
 # or this many pixels (300 MB, and as much for their mirror images), so that large pictures do not fill the memory
 PIXELS_AT_ONCE = 100_000_000
+
+FindsItself = Callable[[Look, ReferenceSet], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +50,17 @@ class Gathered:
         added: number of references that are new in the set.
         known: number of files that were in the set already, or given twice.
         refused: files that did not become references.
-        uncheckable: number of added references that have too few keypoints for the set's geometric check.
+        weak: added files whose own copies the set would not find by its thresholds, because they have too little
+            detail: only exactly the same file is found.
+        partly: added files of which only a part could be looked at, and why.
     """
 
     files: int
     added: int
     known: int
     refused: tuple[Refused, ...]
-    uncheckable: int
+    weak: tuple[Path, ...] = ()
+    partly: tuple[Refused, ...] = ()
 
 
 class Interrupted(KeyboardInterrupt):
@@ -75,13 +84,15 @@ class Limits:
     reduce: bool = True
 
 
-def gather(  # noqa: PLR0913 (the last two by keyword)
+def gather(  # noqa: PLR0913 (the last four by keyword)
     store: Store,
     name: str,
     encoder: Encoder,
     files: Sequence[Found],
     *,
+    decoders: Decoders,
     limits: Limits,
+    finds_itself: FindsItself = lambda *_: True,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Gathered:
     """Add files to a set, and return what became of them.
@@ -93,13 +104,16 @@ def gather(  # noqa: PLR0913 (the last two by keyword)
         name: of the set.
         encoder: the encoder that made the set; the caller compares the fingerprints.
         files: as `find` returns them.
+        decoders: open the files, as many at a time as there are.
         limits: files beyond them are refused.
+        finds_itself: whether the set would find an exact copy of a picture by its thresholds.
         progress: called with the number of files that were done since the last call.
 
     Raises:
         Interrupted: in place of KeyboardInterrupt.
+        NoDecoder: no process can be started to open files.
     """
-    run = _Run(store, name, encoder, limits)
+    run = _Run(store, name, encoder, decoders, limits, finds_itself)
     try:
         for part in (files[start : start + ASK_AT_ONCE] for start in range(0, len(files), ASK_AT_ONCE)):
             for done in run.add(part):
@@ -114,16 +128,27 @@ def gather(  # noqa: PLR0913 (the last two by keyword)
 class _Run:
     """One run, and its counts so far."""
 
-    def __init__(self, store: Store, name: str, encoder: Encoder, limits: Limits) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 (as `gather`)
+        self,
+        store: Store,
+        name: str,
+        encoder: Encoder,
+        decoders: Decoders,
+        limits: Limits,
+        finds_itself: FindsItself,
+    ) -> None:
         self._store, self._name, self._encoder, self._limits = store, name, encoder, limits
-        self._needs = needs(store.describe(name))
-        self._least = least_side(encoder, self._needs) if limits.reduce else None
-        self.added = self._known = self._uncheckable = 0
+        self._decoders, self._finds_itself = decoders, finds_itself
+        self._described = store.describe(name)
+        self._needs = needs(self._described)
+        self.added = self._known = 0
         self._refused: list[Refused] = []
+        self._weak: list[Path] = []
+        self._partly: list[Refused] = []
 
     def result(self, files: int) -> Gathered:
-        refused = tuple(sorted(self._refused, key=lambda one: one.path))
-        return Gathered(files, self.added, self._known, refused, self._uncheckable)
+        refused, partly = (tuple(sorted(some, key=lambda one: one.path)) for some in (self._refused, self._partly))
+        return Gathered(files, self.added, self._known, refused, tuple(sorted(self._weak)), partly)
 
     def add(self, files: Sequence[Found]) -> Iterator[int]:
         """Add files; yields after each step the number of files that were done in it."""
@@ -131,13 +156,29 @@ class _Run:
         self._known += old
         self._refused += unreadable
         yield old + len(unreadable)
-        for batch in _decoded(new, self._limits, self._least):
-            made = _made(self._encoder, self._needs, batch)
-            self._store.upsert(self._name, [one.reference for one in made if isinstance(one, _Made)])
-            self.added += sum(isinstance(one, _Made) for one in made)
-            self._uncheckable += sum(isinstance(one, _Made) and not one.checkable for one in made)
-            self._refused += [one for one in made if isinstance(one, Refused)]
+        wanted = Wanted(self._encoder.needs.joined(self._needs), self._limits.max_pixels, 1, self._limits.reduce)
+        for batch in _batches(_opened(self._decoders, new, wanted)):
+            opened = [one for one in batch if isinstance(one, _Opened)]
+            self._write(opened)
+            self._refused += [one for one in batch if isinstance(one, Refused)]
             yield len(batch)
+
+    def _write(self, opened: Sequence["_Opened"]) -> None:
+        """Make references of the pictures that can be distinguished from others; the rest is refused."""
+        looks = encode(self._encoder, [one.found.views[0] for one in opened], self._needs)
+        made = []
+        for one, look in zip(opened, looks, strict=True):
+            if look is None:
+                why = Unreadable(Reason.FEATURELESS, "too little detail to be distinguished from other pictures")
+                self._refused.append(Refused(one.file.path, why))
+                continue
+            made.append(reference(look, _key(one.digest, one.file.label), one.file.label, digest=one.digest))
+            if not self._finds_itself(look, self._described):
+                self._weak.append(one.file.path)
+            if one.found.partly:
+                self._partly.append(Refused(one.file.path, one.found.partly))
+        self._store.upsert(self._name, made)
+        self.added += len(made)
 
 
 def key(content: bytes, label: str) -> str:
@@ -165,57 +206,49 @@ def _sort(store: Store, name: str, files: Sequence[Found], limits: Limits) -> tu
 
 
 @dataclass(frozen=True, slots=True)
-class _Decoded:
+class _Opened:
     file: Found
     digest: str
-    picture: "Picture"
+    found: Looked
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
-    reference: Reference
-    checkable: bool
+def _opened(decoders: Decoders, files: Iterable[Found], wanted: Wanted) -> Iterator[_Opened | Refused]:
+    """Yield the opened files, in order; as many are opened ahead as there are decoders."""
+    waiting: deque[Future[_Opened | Refused]] = deque()
+    pool = ThreadPoolExecutor(decoders.number, thread_name_prefix="add")
+    try:
+        for file in files:
+            waiting.append(pool.submit(_open, decoders, file, wanted))
+            if len(waiting) > decoders.number:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def _decoded(files: Iterable[Found], limits: Limits, least: int | None) -> Iterator[list[_Decoded | Refused]]:
-    """Yield batches of decoded pictures that are small enough for the memory."""
-    batch: list[_Decoded | Refused] = []
+def _open(decoders: Decoders, file: Found, wanted: Wanted) -> _Opened | Refused:
+    try:
+        content = file.path.read_bytes()
+    except OSError as error:  # for example deleted since its digest was computed
+        return Refused(file.path, not_read(error))
+    found = decoders.look_into(content, wanted)
+    if isinstance(found, Unreadable):
+        return Refused(file.path, found)
+    # The digest of the bytes that were opened: the file may have changed since its digest was first computed.
+    return _Opened(file, hashlib.sha256(content).hexdigest(), found)
+
+
+def _batches(opened: Iterable[_Opened | Refused]) -> Iterator[list[_Opened | Refused]]:
+    """Yield batches that are small enough for the memory."""
+    batch: list[_Opened | Refused] = []
     pixels = 0
-    for file in files:
-        batch.append(one := _decode(file, limits, least))
-        pixels += one.picture.pixels.size // 3 if isinstance(one, _Decoded) else 0
+    for one in opened:
+        batch.append(one)
+        own = one.found.views[0].own.pixels if isinstance(one, _Opened) else None
+        pixels += 0 if own is None else own.size // 3
         if len(batch) == ENCODE_AT_ONCE or pixels >= PIXELS_AT_ONCE:
             yield batch
             batch, pixels = [], 0
     if batch:
         yield batch
-
-
-def _decode(file: Found, limits: Limits, least: int | None) -> _Decoded | Refused:
-    from embedding.decode.decoder import decode  # noqa: PLC0415 (Pillow)
-
-    try:
-        content = file.path.read_bytes()
-    except OSError as error:  # for example deleted since its digest was computed
-        return Refused(file.path, not_read(error))
-    picture = decode(content, limits.max_pixels, least)
-    if isinstance(picture, Unreadable):
-        return Refused(file.path, picture)
-    # The digest of the bytes that were decoded: the file may have changed since its digest was first computed.
-    return _Decoded(file, hashlib.sha256(content).hexdigest(), picture)
-
-
-def _made(encoder: Encoder, needed: Needs, batch: Sequence[_Decoded | Refused]) -> list[_Made | Refused]:
-    """Make references of the pictures that can be distinguished from others; the rest is refused."""
-    decoded = [one for one in batch if isinstance(one, _Decoded)]
-    pictures, sizes = [one.picture.pixels for one in decoded], [one.picture.size for one in decoded]
-    made: list[_Made | Refused] = [one for one in batch if isinstance(one, Refused)]
-    for one, looked in zip(decoded, look(encoder, pictures, needed, sizes), strict=True):
-        file = one.file
-        if looked is None:
-            why = Unreadable(Reason.FEATURELESS, "too little detail to be distinguished from other pictures")
-            made.append(Refused(file.path, why))
-        else:
-            known = reference(looked, _key(one.digest, file.label), file.label, digest=one.digest)
-            made.append(_Made(known, checkable(looked)))
-    return made

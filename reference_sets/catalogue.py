@@ -9,6 +9,7 @@ never missing, not even for a moment: a missing set would allow everything.
 """
 
 import json
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Self, TypeVar
 
@@ -73,7 +74,7 @@ class Catalogue:
         # A name that a copy or somebody else's collection has taken is skipped.
         tails = ("", *(f"_{number}" for number in range(2, len(collections) + 3)))
         collection = next(name for tail in tails if (name := new.name + tail) not in collections)
-        facts = {**description.to_facts(new), description.READY: "true"}
+        facts = {**description.to_facts(new), "created": secrets.token_hex(8), description.READY: "true"}
         self._database.create(collection, rows.fields(new.dimension), description.to_properties(facts))
 
     def describe(self, name: str) -> ReferenceSet:

@@ -258,6 +258,7 @@ _KEYS = {
     "draft": _Key(_text),
     "retro": _Key(_flag, _flagged),
     "calibration": _Key(_text),
+    "created": _Key(_text),
 }
 _DEFAULTS = {
     "category": "",
@@ -282,4 +283,5 @@ _DEFAULTS = {
     "draft": "",
     "retro": "false",
     "calibration": "",
+    "created": "",
 }

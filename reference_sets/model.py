@@ -123,6 +123,7 @@ class ReferenceSet:
         draft: a description to try beside this one, as JSON; empty: none.
         retro: pictures that were judged before a change are judged again.
         calibration: what the thresholds are based on, as JSON; empty: nothing is recorded.
+        created: another text for each creation: a set that was dropped and created again repeats its versions.
         unknown: keys and values of the description that this version does not know, kept unchanged.
 
     Raises:
@@ -157,6 +158,7 @@ class ReferenceSet:
     draft: str = ""
     retro: bool = False
     calibration: str = ""
+    created: str = field(default="", compare=False)
     unknown: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
@@ -242,6 +244,14 @@ class Reference:
     source_id: str = ""
     tags: tuple[str, ...] = ()
     extra: "dict[str, JsonValue]" = field(default_factory=dict)
+
+
+class Known(NamedTuple):
+    """A reference that was made of a file with a certain digest; `ceiling` as in `Reference`."""
+
+    id: str
+    label: str
+    ceiling: str = ""
 
 
 class Neighbour(NamedTuple):  # 50 per image: a data class takes twice as long to create

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from embedding.look import Look, Needs, View
+from embedding.look import Look, View
+from embedding.picture import Needs
 from reference_sets.model import Mirrored, Part, Reference, ReferenceSet, Verify
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from reference_sets import description, rows
 from reference_sets.catalogue import Catalogue
 from reference_sets.claims import Claim
 from reference_sets.errors import BadDescription, DamagedSet, NewerSet, UnknownSet
-from reference_sets.model import Changes, Mirrored, Neighbour, Reference, ReferenceSet, Verify
+from reference_sets.model import Changes, Known, Mirrored, Neighbour, Reference, ReferenceSet, Verify
 from vectors.database import ANY, STRONG, parts
 from vectors.errors import StoreError
 
@@ -156,6 +156,24 @@ class Store(Catalogue):
     def made_of(self, name: str, *digests: str) -> set[str]:
         """Return the ids of the references that were made from files with one of these SHA-256 digests."""
         return self._on(name, lambda collection: self._ids(collection, "digest", digests))
+
+    def same_content(self, name: str, digest: str) -> tuple[Known, ...]:
+        """Return the references that were made from files with this SHA-256 digest, by id. Reads all rows."""
+        fields = ["id", "label", "ceiling"]
+
+        def read(collection: str) -> tuple[Known, ...]:
+            filter_ = f"digest in [{_quoted(digest)}] and {OWN}"
+            rows_ = [row for some in self._database.iterate(collection, filter_, fields) for row in some]
+            return tuple(sorted(Known(row["id"], row["label"], row["ceiling"]) for row in rows_))
+
+        return self._on(name, read)
+
+    def digests_since(self, name: str, version: int) -> Iterator[list[str]]:
+        """Yield the digests of the references that later versions of the set wrote, a few hundred at a time."""
+        filter_ = f'version > {version} and digest != "" and {OWN}'
+        found = self._found(name)
+        for some in self._database.iterate(found.collection, filter_, ["digest"]):
+            yield [row["digest"] for row in some]
 
     def _ids(self, collection: str, field: str, values: Sequence[str]) -> set[str]:
         filter_ = f"{field} in [{', '.join(map(_quoted, values))}] and {OWN}"

@@ -122,6 +122,33 @@ def test_libraries_stay_in_their_rooms():
     assert wrong == []
 
 
+def test_the_product_opens_pictures_in_decoder_processes_only():
+    """Whatever decodes a file in the service's own process would give a hostile one its passwords and connections."""
+    inside = ("embedding/decode/", "embedding/processes/", "embedding/views.py")
+    ours = "embedding/probe.py"  # the packaged picture
+    wrong = [
+        f"{name(path)}: {what}"
+        for room in PRODUCT
+        for path in below(room)
+        if not name(path).startswith((*inside, ours))
+        for what in opening(path)
+    ]
+    assert wrong == []
+    assert all(opening(ROOT / each) for each in (ours, "embedding/views.py", "embedding/processes/serve.py"))
+
+
+def opening(path: Path) -> list[str]:
+    """Where a file imports our decoders, or calls one of a library."""
+    modules = {
+        module
+        for module in imported(path)
+        if module.startswith(("embedding.decode.", "embedding.views.", "simplejpeg"))
+    }
+    calls = [ast.unparse(node.func) for node in ast.walk(tree(path)) if isinstance(node, ast.Call)]
+    libraries = {"Image.open", "PIL.Image.open", "cv2.imdecode", "cv2.imread", "pi_heif.open_heif"}
+    return sorted(modules | libraries.intersection(calls))
+
+
 def test_plain_files_import_the_standard_library_only():
     foreign = {
         f"{file} imports {module}"

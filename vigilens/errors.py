@@ -7,6 +7,7 @@ EXPECTED = (
     ("config.load", "SettingsError"),
     ("embedding.encoder", "EncoderError"),
     ("embedding.fetch.resources", "NoResources"),
+    ("embedding.processes.decoders", "NoDecoder"),
     ("vectors.errors", "StoreError"),
     ("patience", "Away"),
     ("consumer.topics", "NoAnswer"),

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from consumer.clients import Connection
     from embedding.encoder import Encoder
     from embedding.fetch.fetcher import Fetcher
+    from embedding.processes.decoders import Decoders
     from matcher.judge import Judge
     from matcher.search import Searcher
     from patience import Patience
@@ -102,20 +103,32 @@ def judge(settings: "Settings", encoder: "Encoder", store: "Store", sets: "SetsI
     from matcher.judge import Judge
     from matcher.workers import Workers
 
-    images = settings.images
+    images, workers = settings.images, Workers(settings.batch.workers)
     embedder = Embedder(
         encoder,
         fetcher(settings),
+        decoders(settings),
         max_pixels=images.max_pixels,
+        max_views=images.max_views,
         reduce=images.reduce_jpegs,
         recent_bytes=images.recent_bytes,
     )
     return Judge(
-        embedder=embedder,
-        searcher=searcher(settings, store),
-        sets=sets,
-        workers=Workers(settings.batch.workers),
+        embedder=embedder, searcher=searcher(settings, store), sets=sets, workers=workers, unseen=images.unseen
     )
+
+
+def decoders(settings: "Settings") -> "Decoders":
+    """Processes that open untrusted files, one per worker.
+
+    Raises:
+        embedding.processes.decoders.NoDecoder: they cannot be started.
+    """
+    from embedding.processes.decoders import Decoders, ProcessLimits
+    from matcher.workers import cores
+
+    decode = settings.decode
+    return Decoders(settings.batch.workers or cores(), ProcessLimits(decode.cpu_s, decode.wall_s, decode.memory_bytes))
 
 
 def searcher(settings: "Settings", store: "Store") -> "Searcher":

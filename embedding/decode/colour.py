@@ -7,22 +7,43 @@ needs memory for its decoded form and its result, and for no copy in between. A 
 import functools
 import io
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 from PIL import Image, ImageCms
 
-from embedding.picture import Pixels, Size
+from embedding.decode.compare import sampled, shows_more, small
+from embedding.picture import PLAIN_READING, Pixels, Size
 
 _STRIP_PIXELS = 1 << 16  # converting whole pictures takes 3 to 5 times as long, waiting for memory
 _ORIENTATION = 0x0112  # EXIF
 _SIDEWAYS = range(5, 9)
+_TURNED = frozenset({"TIFF", "HEIF"})  # formats whose size is that of the upright picture: their plugins turn it
 _MAX_PROFILE_BYTES = 4_000_000  # the largest profiles in use, those of printing presses, have 2.6 MB
 
-# Transparent parts are shown over white, as browsers, mail and chat programs do by default. References and images
-# need the same background, so that the same picture gives the same vector.
-_BACKGROUND = (255, 255, 255)
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How viewers turn a file's values into colours.
+
+    Attributes:
+        name: as in the verdict.
+        background: what transparent parts are shown over.
+        managed: whether an embedded ICC profile is used.
+    """
+
+    name: str
+    background: tuple[int, int, int] = (255, 255, 255)
+    managed: bool = True
+
+
+# Browsers, mail and chat programs show transparent parts over white, and use the profile. In dark themes they are shown
+# over black, and simple viewers ignore profiles. References and images are read in the same ways, the first one first.
+PLAIN = Reading(PLAIN_READING)
+ON_BLACK = Reading("on_black", background=(0, 0, 0))
+WITHOUT_PROFILE = Reading("without_profile", managed=False)
 
 # From the file's pixel order to the upright picture, by EXIF orientation. OpenCV is 10 times as fast as NumPy here.
 _TURNS: dict[int, Callable[[Pixels], Any]] = {
@@ -37,11 +58,12 @@ _TURNS: dict[int, Callable[[Pixels], Any]] = {
 
 _SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # colour space of an ICC profile: Pillow's mode
 _MODES = {"1": "L", "L": "L", "LA": "L", "CMYK": "CMYK", "LAB": "LAB"}  # everything else is processed as RGB
+_OPAQUE = 250  # of 255: less shows the background
 _DEEP = ("I", "F")  # modes of more than 8 bits: I;16 and its byte orders, I, F
 
 
-def upright_srgb(image: Image.Image) -> Pixels:
-    """Pixels (height, width, 3) uint8 of a loaded image, with its EXIF orientation applied and transparency over white.
+def upright_srgb(image: Image.Image, reading: Reading = PLAIN) -> Pixels:
+    """Pixels (height, width, 3) uint8 of a loaded image, with its EXIF orientation applied.
 
     An embedded ICC profile is converted to sRGB; one that is broken or made for another kind of picture is ignored, as
     viewers do.
@@ -49,24 +71,50 @@ def upright_srgb(image: Image.Image) -> Pixels:
     height, width = upright_size(image)
     pixels = np.empty((height, width, 3), dtype=np.uint8)
     stored = _in_stored_order(pixels, orientation(image))
-    colour = _deep(image) if image.mode.startswith(_DEEP) else _shallow(image)
+    colour = _deep(image) if image.mode.startswith(_DEEP) else _shallow(image, reading)
     for top, strip in _strips(image):
         stored[top : top + strip.height] = colour(strip)
     return pixels
 
 
-def decoded_to_upright_srgb(decoded: Pixels, image: Image.Image) -> Pixels:
+def other_readings(image: Image.Image, plain: Pixels) -> Iterator[tuple[Reading, Pixels]]:
+    """The readings of a loaded image that show more than the plain one does, with their pixels."""
+    if image.mode.startswith(_DEEP):
+        return
+    profile = _transform(image.info.get("icc_profile"), _MODES.get(image.mode, "RGB"))
+    for reading, differs in ((ON_BLACK, _is_transparent(image)), (WITHOUT_PROFILE, profile is not None)):
+        if differs and shows_more(small(plain), small(other := upright_srgb(image, reading))):
+            yield reading, other
+
+
+def hides_in_profile(decoded: Pixels, image: Image.Image) -> bool:
+    """Whether pixels from another decoder show something without the image's profile that they do not show with it."""
+    if image.mode != "RGB" or _transform(image.info.get("icc_profile"), image.mode) is None:
+        return False
+    part = sampled(decoded)
+    return shows_more(small(_shallow(image, PLAIN)(Image.fromarray(part))), small(part))
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    """Whether a part of a loaded image is transparent."""
+    if image.mode in {"LA", "La", "RGBA", "RGBa"}:
+        return int(image.getchannel(len(image.getbands()) - 1).getextrema()[0]) < _OPAQUE  # type: ignore[arg-type]  # of one band: two numbers
+    return image.mode == "PA" or "transparency" in image.info
+
+
+def decoded_to_upright_srgb(decoded: Pixels, image: Image.Image, reading: Reading = PLAIN) -> Pixels:
     """The same for pixels from another decoder than Pillow; they may be changed in place.
 
     Args:
         decoded: (height, width, 3 or 1) uint8, C-contiguous, in the image's mode, which is RGB or L; may be reduced.
         image: opened, not loaded; only its mode, profile and EXIF are used.
+        reading: how its values become colours.
     """
     grey = image.mode == "L"
     pixels = decoded
-    if grey or _transform(image.info.get("icc_profile"), image.mode):
+    if grey or (reading.managed and _transform(image.info.get("icc_profile"), image.mode)):
         pixels = np.empty((*decoded.shape[:2], 3), dtype=np.uint8) if grey else decoded
-        colour = _shallow(image)
+        colour = _shallow(image, reading)
         rows = max(1, _STRIP_PIXELS // decoded.shape[1])
         for top in range(0, decoded.shape[0], rows):
             strip = decoded[top : top + rows]
@@ -79,6 +127,8 @@ def decoded_to_upright_srgb(decoded: Pixels, image: Image.Image) -> Pixels:
 def upright_size(image: Image.Image) -> Size:
     """Height and width after the EXIF orientation is applied."""
     width, height = image.size
+    if image.format in _TURNED:
+        return height, width
     return (width, height) if orientation(image) in _SIDEWAYS else (height, width)
 
 
@@ -116,10 +166,10 @@ def _in_stored_order(upright: Pixels, orientation_: int) -> Pixels:
     return views[orientation_](upright) if orientation_ in views else upright
 
 
-def _shallow(image: Image.Image) -> Callable[[Image.Image], Pixels]:
+def _shallow(image: Image.Image, reading: Reading) -> Callable[[Image.Image], Pixels]:
     """For images of at most 8 bits per channel: a function from a strip to its sRGB pixels."""
     base = _MODES.get(image.mode, "RGB")
-    transform = _transform(image.info.get("icc_profile"), base)
+    transform = _transform(image.info.get("icc_profile"), base) if reading.managed else None
     if base == "LAB" and transform is None:
         transform = _from_lab()
     transparent = image.mode in {"LA", "La", "PA", "RGBA", "RGBa"} or "transparency" in image.info
@@ -129,7 +179,7 @@ def _shallow(image: Image.Image) -> Callable[[Image.Image], Pixels]:
         strip = _in(_in(alpha or strip, "RGB") if strip.mode != base else strip, base)
         strip = transform.apply(strip) if transform else _in(strip, "RGB")
         if alpha is not None:
-            flat = Image.new("RGB", strip.size, _BACKGROUND)
+            flat = Image.new("RGB", strip.size, reading.background)
             flat.paste(strip, mask=alpha)
             strip = flat
         return np.asarray(strip)

@@ -1,169 +1,211 @@
-"""Bytes → RGB pixels as a viewer would show them. The input is untrusted.
+"""Bytes → frames of RGB pixels as viewers would show them. The input is untrusted: see embedding/processes/.
 
-Files are refused by their header, before any pixel is decoded. Seven formats are accepted, recognised by their
-signature: those that browsers show, BMP and TIFF. Pillow supports dozens more, but each decoder is another place that a
-hostile file can attack. The first frame of an animation is judged.
+Files are refused by their header, before any pixel is decoded. Formats are recognised by their signature: those that
+browsers and phones show, BMP and TIFF. Pillow supports dozens more, but each decoder is another place that a hostile
+file can attack.
+
+A file that ends too early or is damaged is decoded as far as possible, because browsers show it too, and marked.
 """
 
 import io
-import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-import numpy as np
 from PIL import (  # the plugins by name: otherwise Image.open would load all of Pillow's formats
     AvifImagePlugin,  # noqa: F401 (registers itself)
     BmpImagePlugin,  # noqa: F401 (registers itself)
     GifImagePlugin,  # noqa: F401 (registers itself)
     Image,
+    ImageFile,
     JpegImagePlugin,  # noqa: F401 (registers itself)
+    MpoImagePlugin,  # noqa: F401 (registers itself)
     PngImagePlugin,  # noqa: F401 (registers itself)
-    TiffImagePlugin,
+    TiffImagePlugin,  # noqa: F401 (registers itself)
     WebPImagePlugin,  # noqa: F401 (registers itself)
 )
 
-from embedding.decode.colour import decoded_to_upright_srgb, upright_size, upright_srgb
-from embedding.decode.frames import count_frames
-from embedding.decode.jpeg import decode_jpeg
+from embedding.decode.colour import (
+    PLAIN,
+    WITHOUT_PROFILE,
+    decoded_to_upright_srgb,
+    hides_in_profile,
+    other_readings,
+    upright_size,
+    upright_srgb,
+)
+from embedding.decode.formats import is_svg, signature, unsupported
+from embedding.decode.frames import Frames, frames_of
+from embedding.decode.jpeg import decode_jpeg, within
+from embedding.decode.limits import Limits, too_costly
+from embedding.decode.optional import opened as opened_by_extra
 from embedding.image import Reason, Unreadable
-from embedding.picture import Picture
+from embedding.picture import Picture, Pixels, Size
 
 # Our own limit is a setting and is compared with the header. Pillow's limit applies to the whole process and must not
 # be lower: this is the largest value that the setting accepts.
 Image.MAX_IMAGE_PIXELS = 1_000_000_000
+_LARGEST = 8  # a JPEG can be decoded to 1/8 of its width and height
 
-# A progressive JPEG is decoded once per scan, and a scan of a huge picture can be a few bytes long. Encoders write up
-# to about 20 scans. This allows 46 for the largest picture of the default settings, and hundreds for usual ones.
-MAX_SCANNED_PIXELS = 3_000_000_000
-MAX_SCANS = 1_000
 
-_TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH = 322, 323
-_HEIF_BRANDS = frozenset({b"mif1", b"msf1"})  # containers of AVIF or HEIC; the list of brands says which
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One frame, read in one way.
+
+    Attributes:
+        pixels: (height, width, 3) uint8 sRGB, C-contiguous, upright; may be reduced to 1/2, 1/4 or 1/8, rounded up.
+        size: height and width of the whole frame, upright.
+    """
+
+    reading: str
+    pixels: Pixels
+    size: Size
+
+
+@dataclass(slots=True)
+class File:
+    """An opened file.
+
+    Attributes:
+        format: JPEG, PNG, …
+        size: height and width of its first frame, upright.
+        frames: which it has.
+    """
+
+    format: str
+    size: Size
+    frames: Frames
+    _image: Image.Image
+    _data: bytes
+    _limits: Limits
+
+    def show(self, number: int) -> Iterator[Shown]:
+        """A frame as viewers show it, and other readings that show more. Ask for frames in ascending order.
+
+        Raises:
+            Exception: anything, if the frame is damaged.
+        """
+        image, max_pixels = self._image, self._limits.max_pixels
+        if number or self.frames.count > 1:
+            image.seek(number)
+        size = upright_size(image)
+        if number == 0 and self.format == "JPEG" and (found := self._jpeg()) is not None:
+            # It is changed in place, so what is needed of it is read first.
+            hidden = found.copy() if hides_in_profile(found, image) else None
+            yield Shown(PLAIN.name, decoded_to_upright_srgb(found, image), size)
+            if hidden is not None:
+                yield Shown(WITHOUT_PROFILE.name, decoded_to_upright_srgb(hidden, image, WITHOUT_PROFILE), size)
+            return
+        if number and too_large(size, max_pixels):
+            raise ValueError("a later frame has too many pixels")
+        if self.format == "JPEG" and too_large(size, max_pixels):
+            height, width = within((image.height, image.width), max_pixels)
+            image.draft(None, (width, height))
+        image.load()
+        if too_large((image.height, image.width), max_pixels):  # the decoded size can differ from the header's
+            raise ValueError("the frame has more pixels than its header says")
+        plain = upright_srgb(image)
+        yield Shown(PLAIN.name, plain, size)
+        yield from (Shown(reading.name, pixels, size) for reading, pixels in other_readings(image, plain))
+
+    def _jpeg(self) -> Pixels | None:
+        return decode_jpeg(self._image, self._data, self._limits.least_side, self._limits.max_pixels)
 
 
 def decode(data: bytes, max_pixels: int, least_side: int | None = None) -> Picture | Unreadable:
-    """The picture in `data`, or why it cannot be decoded. Never raises; safe to call from several threads.
+    """The first frame of a file that is trusted, decoded in this process. For untrusted files: embedding/processes/.
 
     Args:
         data: a file's bytes.
-        max_pixels: cap on width x height, whether or not the picture is reduced.
-        least_side: a JPEG may be decoded to a smaller size, as long as its shorter side keeps this many pixels; None:
-            every pixel counts. A picture that has fewer keeps its size.
+        max_pixels: see `Limits`, as for `least_side`.
+        least_side: see there.
     """
-    name = _signature(data)
-    if name is None:
-        return Unreadable(Reason.UNKNOWN_FORMAT, "not a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF file")
     try:
-        with _without_warnings(), Image.open(io.BytesIO(data), formats=[name]) as image:
-            return _picture(image, name, data, max_pixels, least_side)
+        with opened(data, Limits(max_pixels, least_side)) as file:
+            if isinstance(file, Unreadable):
+                return file
+            shown = next(file.show(file.frames.first))
+            return Picture(shown.pixels, shown.size, file.format, file.frames.count)
     except Image.DecompressionBombError:
-        return Unreadable(Reason.TOO_MANY_PIXELS, f"the {name} file claims more than 2,000 million pixels")
-    except MemoryError:
-        return Unreadable(Reason.CORRUPT, f"the {name} file asks for more memory than there is")
-    except Exception as error:  # noqa: BLE001 (untrusted input: decoders raise all kinds of errors)
-        # Pillow's own message is not used: it may quote the file.
-        ended = isinstance(error, EOFError) or "truncated" in str(error)
-        what = "ends too early" if ended else "is damaged"
-        return Unreadable(Reason.CORRUPT, f"the {name} file {what} ({type(error).__name__})")
+        return Unreadable(Reason.TOO_MANY_PIXELS, "the file claims more than 2,000 million pixels")
+    except Exception as error:  # noqa: BLE001 (decoders raise all kinds of errors)
+        return Unreadable(Reason.CORRUPT, sentence(error))
 
 
-def _signature(data: bytes) -> str | None:
-    """The format by the file's first bytes; a content type or a file extension is not trusted."""
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    if data.startswith((b"GIF87a", b"GIF89a")):
-        return "GIF"
-    if data.startswith(b"BM"):
-        return "BMP"
-    if data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
-        return "TIFF"
-    return _container(data)
-
-
-def _container(data: bytes) -> str | None:
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "WEBP"
-    if data[4:8] == b"ftyp":
-        brand = data[8:12]
-        if brand in {b"avif", b"avis"} or (brand in _HEIF_BRANDS and b"avif" in data[16:64]):
-            return "AVIF"
-    return None
-
-
-def _picture(
-    image: Image.Image, name: str, data: bytes, max_pixels: int, least_side: int | None
-) -> Picture | Unreadable:
-    if problem := _too_big(image, max_pixels) or _too_costly(image, name, data, max_pixels):
-        return problem
-    frames = count_frames(image, name, data)
-    if name == "JPEG" and (decoded := decode_jpeg(image, data, least_side)) is not None:
-        return Picture(decoded_to_upright_srgb(decoded, image), upright_size(image), name, frames)
-    if image.info.get("default_image"):
-        # Such a PNG has one picture for viewers without animation, and others for those with it, as viewers are today.
-        image.seek(1)
-    image.load()
-    if problem := _too_big(image, max_pixels):  # the decoded size can differ from the header's
-        return problem
-    return Picture(upright_srgb(image), upright_size(image), name, frames)
-
-
-def _too_big(image: Image.Image, max_pixels: int) -> Unreadable | None:
-    width, height = image.size
-    if width * height <= max_pixels:
-        return None
-    return Unreadable(Reason.TOO_MANY_PIXELS, f"{width} x {height} pixels, more than {max_pixels}")
-
-
-def _too_costly(image: Image.Image, name: str, data: bytes, max_pixels: int) -> Unreadable | None:
-    """A problem for pictures that are small, but as costly to decode as huge ones."""
-    if name == "JPEG":
-        scans = _count_scans(data)
-        if scans > MAX_SCANS or scans * image.width * image.height > MAX_SCANNED_PIXELS:
-            return Unreadable(Reason.TOO_MANY_PIXELS, f"a JPEG of {scans} scans, each over the whole picture")
-    elif isinstance(image, TiffImagePlugin.TiffImageFile):
-        # A tile is always decoded whole, even if little of it is in the picture.
-        sides = [image.tag_v2.get(tag, 1) for tag in (_TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH)]
-        if sides[0] * sides[1] > max_pixels:
-            return Unreadable(Reason.TOO_MANY_PIXELS, f"tiles of {sides[0]} x {sides[1]} pixels")
-    return None
-
-
-def _count_scans(data: bytes) -> int:
-    """How often FF DA, the start of a scan, is in a file. Compressed data never contains these two bytes.
-
-    `data.count` would take six times as long and hold the GIL meanwhile.
-    """
-    values = np.frombuffer(data, np.uint8)
-    return int(np.count_nonzero((values[:-1] == 0xFF) & (values[1:] == 0xDA)))  # noqa: PLR2004 (the two bytes)
-
-
-_silence_lock = threading.Lock()
-_silenced: list["warnings.catch_warnings[None]"] = []  # one entry while any thread decodes
-_decoding = 0
+def sentence(error: Exception) -> str:
+    """What is wrong with a file. Pillow's own message is not used: it may quote the file."""
+    ended = isinstance(error, EOFError) or "truncated" in str(error)
+    return f"the file {'ends too early' if ended else 'is damaged'} ({type(error).__name__})"
 
 
 @contextmanager
-def _without_warnings() -> Iterator[None]:
-    """Ignores Pillow's warnings (odd EXIF, odd animation): the file is a user's, and an operator could not fix it.
+def opened(data: bytes, limits: Limits, *, damaged: bool = False) -> Iterator[File | Unreadable]:
+    """The file in `data`, or why its header refuses it.
 
-    catch_warnings changes the whole process, and restores the wrong filters when threads interleave. So the first
-    thread that decodes turns Pillow's warnings off, and the last one turns them on again.
+    Args:
+        data: a file's bytes.
+        limits: what is decoded.
+        damaged: decode what there is, although the file ends too early or is damaged.
+
+    Raises:
+        MemoryError: there is not enough memory.
+        Exception: anything, if the header is damaged.
     """
-    global _decoding  # noqa: PLW0603 (the filters belong to the process, so the count does too)
-    with _silence_lock:
-        if _decoding == 0:
-            silence = warnings.catch_warnings()
-            silence.__enter__()
-            _silenced.append(silence)
-            warnings.filterwarnings("ignore", module=r"PIL\.")
-        _decoding += 1
+    name = signature(data)
+    if name is None or name == "SVG":
+        yield _refused(data)
+        return
+    if problem := too_costly(data, name, limits.max_pixels):
+        yield problem
+        return
+    with _settings(damaged=damaged), _image(data, name, damaged=damaged) as image:
+        if isinstance(image, Unreadable):
+            yield image
+            return
+        width, height = image.size
+        most = limits.max_pixels * (_LARGEST * _LARGEST if name == "JPEG" else 1)
+        if too_large((height, width), most):
+            yield Unreadable(Reason.TOO_MANY_PIXELS, f"{width} x {height} pixels, more than {limits.max_pixels}")
+            return
+        if (
+            name == "PNG"
+        ):  # its EXIF may come after its pixels: Pillow decodes them to read it, and errors would be lost
+            image.load()
+        yield File(name, upright_size(image), frames_of(image, name, data), image, data, limits)
+
+
+def too_large(size: Size, max_pixels: int) -> bool:
+    """Whether a picture has more pixels than it may have."""
+    return size[0] * size[1] > max_pixels
+
+
+def _refused(data: bytes) -> Unreadable:
+    if name := unsupported(data) or ("SVG" if is_svg(data) else None):
+        return Unreadable(Reason.UNSUPPORTED_FORMAT, f"this is a file of another kind: {name}")
+    known = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC or JPEG XL"
+    return Unreadable(Reason.UNKNOWN_FORMAT, f"not a {known} file")
+
+
+@contextmanager
+def _image(data: bytes, name: str, *, damaged: bool) -> Iterator[Image.Image | Unreadable]:
+    if name in {"HEIC", "JXL"}:
+        yield opened_by_extra(data, name)
+        return
+    if damaged and name == "WEBP":  # its decoder refuses a file that is shorter than its header says
+        data = data.ljust(min(int.from_bytes(data[4:8], "little") + 8, 2 * len(data) + 8), b"\0")
+    with Image.open(io.BytesIO(data), formats=[name]) as image:
+        yield image
+
+
+@contextmanager
+def _settings(*, damaged: bool) -> Iterator[None]:
+    """Pillow's settings for one file: no warnings (an operator could not fix a user's file), and whether to go on."""
+    before = ImageFile.LOAD_TRUNCATED_IMAGES
+    ImageFile.LOAD_TRUNCATED_IMAGES = damaged
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            yield
     finally:
-        with _silence_lock:
-            _decoding -= 1
-            if _decoding == 0:
-                _silenced.pop().__exit__(None, None, None)
+        ImageFile.LOAD_TRUNCATED_IMAGES = before

@@ -28,7 +28,9 @@ _HALF_NEEDS = {"420": 1.5}
 _FROM_TOP_LEFT = {1, 5}
 
 
-def decode_jpeg(image: Image.Image, data: bytes, least_side: int | None) -> Pixels | None:
+def decode_jpeg(
+    image: Image.Image, data: bytes, least_side: int | None, max_pixels: int | None = None
+) -> Pixels | None:
     """Pixels (height, width, 3 or 1) as stored in the file, or None if the file must be left to Pillow.
 
     The same as Pillow's if they are not reduced: both use libjpeg-turbo.
@@ -38,6 +40,7 @@ def decode_jpeg(image: Image.Image, data: bytes, least_side: int | None) -> Pixe
         data: the file's bytes.
         least_side: reduce to the smallest of 1/8, 1/4 and 1/2 whose shorter side has this many pixels and that changes
             a later resize by no more than a few grey levels; None: do not reduce.
+        max_pixels: reduce further, to the largest of 1/2, 1/4 and 1/8 that has no more pixels than this.
     """
     if image.mode not in _SPACES:
         return None
@@ -47,10 +50,22 @@ def decode_jpeg(image: Image.Image, data: bytes, least_side: int | None) -> Pixe
         if (width, height) != image.size or space != _SPACES[image.mode]:
             return None
         least = _reduced((height, width), least_side, colours, whole=orientation(image) not in _FROM_TOP_LEFT)
+        if max_pixels is not None and least[0] * least[1] > max_pixels:
+            least = within((height, width), max_pixels)
         pixels: Pixels = simplejpeg.decode_jpeg(data, _COLOURS[image.mode], min_height=least[0], min_width=least[1])
     except ValueError:  # damaged, or a variant that it does not support
         return None
     return pixels
+
+
+def within(size: Size, max_pixels: int) -> Size:
+    """The largest of 1, 1/2, 1/4 and 1/8 of the size that has at most so many pixels; else 1/8."""
+    height, width = size
+    for factor in (1, 2, 4, 8):
+        size = (-(-height // factor), -(-width // factor))
+        if size[0] * size[1] <= max_pixels:
+            break
+    return size
 
 
 def _reduced(size: Size, least_side: int | None, colours: str, *, whole: bool) -> Size:

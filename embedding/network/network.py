@@ -17,7 +17,7 @@ from embedding.network.gpu import BATCH_SIZE, Streams, filled_up, resizing_on, u
 from embedding.network.precision import PRECISIONS, types_to_try
 from embedding.network.preprocess import Preparation, cut, preparation
 from embedding.network.vit import Vit
-from embedding.picture import Pixels, Size
+from embedding.picture import Needs, Pixels, Prepared, Size
 from embedding.probe import probe_picture
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class Network:
         self._streams = Streams(self._device)
         self._transform, self._aspect, self._preparation = transform, aspect, _preparation(transform, self._device)
         known = self._preparation
-        self.least_side: int | None = known.least_side if known else None
+        self.needs = Needs(pixels=True, least_side=known.least_side if known else None)
         backend = fastest_backend(
             tower.eval().requires_grad_(requires_grad=False).to(self._device),
             vit if self._device == "cpu" else None,
@@ -84,18 +84,20 @@ class Network:
         # ViT-B-32 with AMX: 37 ms for one picture and 43 for two (docs/performance.md); in float32 without AVX-512 the
         # second takes as long as the first.
         self.min_batch_size = 1 if self._device == "cpu" and backend.type is torch.float32 else 2
-        self.dimension: int = self.encode([probe_picture()]).vectors.shape[1]
+        self.dimension: int = self._vectors([probe_picture()], None).shape[1]
         type_ = str(backend.type).removeprefix("torch.")
         self.fingerprint = fingerprint(name, {**depends_on, "dimension": self.dimension, "type": type_})
         resized = "" if known else ", pictures resized by Pillow"
         self.backend = f"{type_} on the {_DEVICES[self._device]}, {backend.name}{resized}"
 
-    def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:
-        """Vectors of n pictures, n ≥ 1, in their order. One whose vector overflows the numeric type is featureless."""
+    def encode(self, prepared: Sequence[Prepared]) -> Encoded:
+        """Vectors of n views, n ≥ 1, in their order. One whose vector overflows the numeric type is featureless."""
+        pictures = [one.pixels for one in prepared if one.pixels is not None]
+        sizes = [one.size for one in prepared]
         parts = []
         for at in range(0, len(pictures), self.batch_size):
             part = slice(at, at + self.batch_size)
-            parts.append(self._vectors(pictures[part], sizes[part] if sizes else None))
+            parts.append(self._vectors(pictures[part], sizes[part]))
         found = np.concatenate(parts)
         broken = ~(np.abs(np.linalg.norm(found, axis=1) - 1) < _UNIT)  # NaN is not within any distance of 1
         found[broken] = 0

@@ -22,8 +22,8 @@ from torch import Tensor
 from torch.nn.functional import linear, normalize, pad
 
 from embedding.encoder import Encoded, fingerprint
-from embedding.local.keypoints import DESCRIPTOR_BYTES, MAX_KEYPOINTS, MIN_KEYPOINTS, Keypoints, detect
-from embedding.picture import Pixels, Size
+from embedding.local.keypoints import DESCRIPTOR_BYTES, MAX_KEYPOINTS, MIN_KEYPOINTS, Keypoints
+from embedding.picture import Needs, Prepared
 
 WEIGHTS = "words.safetensors"
 ALGORITHM = 1  # version of keypoints and sum: raise it when the same picture would get another vector
@@ -44,7 +44,7 @@ class Words:
     """
 
     name = "words"
-    least_side = None  # reducing a picture would change its corners
+    needs = Needs(keypoints=True)
     batch_size = _BATCH_SIZE
     min_batch_size = 1  # 23 ms of a core for one picture and 44 for two, without AMX
 
@@ -65,13 +65,13 @@ class Words:
             "words", {"algorithm": ALGORITHM, "weights": digest, "dimension": self.dimension, "type": "float32"}
         )
 
-    def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:  # noqa: ARG002 (no picture is reduced)
-        """Vectors and keypoints of n pictures, n ≥ 1, in their order; zeros where there are too few keypoints."""
-        keypoints = [detect(pixels) for pixels in pictures]
+    def encode(self, prepared: Sequence[Prepared]) -> Encoded:
+        """Vectors of n views, n ≥ 1, in their order; zeros where there are too few keypoints."""
+        keypoints = [one.keypoints for one in prepared if one.keypoints is not None]
         featureless = np.array([len(found) < MIN_KEYPOINTS for found in keypoints])
         vectors = self.vectors(keypoints)
         vectors[featureless] = 0
-        return Encoded(vectors, featureless, keypoints)
+        return Encoded(vectors, featureless)
 
     @torch.inference_mode()
     def vectors(self, keypoints: Sequence[Keypoints]) -> NDArray[np.float32]:

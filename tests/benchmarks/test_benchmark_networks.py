@@ -4,6 +4,7 @@ import pytest
 
 from benchmarks.weights import checkpoint, settings
 from embedding.choose import choose
+from embedding.look import encode_pictures
 from embedding.probe import probe_picture
 
 
@@ -12,7 +13,7 @@ def test_the_service_can_use_the_settings_and_the_weights(tmp_path, network):
     checkpoint(tmp_path, network)
     encoder = choose(**settings(tmp_path, network))
     assert encoder.name == ("timm" if network.startswith("timm:") else "openclip")
-    assert encoder.encode([probe_picture()]).vectors.shape == (1, encoder.dimension)
+    assert encode_pictures(encoder, [probe_picture()]).vectors.shape == (1, encoder.dimension)
 
 
 @pytest.mark.parametrize(

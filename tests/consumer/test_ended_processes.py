@@ -58,6 +58,7 @@ def plan(cluster, topics, instance="i"):
         transaction_timeout_s=5.0,
         depth=2,
         fetch_timeout_s=1.0,
+        decode_timeout_s=10.0,
         give_up_s=PATIENCE_S,
         http_host="127.0.0.1",
         http_port=0,

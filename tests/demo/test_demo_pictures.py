@@ -18,6 +18,7 @@ from embedding.choose import choose
 from embedding.decode.decoder import decode
 from embedding.fetch.fetcher import Fetcher, FetchRules
 from embedding.image import Reason, Unreadable
+from embedding.look import encode_pictures
 
 SEED = 11
 MAX_PIXELS = 100_000_000
@@ -135,7 +136,7 @@ def test_each_bad_value_is_unreadable_for_the_expected_reason(events, inbox):
             outcome = read_by_service(incoming, inbox)
             if incoming.reason is Reason.FEATURELESS:  # a good picture, of which encoders can make nothing
                 for encoder in ("pdq", "words"):
-                    assert choose(encoder).encode([outcome.pixels]).featureless.tolist() == [True], encoder
+                    assert encode_pictures(choose(encoder), [outcome.pixels]).featureless.tolist() == [True], encoder
                 continue
             assert isinstance(outcome, Unreadable), incoming.edit
             assert outcome.reason is incoming.reason, incoming.edit

@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 from hostile_made import chunk, exif, jpeg_with, picture, png, sample, saved, scans
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
 
 from embedding.decode.decoder import decode
 from embedding.image import Reason, Unreadable
@@ -200,14 +200,26 @@ def test_the_cap_on_pixels_is_inclusive_and_read_before_decoding():
     assert pixels_of(data, 96 * 64).shape == (64, 96, 3)
     assert reason(data, 96 * 64 - 1) is Reason.TOO_MANY_PIXELS
     assert reason(data[: len(data) // 2], 96 * 64 - 1) is Reason.TOO_MANY_PIXELS  # its rows were not read
-    assert reason(data[: len(data) // 2]) is Reason.CORRUPT
+    assert reason(data[: len(data) // 2]) is Reason.CORRUPT  # `decode` is for trusted files: a part is not enough
 
 
-def test_the_animation_is_decoded_and_not_the_picture_that_only_old_viewers_show():
+def test_a_png_of_too_many_pixels_is_refused_before_its_rows_are_read_for_its_exif(monkeypatch):
+    def load(_):
+        raise AssertionError("it was decoded")
+
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", load)
+    assert reason(saved(picture(), format="PNG"), 96 * 64 - 1) is Reason.TOO_MANY_PIXELS
+
+
+def test_rows_of_a_png_that_cannot_be_decoded_are_an_error_although_it_has_no_exif():
+    assert reason(png(96, 64, chunk(b"IDAT", b"nonsense"))) is Reason.CORRUPT
+
+
+def test_the_animation_is_decoded_first_and_not_the_picture_that_only_old_viewers_show():
     old, first, second = (Image.new("RGB", (8, 8), (level,) * 3) for level in (10, 100, 200))
     data = saved(old, format="PNG", save_all=True, append_images=[first, second], default_image=True)
     result = decode(data, MAX)
-    assert (result.frames, result.pixels[0, 0, 0]) == (2, 100)
+    assert (result.frames, result.pixels[0, 0, 0]) == (3, 100)
 
 
 @pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG", "TIFF", "AVIF"])
@@ -225,13 +237,13 @@ def test_a_jpeg_with_too_many_scans_is_refused():
 
 def test_the_format_is_determined_by_the_first_bytes_only():
     assert reason(b"\n" + saved(picture(), format="PNG")) is Reason.UNKNOWN_FORMAT
-    assert reason(saved(picture(), format="PPM")) is Reason.UNKNOWN_FORMAT
-    assert reason(saved(picture(), format="ICO")) is Reason.UNKNOWN_FORMAT
+    assert reason(saved(picture(), format="PPM")) is Reason.UNSUPPORTED_FORMAT
+    assert reason(saved(picture(), format="ICO")) is Reason.UNSUPPORTED_FORMAT
     assert reason(b"BM of a text") is Reason.CORRUPT
 
 
-def test_a_second_picture_appended_by_a_camera_is_not_a_frame():
+def test_a_second_picture_appended_by_a_camera_is_counted():
     file = io.BytesIO()
     picture().save(file, format="MPO", save_all=True, append_images=[picture()])
     result = decode(file.getvalue(), MAX)
-    assert (result.format, result.frames) == ("JPEG", 1)
+    assert (result.format, result.frames) == ("JPEG", 2)

@@ -15,6 +15,7 @@ from profiles import gamma_profile
 from embedding.decode.colour import upright_srgb
 from embedding.decode.decoder import decode
 from embedding.decode.jpeg import decode_jpeg
+from embedding.image import Reason
 from embedding.picture import Picture
 
 MAX = 20_000_000
@@ -143,8 +144,19 @@ def test_other_formats_are_not_reduced():
         assert decode(saved(picture(), format=form), MAX, 16).pixels.shape == sample().shape
 
 
-def test_the_cap_on_pixels_applies_to_the_full_size_and_not_to_the_reduced_one():
-    assert not isinstance(decode(saved(picture(), format="JPEG"), 96 * 64 - 1, 8), Picture)
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize(("times", "eighths"), [(1, 8), (1.1, 4), (4, 4), (16, 2), (17, 1), (64, 1)])
+def test_a_jpeg_above_the_cap_on_pixels_is_decoded_to_a_smaller_size(times, eighths, progressive):
+    data = saved(picture(), format="JPEG", progressive=progressive)
+    result = decode(data, int(96 * 64 / times))
+    assert result.size == (64, 96)
+    assert result.pixels.shape[:2] == (8 * eighths, 12 * eighths)
+
+
+def test_a_jpeg_that_is_too_large_even_at_an_eighth_is_refused():
+    data = saved(picture(), format="JPEG")
+    assert decode(data, 96 * 64 // 64 - 1).reason is Reason.TOO_MANY_PIXELS
+    assert decode(saved(picture("CMYK"), format="JPEG"), 96 * 64 // 4).pixels.shape[:2] == (32, 48)
 
 
 def test_a_thumbnail_in_the_exif_is_not_taken_for_the_picture():

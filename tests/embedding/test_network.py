@@ -8,6 +8,7 @@ from torch import nn
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Normalize, Resize, ToTensor, functional
 
 from embedding.encoder import EncoderError
+from embedding.look import encode_pictures
 from embedding.network import gpu
 from embedding.network.network import Network
 from embedding.network.preprocess import preparation
@@ -71,7 +72,7 @@ def test_an_unknown_transform_is_left_to_pillow_and_reported(caplog):
     assert by_pillow.backend == "float32 on the CPU, plain model, pictures resized by Pillow"
     assert "Pillow" in caplog.text
     assert ours.backend == "float32 on the CPU, plain model"
-    assert (by_pillow.least_side, ours.least_side) == (None, 2 * 16)
+    assert (by_pillow.needs.least_side, ours.needs.least_side) == (None, 2 * 16)
 
 
 @pytest.mark.parametrize(("precision", "least"), [("float32", 1), ("bfloat16", 2)])
@@ -89,11 +90,11 @@ def test_vectors_are_those_of_the_transform_and_the_tower():
 
 def test_a_reduced_picture_is_resized_by_its_full_size():
     encoder, picture = network(Moments(), "float32", USUAL), probe_picture().repeat(4, axis=0).repeat(4, axis=1)
-    whole = encoder.encode([picture]).vectors[0]
+    whole = encode_pictures(encoder, [picture]).vectors[0]
     size = (picture.shape[0] - 4, picture.shape[1])  # 1/8 of it is rounded up
     with_size, without_size = (
-        encoder.encode([picture[::8, ::8]], [size]).vectors[0],
-        encoder.encode([picture[::8, ::8]]).vectors[0],
+        encode_pictures(encoder, [picture[::8, ::8]], [size]).vectors[0],
+        encode_pictures(encoder, [picture[::8, ::8]]).vectors[0],
     )
     assert not np.array_equal(with_size, without_size)
     assert float(whole @ with_size) > 1 - 1e-2
@@ -102,9 +103,9 @@ def test_a_reduced_picture_is_resized_by_its_full_size():
 def test_any_number_of_pictures_is_accepted():
     encoder = network(Moments(), "float32", USUAL)
     pictures = [probe_picture()[at:] for at in range(2 * encoder.batch_size + 3)]
-    alone = np.concatenate([encoder.encode([each]).vectors for each in pictures])
+    alone = np.concatenate([encode_pictures(encoder, [each]).vectors for each in pictures])
     sizes = [each.shape[:2] for each in pictures]
-    for together in (encoder.encode(pictures), encoder.encode(pictures, sizes)):
+    for together in (encode_pictures(encoder, pictures), encode_pictures(encoder, pictures, sizes)):
         assert np.abs(together.vectors - alone).max() < 1e-6
 
 

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 from embedding.choose import choose
 from embedding.encoder import EncoderError
+from embedding.look import encode_pictures
 from embedding.network import backends
 from embedding.network.openclip import OpenClip
 from embedding.network.precision import LEAST_COSINE, types_to_try
@@ -56,12 +57,12 @@ def pictures():
 
 def test_vectors_have_unit_length_and_do_not_depend_on_the_rest_of_the_batch(checkpoint, pictures):
     encoder = OpenClip(MODEL, checkpoint, precision="float32")
-    encoded = encoder.encode(pictures)
+    encoded = encode_pictures(encoder, pictures)
     assert encoded.vectors.dtype == np.float32
     assert encoded.vectors.shape == (len(pictures), encoder.dimension) == (len(pictures), 32)
     assert np.allclose(np.linalg.norm(encoded.vectors, axis=1), 1, atol=1e-6)
     assert not encoded.featureless.any()
-    alone = np.concatenate([encoder.encode([picture]).vectors for picture in pictures])
+    alone = np.concatenate([encode_pictures(encoder, [picture]).vectors for picture in pictures])
     assert np.allclose(alone, encoded.vectors, atol=1e-5)
 
 
@@ -77,7 +78,7 @@ def test_vectors_are_those_of_openclip_itself(weights, checkpoint):
 def test_a_vision_transformer_is_packed_and_a_resnet_is_not(checkpoint, tmp_path):
     encoder = OpenClip(MODEL, checkpoint, device="cpu", precision="float32")
     assert encoder.backend == "float32 on the CPU, packed ViT"
-    assert (encoder.least_side, encoder.batch_size) == (2 * 64, 8)
+    assert (encoder.needs.least_side, encoder.batch_size) == (2 * 64, 8)
     path = tmp_path / "resnet.safetensors"
     save_file(open_clip.create_model(RESNET, load_weights=False).state_dict(), path)
     resnet = OpenClip(RESNET, path, device="cpu", precision="bfloat16")
@@ -137,7 +138,7 @@ def test_the_same_preprocessing_written_in_another_way_has_the_same_fingerprint(
 def test_every_resize_mode_accepts_every_shape(checkpoint, pictures, mode):
     beside = {"model_cfg": CONFIG, "preprocess_cfg": {"resize_mode": mode}}
     (checkpoint.parent / "open_clip_config.json").write_text(json.dumps(beside))
-    assert np.isfinite(OpenClip(MODEL, checkpoint, precision="float32").encode(pictures).vectors).all()
+    assert np.isfinite(encode_pictures(OpenClip(MODEL, checkpoint, precision="float32"), pictures).vectors).all()
 
 
 def test_auto_picks_the_fastest_type_of_this_machine_and_agrees_with_float32(checkpoint, pictures, monkeypatch):
@@ -146,7 +147,9 @@ def test_auto_picks_the_fastest_type_of_this_machine_and_agrees_with_float32(che
     fixed = OpenClip(MODEL, checkpoint, device="cpu", precision=str(types_to_try("cpu")[0]).removeprefix("torch."))
     assert auto.fingerprint == fixed.fingerprint
     full = OpenClip(MODEL, checkpoint, device="cpu", precision="float32")
-    assert (auto.encode(pictures).vectors * full.encode(pictures).vectors).sum(axis=1).min() >= LEAST_COSINE
+    assert (encode_pictures(auto, pictures).vectors * encode_pictures(full, pictures).vectors).sum(
+        axis=1
+    ).min() >= LEAST_COSINE
 
 
 def test_an_inaccurate_type_is_replaced_by_float32_or_refused(weights, tmp_path, monkeypatch, caplog):
@@ -173,9 +176,11 @@ def test_the_probe_accepts_another_numeric_type_and_refuses_another_network(chec
 
 def test_threads_share_one_encoder(checkpoint, pictures):
     encoder = OpenClip(MODEL, checkpoint)
-    right = encoder.encode(pictures).vectors
+    right = encode_pictures(encoder, pictures).vectors
     results = []
-    threads = [threading.Thread(target=lambda: results.append(encoder.encode(pictures).vectors)) for _ in range(4)]
+    threads = [
+        threading.Thread(target=lambda: results.append(encode_pictures(encoder, pictures).vectors)) for _ in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -280,6 +285,6 @@ def test_openclip_without_a_gpu_refuses_cuda(checkpoint):
 def test_openclip_on_a_gpu_agrees_with_the_cpu(checkpoint, pictures):
     if not torch.cuda.is_available():
         pytest.skip("there is no GPU")
-    here = OpenClip(MODEL, checkpoint, device="cuda").encode(pictures).vectors
-    there = OpenClip(MODEL, checkpoint, device="cpu", precision="float32").encode(pictures).vectors
+    here = encode_pictures(OpenClip(MODEL, checkpoint, device="cuda"), pictures).vectors
+    there = encode_pictures(OpenClip(MODEL, checkpoint, device="cpu", precision="float32"), pictures).vectors
     assert (here * there).sum(axis=1).min() >= LEAST_COSINE

@@ -9,6 +9,7 @@ from PIL import Image
 from embedding.choose import choose
 from embedding.draw_probe import draw
 from embedding.encoder import EncoderError
+from embedding.look import encode_pictures
 from embedding.pdq import DIMENSION, Pdq, _reduced
 from embedding.probe import agrees, probe_picture, probe_vector
 
@@ -27,7 +28,7 @@ def resized(pixels, width, height):
 def test_cosine_and_hamming_distance_are_equivalent():
     picture = probe_picture()
     others = [picture, 255 - picture, picture[::-1].copy(), resized(picture, 100, 90), np.roll(picture, 9, axis=1)]
-    vectors = Pdq().encode(others).vectors
+    vectors = encode_pictures(Pdq(), others).vectors
     assert vectors.dtype == np.float32
     assert set(np.unique(vectors).tolist()) == {-1 / 16, 1 / 16}
     bits = [pdqhash.compute(other)[0] for other in others]
@@ -43,9 +44,9 @@ def test_a_hamming_distance_of_31_is_a_cosine_of_0_758():
 
 def test_a_resized_copy_is_near_and_another_picture_is_not():
     picture = probe_picture()
-    large, small, other = (
-        Pdq().encode([resized(picture, 1700, 1300), resized(picture, 200, 150), 255 - picture]).vectors
-    )
+    large, small, other = encode_pictures(
+        Pdq(), [resized(picture, 1700, 1300), resized(picture, 200, 150), 255 - picture]
+    ).vectors
     assert float(large @ small) >= 0.9
     assert float(large @ other) < 0.5
 
@@ -59,7 +60,7 @@ def test_reducing_a_large_picture_in_strips_gives_the_same_as_reducing_it_at_onc
 @pytest.mark.parametrize("shape", [(1, 1), (1, 65_500), (65_500, 1), (4, 4), (5, 5), (3, 100), (64, 64)])
 @pytest.mark.parametrize("level", [0, 127, 255])
 def test_a_picture_without_detail_is_featureless_and_its_vector_is_zero(shape, level):
-    encoded = Pdq().encode([np.full((*shape, 3), level, dtype=np.uint8), probe_picture()])
+    encoded = encode_pictures(Pdq(), [np.full((*shape, 3), level, dtype=np.uint8), probe_picture()])
     assert encoded.featureless.tolist() == [True, False]
     assert not encoded.vectors[0].any()
     assert np.linalg.norm(encoded.vectors[1]) == 1
@@ -67,12 +68,12 @@ def test_a_picture_without_detail_is_featureless_and_its_vector_is_zero(shape, l
 
 def test_a_picture_too_narrow_for_the_reference_implementation_is_featureless():
     noise = np.random.default_rng(2).integers(0, 256, (4, 300, 3), dtype=np.uint8)
-    assert Pdq().encode([noise, noise.transpose(1, 0, 2).copy()]).featureless.all()
+    assert encode_pictures(Pdq(), [noise, noise.transpose(1, 0, 2).copy()]).featureless.all()
 
 
 def test_a_soft_gradient_is_featureless_and_a_textured_picture_is_not():
     ramp = np.linspace(100, 120, 300).astype(np.uint8)[None, :, None].repeat(200, axis=0).repeat(3, axis=2)
-    assert Pdq().encode([ramp, probe_picture()]).featureless.tolist() == [True, False]
+    assert encode_pictures(Pdq(), [ramp, probe_picture()]).featureless.tolist() == [True, False]
 
 
 def test_choosing_pdq_does_not_load_torch():
@@ -100,7 +101,7 @@ def test_the_probe_vector_is_the_one_that_existing_sets_have_stored():
 
 
 def test_the_probe_refuses_another_picture_another_length_and_nothing():
-    assert not agrees(Pdq(), Pdq().encode([255 - probe_picture()]).vectors[0].tolist())
+    assert not agrees(Pdq(), encode_pictures(Pdq(), [255 - probe_picture()]).vectors[0].tolist())
     assert not agrees(Pdq(), [1.0])
     assert not agrees(Pdq(), [0.0] * DIMENSION)
     nearly = probe_vector(Pdq())

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from config.load import load
 from embedding.choose import choose
 from embedding.encoder import EncoderError
+from embedding.look import encode_pictures
 from embedding.network import backends
 from embedding.network.precision import LEAST_COSINE, types_to_try
 from embedding.network.timm import Timm
@@ -87,7 +88,7 @@ def test_vectors_are_those_of_timm_itself(tmp_path, model):
         features = network.forward_features(torch.stack([prepare(Image.fromarray(each)) for each in given]))
         pooled = network.forward_head(features, pre_logits=True)
     theirs = torch.nn.functional.normalize(pooled, dim=-1).numpy()
-    ours = Timm(model, path, precision="float32").encode(given).vectors
+    ours = encode_pictures(Timm(model, path, precision="float32"), given).vectors
     assert ours.shape == theirs.shape == (3, network.num_features)
     assert furthest(ours, theirs) < LEVEL
     assert furthest(theirs[:1], theirs[1:2]) > 10 * LEVEL  # otherwise the comparison would prove nothing
@@ -95,12 +96,12 @@ def test_vectors_are_those_of_timm_itself(tmp_path, model):
 
 def test_vectors_have_unit_length_and_do_not_depend_on_the_rest_of_the_batch(checkpoint, pictures):
     encoder = Timm(CNN, checkpoint, precision="float32")
-    encoded = encoder.encode(pictures)
+    encoded = encode_pictures(encoder, pictures)
     assert encoded.vectors.dtype == np.float32
     assert encoded.vectors.shape == (len(pictures), encoder.dimension)
     assert np.allclose(np.linalg.norm(encoded.vectors, axis=1), 1, atol=1e-6)
     assert not encoded.featureless.any()
-    alone = np.concatenate([encoder.encode([picture]).vectors for picture in pictures])
+    alone = np.concatenate([encode_pictures(encoder, [picture]).vectors for picture in pictures])
     assert np.allclose(alone, encoded.vectors, atol=ROUNDING)
 
 
@@ -114,7 +115,7 @@ def test_every_crop_mode_accepts_every_shape(checkpoint, pictures, monkeypatch, 
     plain = timm.data.resolve_model_data_config
     monkeypatch.setattr(CONFIGURED, lambda tower: plain(tower, {"crop_mode": mode}))
     longest = np.zeros((1, 65_500, 3), dtype=np.uint8)
-    assert not Timm(CNN, checkpoint, precision="float32").encode([*pictures, longest]).featureless.any()
+    assert not encode_pictures(Timm(CNN, checkpoint, precision="float32"), [*pictures, longest]).featureless.any()
 
 
 def test_a_half_type_agrees_with_float32(checkpoint, pictures, monkeypatch):
@@ -123,7 +124,9 @@ def test_a_half_type_agrees_with_float32(checkpoint, pictures, monkeypatch):
     fixed = Timm(CNN, checkpoint, device="cpu", precision=str(types_to_try("cpu")[0]).removeprefix("torch."))
     assert auto.fingerprint == fixed.fingerprint
     full, half = (Timm(CNN, checkpoint, device="cpu", precision=each) for each in ("float32", "bfloat16"))
-    assert (half.encode(pictures).vectors * full.encode(pictures).vectors).sum(axis=1).min() >= LEAST_COSINE
+    assert (encode_pictures(half, pictures).vectors * encode_pictures(full, pictures).vectors).sum(
+        axis=1
+    ).min() >= LEAST_COSINE
 
 
 def renamed(weights, prefix):
@@ -254,6 +257,6 @@ def test_the_settings_name_model_and_checkpoint(checkpoint, tmp_path):
 def test_timm_on_a_gpu_agrees_with_the_cpu(checkpoint, pictures):
     if not torch.cuda.is_available():
         pytest.skip("there is no GPU")
-    here = Timm(CNN, checkpoint, device="cuda").encode(pictures).vectors
-    there = Timm(CNN, checkpoint, device="cpu", precision="float32").encode(pictures).vectors
+    here = encode_pictures(Timm(CNN, checkpoint, device="cuda"), pictures).vectors
+    there = encode_pictures(Timm(CNN, checkpoint, device="cpu", precision="float32"), pictures).vectors
     assert (here * there).sum(axis=1).min() >= LEAST_COSINE

@@ -10,7 +10,7 @@ from detailed import cropped, detailed, turned
 from safetensors.torch import load
 
 from embedding.choose import choose
-from embedding.local.keypoints import MIN_KEYPOINTS
+from embedding.look import encode_pictures
 from embedding.network.words import WEIGHTS, Words
 from training.learn import DIMENSION, EXPORTED, Aggregation
 
@@ -20,17 +20,16 @@ def words():
     return choose("words")
 
 
-def test_vectors_are_of_unit_length_and_come_with_their_keypoints(words):
-    encoded = words.encode([detailed(1), detailed(2)])
+def test_vectors_are_of_unit_length(words):
+    encoded = encode_pictures(words, [detailed(1), detailed(2)])
     assert encoded.vectors.dtype == np.float32
     assert encoded.vectors.shape == (2, words.dimension)
     np.testing.assert_allclose(np.linalg.norm(encoded.vectors, axis=1), 1, atol=1e-6)
-    assert [len(found) > MIN_KEYPOINTS for found in encoded.keypoints] == [True, True]
 
 
 @pytest.fixture(scope="module")
 def known(words):
-    return words.encode([detailed(seed) for seed in range(40)]).vectors
+    return encode_pictures(words, [detailed(seed) for seed in range(40)]).vectors
 
 
 @pytest.mark.parametrize(
@@ -46,19 +45,19 @@ def known(words):
 )
 def test_an_edit_is_nearer_to_its_original_than_to_forty_other_pictures(words, known, edit):
     for seed in (3, 7):
-        query = words.encode([np.ascontiguousarray(edit(detailed(seed)))]).vectors[0]
+        query = encode_pictures(words, [np.ascontiguousarray(edit(detailed(seed)))]).vectors[0]
         assert int((known @ query).argmax()) == seed
 
 
 def test_pictures_without_detail_are_featureless_and_have_zero_vectors(words):
-    encoded = words.encode([np.full((200, 300, 3), 200, np.uint8), detailed(4)])
+    encoded = encode_pictures(words, [np.full((200, 300, 3), 200, np.uint8), detailed(4)])
     assert encoded.featureless.tolist() == [True, False]
     assert not encoded.vectors[0].any()
 
 
 def test_a_vector_does_not_depend_on_the_rest_of_the_batch(words):
-    together = words.encode([detailed(seed) for seed in range(5, 9)]).vectors
-    alone = np.concatenate([words.encode([detailed(seed)]).vectors for seed in range(5, 9)])
+    together = encode_pictures(words, [detailed(seed) for seed in range(5, 9)]).vectors
+    alone = np.concatenate([encode_pictures(words, [detailed(seed)]).vectors for seed in range(5, 9)])
     np.testing.assert_allclose((together * alone).sum(1), 1, atol=1e-6)
 
 
@@ -67,17 +66,17 @@ def test_a_machine_without_fast_half_precision_gives_the_same_vectors_except_for
     plain = Words()
     assert plain.fingerprint == words.fingerprint
     pictures = [detailed(seed) for seed in range(10, 14)]
-    cosines = (plain.encode(pictures).vectors * words.encode(pictures).vectors).sum(1)
+    cosines = (encode_pictures(plain, pictures).vectors * encode_pictures(words, pictures).vectors).sum(1)
     assert cosines.min() > 1 - 1e-4
 
 
 def test_several_threads_may_use_one_encoder(words):
     pictures = [detailed(seed) for seed in range(20, 24)]
-    expected = words.encode(pictures).vectors
+    expected = encode_pictures(words, pictures).vectors
     got = [None] * 4
 
     def work(index):
-        got[index] = words.encode(pictures).vectors
+        got[index] = encode_pictures(words, pictures).vectors
 
     threads = [threading.Thread(target=work, args=(index,)) for index in range(4)]
     for thread in threads:
@@ -107,15 +106,17 @@ def test_if_prepacked_layers_are_missing_or_wrong_the_usual_ones_give_the_same_v
     usual = Words()
     assert "prepacked" not in usual.backend
     pictures = [detailed(seed) for seed in range(10, 14)]
-    np.testing.assert_allclose((usual.encode(pictures).vectors * words.encode(pictures).vectors).sum(1), 1, atol=1e-4)
+    np.testing.assert_allclose(
+        (encode_pictures(usual, pictures).vectors * encode_pictures(words, pictures).vectors).sum(1), 1, atol=1e-4
+    )
 
 
 def test_pictures_without_corners_are_accepted_alone_and_among_others(words):
     blank = np.full((200, 300, 3), 200, np.uint8)
-    assert words.encode([blank]).featureless.all()
-    together = words.encode([blank, detailed(4), *[blank] * 8, detailed(5)])
+    assert encode_pictures(words, [blank]).featureless.all()
+    together = encode_pictures(words, [blank, detailed(4), *[blank] * 8, detailed(5)])
     assert together.featureless.tolist() == [True, False, *[True] * 8, False]
-    alone = np.stack([words.encode([detailed(seed)]).vectors[0] for seed in (4, 5)])
+    alone = np.stack([encode_pictures(words, [detailed(seed)]).vectors[0] for seed in (4, 5)])
     np.testing.assert_allclose((together.vectors[[1, 10]] * alone).sum(1), 1, atol=1e-6)
 
 
@@ -124,5 +125,5 @@ def test_the_network_gets_few_different_numbers_of_rows_because_a_kernel_is_kept
     first = words._layers[0]
     words._layers[0] = lambda rows: (given.append(len(rows)), first(rows))[1]
     for seed in range(3):
-        words.encode([detailed(seed)])
+        encode_pictures(words, [detailed(seed)])
     assert {number % 256 for number in given} == {0}

@@ -9,7 +9,8 @@ from detailed import detailed
 
 from embedding.image import Facts, Reason, Unreadable
 from embedding.local.keypoints import detect
-from embedding.look import Look, Needs, View
+from embedding.look import Look, View
+from embedding.picture import Needs
 from matcher.duplicates import Duplicates
 from matcher.embed import Embedded
 
@@ -18,11 +19,18 @@ FACTS = Facts(sha256="0" * 64, bytes=1, format="PNG", width=1, height=1)
 
 
 def embedded(number=0, size=16):
-    return Embedded(FACTS, None, Look(View(np.full(size, number, np.float32))))
+    return found(Look(View(np.full(size, number, np.float32))))
+
+
+def found(*looks, **facts):
+    return Embedded(FACTS.sha256, FACTS, looks=looks, **facts)
 
 
 def same(these, those):
-    ours, theirs = ([*values(each.look.view), *values(each.look.mirror)] for each in (these, those))
+    ours, theirs = (
+        [each for look in made.looks for view in (look.view, look.mirror) for each in values(view)]
+        for made in (these, those)
+    )
     return these.facts == those.facts and len(ours) == len(theirs) and all(map(np.array_equal, ours, theirs))
 
 
@@ -40,8 +48,8 @@ def key(number, needs=NEEDS):
 def make(recent, number, made=None):
     future, ours = recent.claim(key(number))
     if ours:
-        found = made or embedded(number)
-        recent.settle(key(number), found, keep=found.facts is not None)
+        result = made or embedded(number)
+        recent.settle(key(number), result, keep=result.facts is not None)
     return future.result(0), ours
 
 
@@ -73,18 +81,18 @@ def test_a_result_that_was_made_for_fewer_needs_is_not_used_for_more():
 
 def test_keypoints_and_mirror_images_are_kept_and_changing_a_result_does_not_change_the_kept_one():
     recent, keypoints = Duplicates(1 << 20), detect(detailed(1))
-    made, _ = make(recent, 1, Embedded(FACTS, None, Look(View(np.ones(4, np.float32), keypoints), View(np.zeros(4)))))
+    made, _ = make(recent, 1, found(Look(View(np.ones(4, np.float32), keypoints), View(np.zeros(4)))))
     again, _ = make(recent, 1)
     assert same(again, made)
-    again.look.view.vector[:] = 7
+    again.looks[0].view.vector[:] = 7
     assert same(make(recent, 1)[0], made)
 
 
 def test_the_result_for_a_featureless_picture_is_kept_too():
     recent, why = Duplicates(1 << 20), Unreadable(Reason.FEATURELESS, "plain")
-    make(recent, 1, Embedded(FACTS, why))
+    make(recent, 1, found(problem=why))
     again, ours = make(recent, 1)
-    assert (again.facts, again.problem, again.look, ours) == (FACTS, why, None, False)
+    assert (again.facts, again.problem, again.looks, ours) == (FACTS, why, (), False)
 
 
 def test_the_memory_is_bounded_and_the_newest_results_are_kept_whatever_their_sizes(seed):
@@ -113,7 +121,7 @@ def test_a_result_that_is_larger_than_the_bound_is_returned_but_not_kept(bound):
 
 def test_a_result_that_must_not_be_kept_is_made_again():
     recent = Duplicates(1 << 20)
-    damaged = Embedded(None, Unreadable(Reason.CORRUPT, "memory was short"))
+    damaged = Embedded(problem=Unreadable(Reason.DECODE_MEMORY_LIMIT, "memory was short"))
     assert make(recent, 1, damaged) == (damaged, True)
     assert make(recent, 1)[1]
 

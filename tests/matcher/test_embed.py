@@ -12,6 +12,8 @@ from PIL import Image as Pictures
 
 from embedding.fetch.fetcher import Fetcher
 from embedding.image import Image, Inline
+from embedding.look import encode_pictures
+from embedding.picture import Needs
 from reference_sets.in_force import Snapshot
 from reference_sets.model import Thresholds
 
@@ -83,11 +85,11 @@ def test_without_memory_for_duplicates_one_from_an_earlier_batch_is_embedded_aga
 
 def test_an_error_of_the_encoder_ends_the_batch_and_is_not_kept_for_the_picture(store):
     class Failing(Counting):
-        def encode(self, pictures, sizes=None):
+        def encode(self, prepared):
             if not self.given:
-                self.given.append(len(pictures))
+                self.given.append(len(prepared))
                 raise ArithmeticError("once")
-            return super().encode(pictures, sizes)
+            return super().encode(prepared)
 
     judging = judge(store, in_force(store, "alone"), Failing())
     with pytest.raises(ArithmeticError):
@@ -96,24 +98,25 @@ def test_an_error_of_the_encoder_ends_the_batch_and_is_not_kept_for_the_picture(
 
 
 class Reducible(Counting):
-    """PDQ that claims to need only a shorter side of 64, and records the sizes that it is given."""
+    """PDQ that asks for pixels of a shorter side of 64 instead of a hash, and records the sizes that it is given."""
 
-    least_side = 64
+    needs = Needs(pixels=True, least_side=64)
 
-    def encode(self, pictures, sizes=None):
-        self.given += [(each.shape[:2], size) for each, size in zip(pictures, sizes, strict=True)]
-        return PDQ.encode(pictures)
+    def encode(self, prepared):
+        self.given += [(one.pixels.shape[:2], one.size) for one in prepared]
+        return encode_pictures(PDQ, [one.pixels for one in prepared])
 
 
 @pytest.mark.parametrize(
-    ("sets", "reduce", "eighths"), [(["alone"], True, 2), (["alone"], False, 8), (["supported"], True, 8)]
+    ("sets", "reduce", "side"), [(["alone"], True, 80), (["alone"], False, 319), (["supported"], True, 319)]
 )
-def test_jpegs_are_reduced_only_if_no_set_checks_and_the_setting_is_on(store, sets, reduce, eighths):
-    encoder, pixels = Reducible(), np.ascontiguousarray(detailed(401)[:320, :320])
+def test_jpegs_are_reduced_only_if_no_set_checks_and_the_setting_is_on(store, sets, reduce, side):
+    """The side is odd: otherwise the pixels that are passed on are reduced by a whole factor anyway."""
+    encoder, pixels = Reducible(), np.ascontiguousarray(detailed(401)[:319, :319])
     judging = judge(store, in_force(store, *sets), encoder, reduce=reduce)
     (verdict,) = judging.judge([image(pixels)]).verdicts
-    assert set(encoder.given) == {((40 * eighths, 40 * eighths), (320, 320))}
-    assert (verdict.image.width, verdict.image.height) == (320, 320)
+    assert set(encoder.given) == {((side, side), (319, 319))}
+    assert (verdict.image.width, verdict.image.height) == (319, 319)
 
 
 def test_a_bug_in_a_fetch_leaves_no_caller_waiting_for_claimed_results(store):
@@ -132,9 +135,9 @@ def test_a_bug_in_a_fetch_leaves_no_caller_waiting_for_claimed_results(store):
 
 def test_the_judge_is_idle_when_no_worker_has_anything_to_do(store):
     class Asking(Counting):
-        def encode(self, pictures, sizes=None):
+        def encode(self, prepared):
             self.given.append(judging.idle())
-            return PDQ.encode(pictures, sizes)
+            return PDQ.encode(prepared)
 
     encoder = Asking()
     judging = judge(store, in_force(store, "alone"), encoder)

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from detailed import captioned, cropped, detailed
 from html_page import Page, joins
+from opening import shared
 from PIL import Image
 
 from config.load import load
@@ -73,7 +74,9 @@ def folder(tmp_path_factory):
             given = (name, Kind.HARMFUL, "test", 50, limits, encoder.fingerprint, encoder.dimension, 1, probe)
             store.create(ReferenceSet(*given, verify=verify, mirrored=mirrored))
             if name != EMPTY:
-                gather(store, name, encoder, list(find([place / "known"])), limits=Limits(10**7, 10**7))
+                gather(
+                    store, name, encoder, list(find([place / "known"])), decoders=shared(), limits=Limits(10**7, 10**7)
+                )
     return place
 
 
@@ -91,7 +94,7 @@ def parts(folder):
 @functools.cache
 def explained(parts, file):
     """Pixels, verdict, and the explanation of each set by its name."""
-    pixels = scan.pixels_of(parts.settings, File(str(file)))
+    pixels = scan.pixels_of(parts.settings, shared(), File(str(file)))
     (verdict,) = parts.judge.judge([ToJudge("event", "image", File(str(file)))]).verdicts
     searcher = wiring.searcher(parts.settings, parts.store)
     sets = explain(pixels, verdict, encoder=parts.encoder, searcher=searcher, store=parts.store)
@@ -292,8 +295,6 @@ def test_the_lines_of_a_scan_have_the_checks_score_and_its_threshold(scanned):
     result, _ = scanned("--csv", "inbox/unrelated.png")
     heading, line = (row.split(",") for row in result.stdout.splitlines())
     row = dict(zip(heading, line, strict=True))
-    assert (row["decision"], row["by"]) == (
-        "allow",
-        "check",
-    )  # of the set whose threshold was missed by the smallest margin
+    # Of the set whose threshold was missed by the smallest margin.
+    assert (row["decision"], row["by"]) == ("allow", "check")
     assert float(row["score"]) < float(row["threshold"])

@@ -8,6 +8,7 @@ from embedding.choose import choose
 from embedding.local.features import pack
 from embedding.local.keypoints import MAX_KEYPOINTS, detect
 from embedding.look import look
+from embedding.picture import Needs
 from embedding.probe import probe_vector
 from matcher.candidates import Near, candidates
 from matcher.compose import best
@@ -55,10 +56,10 @@ def flipped(pixels):
 
 
 def reference(words, seed, mirrored):
-    encoded = words.encode([detailed(seed), flipped(detailed(seed))])
-    vectors = [tuple(vector.tolist()) for vector in encoded.vectors]
-    mirror = Part(vectors[1], pack(encoded.keypoints[1])) if mirrored is Mirrored.STORED else None
-    return Reference(f"id-{seed}", f"label {seed}", vectors[0], pack(encoded.keypoints[0]), mirror)
+    looks = look(words, [detailed(seed), flipped(detailed(seed))], Needs(keypoints=True))
+    own, mirror = (Part(tuple(each.view.vector.tolist()), pack(each.view.keypoints)) for each in looks)
+    stored = mirror if mirrored is Mirrored.STORED else None
+    return Reference(f"id-{seed}", f"label {seed}", own.vector, own.features, stored)
 
 
 def checked_candidates(store, words, name, pixels):

@@ -10,12 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from milvus_fixtures import FINGERPRINT, make_set
+from opening import shared
 from PIL import Image
 
 from embedding.encoder import Encoded
 from embedding.local.features import pack
 from embedding.local.keypoints import MIN_KEYPOINTS, detect
-from embedding.picture import Pixels, Size
+from embedding.look import encode_pictures
+from embedding.picture import Needs, Prepared
+from matcher.candidates import finds_itself
 from reference_sets.add import Gathered, Interrupted, Limits, gather, key
 from reference_sets.files import Found, find
 from reference_sets.model import Mirrored, Part, Verify
@@ -27,13 +30,14 @@ LIMITS = Limits(max_bytes=100_000, max_pixels=1_000_000)
 class MeanColours:
     """An encoder with 8 values: the mean colours of the two halves, and two constants. Grey ones are featureless."""
 
-    name, dimension, fingerprint, backend, least_side, batch_size = "test", 8, FINGERPRINT, "float32", None, 8
-    min_batch_size = 1
+    name, dimension, fingerprint, backend, batch_size = "test", 8, FINGERPRINT, "float32", 8
+    min_batch_size, needs = 1, Needs(pixels=True)
 
     def __init__(self, fail_at_call: int = 0):
         self.calls, self.pictures, self.fail_at_call = 0, 0, fail_at_call
 
-    def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:  # noqa: ARG002 (none is reduced)
+    def encode(self, prepared: Sequence[Prepared]) -> Encoded:
+        pictures = [one.pixels for one in prepared if one.pixels is not None]
         self.calls += 1
         self.pictures += len(pictures)
         if self.calls == self.fail_at_call:
@@ -78,8 +82,9 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def add(store: Store, paths: list[Path], encoder: MeanColours | None = None, label: str = "") -> Gathered:
-    return gather(store, "alpha", encoder or MeanColours(), list(find(paths, label)), limits=LIMITS)
+def add(store: Store, paths: list[Path], encoder: MeanColours | None = None, label: str = "", **more) -> Gathered:
+    files = list(find(paths, label))
+    return gather(store, "alpha", encoder or MeanColours(), files, decoders=shared(), limits=LIMITS, **more)
 
 
 def test_files_in_folders_come_in_order_with_their_path_as_label_and_loops_end(folder: Path):
@@ -129,7 +134,7 @@ def test_files_that_cannot_be_references_are_named_with_the_reason_and_the_rest_
     (folder / "good.png").write_bytes(picture(1))
     (folder / "notes.txt").write_text("no picture")
     (folder / "empty.png").write_bytes(b"")
-    (folder / "cut.png").write_bytes(picture(2)[:-40])
+    (folder / "cut.png").write_bytes(picture(2)[:40])
     (folder / "large.png").write_bytes(bytes(100_001))
     (folder / "grey.png").write_bytes(png(np.full((32, 32, 3), 128, np.uint8)))
     (folder / "gone.png").symlink_to(folder / "nowhere")
@@ -170,7 +175,7 @@ def test_progress_adds_up_to_the_files(store: Store, folder: Path):
     (folder / "bad.png").write_text("no")
     files = list(find([folder], "one label for all"))
     steps: list[int] = []
-    gather(store, "alpha", MeanColours(), files, limits=LIMITS, progress=steps.append)
+    gather(store, "alpha", MeanColours(), files, decoders=shared(), limits=LIMITS, progress=steps.append)
     assert sum(steps) == len(files) == 301
 
 
@@ -195,7 +200,8 @@ def test_a_folder_that_cannot_be_read_is_refused_and_the_rest_is_added(
 
 
 def test_a_file_that_is_deleted_before_it_is_decoded_is_refused(store: Store, folder: Path):
-    gathered = gather(store, "alpha", MeanColours(), [Found(folder / "gone.png", "x")], limits=LIMITS)
+    gone = [Found(folder / "gone.png", "x")]
+    gathered = gather(store, "alpha", MeanColours(), gone, decoders=shared(), limits=LIMITS)
     assert gathered.refused[0].why.reason.value == "not_found"
 
 
@@ -203,48 +209,54 @@ def test_references_have_keypoints_and_mirror_images_if_the_set_needs_them(store
     pixels = cornered(1)
     back = np.ascontiguousarray(pixels[:, ::-1])
     (folder / "one.png").write_bytes(png(pixels))
-    vectors = [tuple(MeanColours().encode([each]).vectors[0].tolist()) for each in (pixels, back)]
+    vectors = [tuple(encode_pictures(MeanColours(), [each]).vectors[0].tolist()) for each in (pixels, back)]
     features = [pack(detect(each)) for each in (pixels, back)]
     wishes = [(Verify.OFF, Mirrored.QUERIED), (Verify.SUPPORTS, Mirrored.OFF), (Verify.OFF, Mirrored.STORED)]
     for verify, mirrored in [*wishes, (Verify.REQUIRED, Mirrored.STORED)]:
         name = f"{verify}_{mirrored}"
         store.create(make_set(name, verify=verify, mirrored=mirrored))
-        gathered = gather(store, name, MeanColours(), list(find([folder])), limits=LIMITS)
-        assert (gathered.added, gathered.uncheckable) == (1, 0)
+        gathered = gather(store, name, MeanColours(), list(find([folder])), decoders=shared(), limits=LIMITS)
+        assert (gathered.added, gathered.weak, gathered.partly) == (1, (), ())
         (known,) = store.references(name)
         kept = [b"", b""] if verify is Verify.OFF else features
         mirror = Part(vectors[1], kept[1]) if mirrored is Mirrored.STORED else None
         assert (known.vector, known.features, known.mirror) == (vectors[0], kept[0], mirror)
 
 
-def test_keypoints_that_the_encoder_has_found_are_not_computed_again(store: Store, folder: Path):
-    class OnKeypoints(MeanColours):
-        def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:  # noqa: ARG002 (none is reduced)
-            encoded = super().encode(pictures)
-            return Encoded(encoded.vectors, encoded.featureless, [detect(cornered(9)) for _ in pictures])
-
-    (folder / "flat.png").write_bytes(picture(1))
-    store.change("alpha", verify=Verify.REQUIRED)
-    assert add(store, [folder], OnKeypoints()).uncheckable == 0
-    (known,) = store.references("alpha")
-    assert known.features == pack(detect(cornered(9)))
-
-
-def test_a_picture_with_too_few_keypoints_for_the_check_is_added_and_counted(store: Store, folder: Path):
+def test_a_picture_whose_own_copies_would_not_be_found_is_added_and_named(store: Store, folder: Path):
     assert len(detect(np.asarray(Image.open(io.BytesIO(picture(1)))))) < MIN_KEYPOINTS
     for number in range(3):
         (folder / f"{number}.png").write_bytes(picture(number))
     (folder / "corners.png").write_bytes(png(cornered(2)))
-    store.change("alpha", verify=Verify.SUPPORTS, mirrored=Mirrored.STORED)
-    gathered = add(store, [folder])
-    assert (gathered.added, gathered.uncheckable) == (4, 3)
+    store.change("alpha", verify=Verify.REQUIRED, mirrored=Mirrored.STORED)
+    gathered = add(store, [folder], finds_itself=finds_itself)
+    assert (gathered.added, [path.name for path in gathered.weak]) == (4, ["0.png", "1.png", "2.png"])
     assert all(known.features for known in store.references("alpha"))
+    store.change("alpha", verify=Verify.SUPPORTS)
+    assert add(store, [folder], label="again", finds_itself=finds_itself).weak == ()
+
+
+def test_of_a_damaged_file_what_is_left_becomes_the_reference_and_it_is_named(store: Store, folder: Path):
+    whole = png(cornered(2))
+    (folder / "cut.png").write_bytes(whole[: len(whole) // 2])
+    gathered = add(store, [folder])
+    assert (gathered.added, gathered.refused) == (1, ())
+    assert [(one.path.name, one.why.reason.value) for one in gathered.partly] == [("cut.png", "damaged")]
+
+
+def test_of_an_animation_the_first_frame_that_is_not_plain_becomes_the_reference(store: Store, folder: Path):
+    frames = [Image.new("RGB", (256, 192)), Image.fromarray(cornered(2))]
+    frames[0].save(folder / "fade.webp", save_all=True, append_images=frames[1:], lossless=True)
+    assert add(store, [folder]).added == 1
+    (known,) = store.references("alpha")
+    assert known.vector == tuple(encode_pictures(MeanColours(), [cornered(2)]).vectors[0].tolist())
 
 
 def test_a_picture_whose_mirror_image_is_featureless_is_featureless(store: Store, folder: Path):
     class LookingLeft(MeanColours):
-        def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:  # noqa: ARG002 (none is reduced)
-            return Encoded(super().encode(pictures).vectors, np.array([each[0, 0, 1] == 200 for each in pictures]))
+        def encode(self, prepared: Sequence[Prepared]) -> Encoded:
+            green = [one.pixels[0, 0, 1] == 200 for one in prepared if one.pixels is not None]
+            return Encoded(super().encode(prepared).vectors, np.array(green))
 
     for number in range(3):
         (folder / f"{number}.png").write_bytes(picture(number))
@@ -258,24 +270,25 @@ def test_a_picture_whose_mirror_image_is_featureless_is_featureless(store: Store
 class Reducible(MeanColours):
     """Needs a shorter side of 32 only, and records the shapes of its pictures, and their sizes before reduction."""
 
-    least_side = 32
+    needs = Needs(pixels=True, least_side=32)
 
     def __init__(self):
         super().__init__()
         self.given = []
 
-    def encode(self, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:
-        self.given += [(each.shape[:2], size) for each, size in zip(pictures, sizes, strict=True)]
-        return super().encode(pictures, sizes)
+    def encode(self, prepared: Sequence[Prepared]) -> Encoded:
+        self.given += [(one.pixels.shape[:2], one.size) for one in prepared if one.pixels is not None]
+        return super().encode(prepared)
 
 
 @pytest.mark.parametrize(
     ("verify", "reduce", "shape"),
-    [(Verify.OFF, True, (48, 64)), (Verify.OFF, False, (192, 256)), (Verify.SUPPORTS, True, (192, 256))],
+    [(Verify.OFF, True, (48, 64)), (Verify.OFF, False, (191, 255)), (Verify.SUPPORTS, True, (191, 255))],
 )
 def test_jpegs_are_reduced_as_those_of_events_are(store, folder, verify, reduce, shape):
-    Image.fromarray(cornered(1)).save(folder / "one.jpg", quality=90)
+    """The sides are odd: otherwise the pixels that are passed on are reduced by a whole factor anyway."""
+    Image.fromarray(cornered(1)[:191, :255]).save(folder / "one.jpg", quality=90)
     store.create(make_set("beta", verify=verify))
-    encoder = Reducible()
-    gather(store, "beta", encoder, list(find([folder])), limits=Limits(100_000, 1_000_000, reduce=reduce))
-    assert encoder.given == [(shape, (192, 256))]
+    encoder, limits = Reducible(), Limits(100_000, 1_000_000, reduce=reduce)
+    gather(store, "beta", encoder, list(find([folder])), decoders=shared(), limits=limits)
+    assert encoder.given == [(shape, (191, 255))]

@@ -30,7 +30,8 @@ def test_a_missing_key_has_its_default_and_a_key_of_a_later_version_is_kept():
     assert (known.thresholds, known.check) == (Thresholds(0.5, 0.7578125), CheckThresholds(0.35, 0.6))
     assert known.altered == "review"
     assert known.unknown == (("tomorrow", '{"level": 3}'),)
-    assert to_facts(known) == {**{key: text for key, text in facts.items() if key != "ready"}, "altered": "review"}
+    given = {key: text for key, text in facts.items() if key != "ready"}
+    assert to_facts(known) == {**given, "altered": "review", "created": ""}
 
 
 def test_every_fact_is_read_as_it_was_written():
@@ -56,6 +57,7 @@ def test_every_fact_is_read_as_it_was_written():
         draft="{}",
         retro=True,
         calibration='{"pictures": 6000}',
+        created="0a1b",
         unknown=(("a", "1"), ("b", "2")),
     )
     plain = make_set("alpha")

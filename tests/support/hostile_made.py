@@ -112,8 +112,8 @@ def exif(value, kind=3):
     return b"Exif\0\0II*\0" + struct.pack("<IHHHIII", 8, 1, 0x0112, kind, 1, value & 0xFFFFFFFF, 0)
 
 
-def scans(count):
+def scans(count, image=None):
     """A progressive JPEG whose last scan is repeated."""
-    data = saved(picture(), format="JPEG", progressive=True)
+    data = saved(image or picture(), format="JPEG", progressive=True)
     last = data.rindex(b"\xff\xda")
     return data[:last] + data[last:-2] * count + b"\xff\xd9"

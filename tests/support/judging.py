@@ -2,6 +2,7 @@
 
 import numpy as np
 from drawn import encoded
+from opening import shared
 from PIL import Image as Pictures
 
 from embedding.choose import choose
@@ -37,9 +38,17 @@ def in_force(store, *use):
 
 def judge(store, sets, encoder=PDQ, recent_bytes=1 << 20, **others):
     searcher = Searcher(others.get("searched", store), top_k=5, shortlist=20, keep_bytes=1 << 24)
-    bring, reduce = others.get("fetcher", Fetcher(RULES)), others.get("reduce", True)
-    embedder = Embedder(encoder, bring, max_pixels=10_000_000, reduce=reduce, recent_bytes=recent_bytes)
-    return Judge(embedder=embedder, searcher=searcher, sets=sets, workers=Workers(2))
+    embedder = Embedder(
+        encoder,
+        others.get("fetcher", Fetcher(RULES)),
+        shared(),
+        max_pixels=10_000_000,
+        max_views=others.get("max_views", 12),
+        reduce=others.get("reduce", True),
+        recent_bytes=recent_bytes,
+    )
+    unseen = others.get("unseen", "allow")
+    return Judge(embedder=embedder, searcher=searcher, sets=sets, workers=Workers(2), unseen=unseen)
 
 
 def image(pixels):
@@ -49,16 +58,16 @@ def image(pixels):
 class Counting:
     """PDQ, which counts how many pictures it is given at a time."""
 
-    name, dimension, fingerprint, backend, least_side = PDQ.name, PDQ.dimension, PDQ.fingerprint, PDQ.backend, None
+    name, dimension, fingerprint, backend, needs = PDQ.name, PDQ.dimension, PDQ.fingerprint, PDQ.backend, PDQ.needs
     batch_size = 8
 
     def __init__(self, min_batch_size=1):
         self.min_batch_size = min_batch_size
         self.given = []
 
-    def encode(self, pictures, sizes=None):
-        self.given.append(len(pictures))
-        return PDQ.encode(pictures, sizes)
+    def encode(self, prepared):
+        self.given.append(len(prepared))
+        return PDQ.encode(prepared)
 
 
 def without_time(judged):

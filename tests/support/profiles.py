@@ -4,6 +4,39 @@ import struct
 
 from PIL import ImageCms
 
+_ADOBE = {
+    b"rXYZ": (0.60974, 0.31111, 0.01947),
+    b"gXYZ": (0.20528, 0.62567, 0.06087),
+    b"bXYZ": (0.14919, 0.06322, 0.74457),
+}
+
+
+def srgb_profile():
+    """The usual one."""
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def wide_profile():
+    """A wide gamut: the primaries of Adobe RGB."""
+    data = bytearray(srgb_profile())
+    for name, colour in _ADOBE.items():
+        struct.pack_into(">3i", data, _places(data)[name] + 8, *(round(each * 65_536) for each in colour))
+    return bytes(data)
+
+
+def falling_profile():
+    """Its curves fall: with the profile a picture is shown as its negative."""
+    data = bytearray(srgb_profile())
+    for name in (b"rTRC", b"gTRC", b"bTRC"):
+        struct.pack_into(">4sIIHH", data, _places(data)[name], b"curv", 0, 2, 65_535, 0)
+    return bytes(data)
+
+
+def _places(data):
+    """Where the profile's elements begin."""
+    tags = range(132, 132 + 12 * int.from_bytes(data[128:132], "big"), 12)
+    return {bytes(data[at : at + 4]): int.from_bytes(data[at + 4 : at + 8], "big") for at in tags}
+
 
 def gamma_profile(space):
     """An ICC profile that changes all colours: sRGB with red and blue exchanged, or a grey one of another gamma."""

@@ -9,6 +9,7 @@ from drawn import drawn, encoded
 from running_service import read_committed
 
 from embedding.choose import choose
+from embedding.look import encode_pictures
 from embedding.probe import probe_vector
 from reference_sets.model import Kind, Reference, ReferenceSet, Thresholds
 from reference_sets.store import Store
@@ -24,7 +25,7 @@ def encoder():
 
 
 def reference(encoder, picture, label):
-    vector = encoder.encode([np.asarray(picture)]).vectors[0]
+    vector = encode_pictures(encoder, [np.asarray(picture)]).vectors[0]
     return Reference(f"id-{label}", label, tuple(map(float, vector)))
 
 

@@ -11,6 +11,7 @@ from config.load import load
 from consumer import clients, topics
 from consumer.clients import Connection
 from embedding.choose import choose
+from embedding.look import encode_pictures
 from embedding.probe import probe_picture, probe_vector
 from harness.broker import Cluster
 from reference_sets.model import Kind, Reference, ReferenceSet, Thresholds
@@ -174,7 +175,7 @@ def test_a_set_of_another_encoder_is_a_failure(home, findings_without_kafka):
 
 
 def test_an_encoder_that_gives_other_vectors_here_is_a_failure(home, findings_without_kafka):
-    upside_down = choose("pdq").encode([probe_picture()[::-1].copy()]).vectors[0]
+    upside_down = encode_pictures(choose("pdq"), [probe_picture()[::-1].copy()]).vectors[0]
     make_set(home / "vigilens.db", "spam", probe=tuple(float(x) for x in upside_down))
     assert "spam" in findings_without_kafka()["sets", "failed"]
 

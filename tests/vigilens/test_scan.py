@@ -11,14 +11,14 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from drawn import drawn, encoded
 from PIL import ImageDraw
 
 from embedding.choose import choose
-from embedding.decode.decoder import decode
-from embedding.picture import Picture
+from embedding.look import encode_pictures
 from embedding.probe import probe_vector
 from matcher.verdict import Verdict
 from reference_sets.model import Kind, Reference, ReferenceSet, Thresholds
@@ -34,9 +34,7 @@ def reference(seed: int, label: str, *, stamped: bool = False) -> Reference:
     pixels = drawn(seed)
     if stamped:
         ImageDraw.Draw(pixels).rectangle((10, 10, 30, 30), fill="white")
-    picture = decode(encoded(pixels, "PNG"), 1_000_000)
-    assert isinstance(picture, Picture)
-    vector = PDQ.encode([picture.pixels]).vectors[0]
+    vector = encode_pictures(PDQ, [np.asarray(pixels)]).vectors[0]
     return Reference(f"id-{seed}", label, tuple(float(x) for x in vector))
 
 

@@ -78,7 +78,8 @@ def test_the_check_and_mirrored_copies_are_chosen_shown_and_changed(sets, pictur
     Image.fromarray(np.tile(waves.astype(np.uint8), (240, 1))).save(pictures / "without_corners.png")
     added = sets("add", "memes", str(pictures))
     assert "memes: 4 added" in added.stdout
-    assert "1 of the added have too little detail for the geometric check: they never match" in added.stdout
+    assert "too little detail for the geometric check: only exactly the same file is found" in added.output
+    assert "without_corners.png" in added.output
     facts = json.loads(sets("show", "memes", "--json").stdout)
     assert (facts["verify"], facts["check_review"], facts["check_block"]) == ("required", 0.2, 0.2)
     assert (facts["mirrored"], facts["references"]) == ("stored", 4)
@@ -233,7 +234,7 @@ def test_after_ctrl_c_add_says_how_many_files_are_in_the_set(sets, pictures: Pat
 
     def interrupted(*arguments) -> None:
         upsert(*arguments)
-        monkeypatch.setattr("reference_sets.add.look", stop)
+        monkeypatch.setattr("reference_sets.add.encode", stop)
 
     def stop(*_):
         signal.raise_signal(signal.SIGINT)

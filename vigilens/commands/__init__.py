@@ -8,6 +8,7 @@ scan         `vigilens scan`: judges files without Kafka
 scan_output  prints its results as a table, lines, CSV and JSON
 printable    escapes text from other people for the terminal
 run          `vigilens run`: runs the service
+several      `vigilens run --processes`: several processes, started and stopped together
 milvus       `vigilens milvus`: serves a Milvus Lite file to several processes
 schema       `vigilens schema`: prints the JSON Schemas of events, verdicts and metrics
 config       `vigilens config`: prints the settings in force

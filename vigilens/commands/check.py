@@ -103,9 +103,19 @@ def _settings(settings: "Settings") -> Iterator[Finding]:
         yield Finding("settings", "ok", "understood; `vigilens config` prints them")
     except SettingsError as error:
         yield Finding("settings", "failed", str(error))
+    yield from _formats()
     for root in settings.images.roots:
         if not root.is_dir():
             yield Finding("settings", "warning", f"{root}, one of images.roots, is not a folder on this machine")
+
+
+def _formats() -> Iterator[Finding]:
+    from embedding.extras import missing
+
+    for name, extra in missing().items():
+        yield Finding("formats", "warning", f"{name} pictures are unscannable: pip install 'vigilens[{extra}]'")
+    if not missing():
+        yield Finding("formats", "ok", "HEIC and JPEG XL are decoded too")
 
 
 def _kafka(settings: "Settings", new: NewTopics | None) -> Iterator[Finding]:

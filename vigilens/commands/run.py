@@ -20,12 +20,21 @@ log = logging.getLogger("vigilens.service")
 
 
 @click.command(short_help="Run the service: judge images from Kafka until stopped.")
-@click.pass_obj
-def command(settings: "Callable[[], Settings]") -> None:
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Run N processes on this machine, each with its share of the workers. The HTTP ports count up from http.port.",
+)
+@click.pass_context
+def command(context: click.Context, *, processes: int) -> None:
     """Run the service: take image events from Kafka, judge them, publish verdicts and metrics.
 
     Every event gets exactly one verdict. Start more processes with the same kafka.group to share the work; they all
-    need the same Milvus server (`vigilens milvus` on one machine).
+    need the same Milvus server (`vigilens milvus` on one machine). On one machine --processes starts several: a process
+    per core judges a little more than one process with a worker per core, and takes more memory.
 
     On SIGTERM or Ctrl-C it finishes the events that it has taken and stops within seconds; on a second signal it ends
     at once. Nothing is lost either way. If Kafka or Milvus is away for longer than waiting.give_up_s, the process ends
@@ -41,7 +50,13 @@ def command(settings: "Callable[[], Settings]") -> None:
     """
     from consumer import logs  # noqa: PLC0415 (as for all imports below: --help should not wait for them)
 
+    settings: Callable[[], Settings] = context.obj
     logs.set_up("auto", "INFO")  # until the settings are read, because a mistake in them is logged too
+    if processes > 1:
+        from vigilens.commands import several  # noqa: PLC0415
+
+        file = context.find_root().params.get("file")
+        raise click.exceptions.Exit(several.run(settings(), processes, str(file) if file else None))
     try:
         serve(settings())
     except Exception as error:  # any error: the last line of the log says why the process ends
@@ -117,6 +132,7 @@ def plan(settings: "Settings") -> "Plan":
         transaction_timeout_s=kafka.transaction_timeout_s,
         depth=batch.depth,
         fetch_timeout_s=settings.images.fetch_timeout_s,
+        decode_timeout_s=2 * settings.decode.wall_s,  # a picture is tried twice
         give_up_s=settings.waiting.give_up_s,
         http_host=settings.http.host,
         http_port=settings.http.port,

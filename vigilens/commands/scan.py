@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from embedding.encoder import Encoder
     from embedding.image import Image, Source
     from embedding.picture import Pixels
+    from embedding.processes.decoders import Decoders
     from matcher.judge import Judge
-    from matcher.verdict import Verdict
+    from matcher.verdict import Verdict, View
     from reference_sets.store import Store
 
 # ruff: noqa: PLC0415 (the parts of matching take a second to import, and --help needs none of them)
@@ -162,29 +163,45 @@ def explained(parts: Parts, image: "Image", verdict: "Verdict", references: Path
     from vigilens import wiring
     from vigilens.pages.explained import files_of, page
 
-    pixels = pixels_of(parts.settings, image.source)
-    if pixels is None:
-        return page(verdict, None, (), {})
-    searcher = wiring.searcher(parts.settings, parts.store)
-    sets = explain(pixels, verdict, encoder=parts.encoder, searcher=searcher, store=parts.store)
-    near = [(one.result.set, one.near.id) for one in sets if one.near] if references else []
-    digests = [parts.store.digests(name, [id_]) for name, id_ in near]
-    files = files_of(references, dict(ChainMap(*digests))) if references else {}
-    shown = {id_: pixels_of(parts.settings, File(str(file.absolute()))) for id_, file in files.items()}
+    with wiring.decoders(parts.settings) as decoders:
+        pixels = pixels_of(parts.settings, decoders, image.source, shown_view(verdict))
+        if pixels is None:
+            return page(verdict, None, (), {})
+        searcher = wiring.searcher(parts.settings, parts.store)
+        sets = explain(pixels, verdict, encoder=parts.encoder, searcher=searcher, store=parts.store)
+        near = [(one.result.set, one.near.id) for one in sets if one.near] if references else []
+        digests = [parts.store.digests(name, [id_]) for name, id_ in near]
+        files = files_of(references, dict(ChainMap(*digests))) if references else {}
+        sources = {id_: File(str(file.absolute())) for id_, file in files.items()}
+        shown = {id_: pixels_of(parts.settings, decoders, source) for id_, source in sources.items()}
     return page(verdict, pixels, sets, {id_: pixels for id_, pixels in shown.items() if pixels is not None})
 
 
-def pixels_of(settings: "Settings", source: "Source | None") -> "Pixels | None":
-    """Return the pixels of a picture's file, or None if it cannot be read."""
-    from embedding.decode.decoder import decode
+def shown_view(verdict: "Verdict") -> "View | None":
+    """Return the view to explain: that of the worst match, else the first one; None if nothing was compared."""
+    number = verdict.matches[0].view if verdict.matches else 0
+    return next((view for view in verdict.views if view.view == number), None)
+
+
+def pixels_of(
+    settings: "Settings", decoders: "Decoders", source: "Source | None", view: "View | None" = None
+) -> "Pixels | None":
+    """Return the pixels of a picture's view, or None if it cannot be read; `view` None: the first one."""
     from embedding.image import Unreadable
+    from embedding.picture import Looked, Needs, Wanted
     from vigilens import wiring
 
     if source is None:
         return None
     data = wiring.fetcher(settings).fetch(source)
-    picture = data if isinstance(data, Unreadable) else decode(data, settings.images.max_pixels)
-    return None if isinstance(picture, Unreadable) else picture.pixels
+    images = settings.images
+    wanted = Wanted(Needs(pixels=True), images.max_pixels, images.max_views if view else 1, reduce=False)
+    found = data if isinstance(data, Unreadable) else decoders.look_into(data, wanted)
+    if not isinstance(found, Looked):
+        return None
+    place = (view.frame, view.box, view.reading) if view else None
+    shown = [seen for seen in found.views if place in {None, (seen.frame, seen.box, seen.reading)}]
+    return shown[0].own.pixels if shown else None
 
 
 def find(paths: Iterable[Path]) -> "list[Image]":

@@ -105,6 +105,7 @@ def add(load: "Load", *, name: str, paths: tuple[Path, ...], label: str) -> None
       vigilens sets add spam ~/pictures/spam
       vigilens sets add spam case-4711.jpg --label 4711
     """
+    from matcher.candidates import finds_itself
     from reference_sets.add import Interrupted, Limits, gather
     from reference_sets.files import find
     from vigilens import wiring
@@ -113,13 +114,22 @@ def add(load: "Load", *, name: str, paths: tuple[Path, ...], label: str) -> None
     settings = load()
     encoder = wiring.encoder(settings)
     files = list(find(paths, label))
-    with _opened(load) as store:
+    with _opened(load) as store, wiring.decoders(settings) as decoders:
         described = store.describe(name)
         _fits(encoder.fingerprint, described.encoder, name)
         limits = Limits(settings.images.max_bytes, settings.images.max_pixels, settings.images.reduce_jpegs)
         try:
             with _progress(len(files)) as advance:
-                gathered = gather(store, name, encoder, files, limits=limits, progress=advance)
+                gathered = gather(
+                    store,
+                    name,
+                    encoder,
+                    files,
+                    decoders=decoders,
+                    limits=limits,
+                    finds_itself=finds_itself,
+                    progress=advance,
+                )
         except Interrupted as interrupt:
             print_gathered(described, interrupt.so_far, interrupted=True)
             raise click.exceptions.Exit(128 + signal.SIGINT) from None

@@ -119,6 +119,17 @@ def print_one(known: ReferenceSet, count: int, *, as_json: bool) -> None:
     Console().print(table)
 
 
+def _print_some(lines: Sequence[str], what: str) -> None:
+    """Print lines to stderr below a sentence, the first ones if they are many."""
+    if not lines:
+        return
+    click.echo(f"{what} ({len(lines)}):", err=True)
+    for line in lines[:SHOWN_REFUSALS]:
+        click.echo(f"  {printable(line)}", err=True)
+    if len(lines) > SHOWN_REFUSALS:
+        click.echo(f"  … and {len(lines) - SHOWN_REFUSALS} more", err=True)
+
+
 def print_gathered(known: ReferenceSet, gathered: Gathered, *, interrupted: bool = False) -> None:
     """Print what became of the files. The refused ones go to stderr, each with its reason."""
     for one in gathered.refused[:SHOWN_REFUSALS]:
@@ -129,9 +140,11 @@ def print_gathered(known: ReferenceSet, gathered: Gathered, *, interrupted: bool
         f"{known.name}: {gathered.added} added, {gathered.known} known already, {len(gathered.refused)} refused "
         f"of {gathered.files} files"
     )
-    if gathered.uncheckable:
-        then = "never match" if known.verify is Verify.REQUIRED else "match by similarity alone"
-        click.echo(f"{gathered.uncheckable} of the added have too little detail for the geometric check: they {then}")
+    _print_some(
+        [str(path) for path in gathered.weak],
+        "too little detail for the geometric check: only exactly the same file is found, no edited copy",
+    )
+    _print_some([f"{one.path}: {one.why.detail}" for one in gathered.partly], "added, but only a part of it")
     if interrupted:
         there = gathered.added + gathered.known
         click.echo(f"interrupted: {there} of the files are in the set; run the same command to continue", err=True)
