@@ -24,12 +24,13 @@ class Service:
     Args:
         settings: environment variables.
         program: the command line, as arguments of Python.
+        options: of `run`.
     """
 
-    def __init__(self, settings, program=("-m", "vigilens.cli")):
+    def __init__(self, settings, program=("-m", "vigilens.cli"), options=()):
         environment = {**os.environ, **settings, "VIGILENS_HTTP__PORT": "0", "VIGILENS_LOG__FORMAT": "json"}
         self.process = subprocess.Popen(
-            [sys.executable, *program, "run"], stderr=subprocess.PIPE, text=True, env=environment
+            [sys.executable, *program, "run", *options], stderr=subprocess.PIPE, text=True, env=environment
         )
         self.said = []
         self._lines = queue.Queue()
