@@ -117,10 +117,10 @@ def through_kafka(
         came: list[float] = []
         while len(came) < count // 8:
             came.append(_arrival(reader, here))
-        first, before = len(came), [_cpu_s([process]), _cpu_s(here.brokers())]
+        first, before = len(came), [_cpu_s(_with_decoders(process)), _cpu_s(here.brokers())]
         while len(came) < count:
             came.append(_arrival(reader, here))
-        after = [_cpu_s([process]), _cpu_s(here.brokers())]
+        after = [_cpu_s(_with_decoders(process)), _cpu_s(here.brokers())]
     if program == "vigilens.cli":
         spent = [(late - early) / (count - first) * 1000 for late, early in zip(after, before, strict=True)]
         measured.service_ms.append(spent[0])
@@ -150,6 +150,10 @@ def _arrival(reader: Reader, here: Stream) -> float:
     if reader.next(SILENCE_S) is None:
         raise SystemExit(f"no verdict for {SILENCE_S:.0f} s; see the logs below {here.folder}")
     return time.perf_counter()
+
+
+def _with_decoders(process: psutil.Process) -> list[psutil.Process]:
+    return [process, *process.children(recursive=True)]
 
 
 def _cpu_s(processes: Sequence[psutil.Process]) -> float:
