@@ -89,10 +89,11 @@ def other_readings(image: Image.Image, plain: Pixels) -> Iterator[tuple[Reading,
 
 def hides_in_profile(decoded: Pixels, image: Image.Image) -> bool:
     """Whether pixels from another decoder show something without the image's profile that they do not show with it."""
-    if image.mode != "RGB" or _transform(image.info.get("icc_profile"), image.mode) is None:
+    if _transform(image.info.get("icc_profile"), image.mode) is None:
         return False
     part = sampled(decoded)
-    return shows_more(small(_shallow(image, PLAIN)(Image.fromarray(part))), small(part))
+    with_, without = (decoded_to_upright_srgb(part.copy(), image, reading) for reading in (PLAIN, WITHOUT_PROFILE))
+    return shows_more(small(with_), small(without))
 
 
 def _is_transparent(image: Image.Image) -> bool:

@@ -49,6 +49,14 @@ def test_a_picture_that_a_profile_turns_into_its_negative_is_seen_without_the_pr
     assert [reading for *_, reading in showing(found, image)] == ["without_profile"]
 
 
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF"])
+def test_so_is_a_grey_one(form):
+    image = drawn(1, 96, 72).convert("L")
+    found = views_of(encoded(image, form, icc_profile=falling_profile("GRAY")))
+    assert [seen.reading for seen in found.views] == ["plain", "without_profile"]
+    assert [reading for *_, reading in showing(found, image)] == ["without_profile"]
+
+
 @pytest.mark.parametrize("profile", [srgb_profile(), wide_profile(), b"nonsense"])
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
 def test_usual_profiles_and_broken_ones_give_one_reading(form, profile):

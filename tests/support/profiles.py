@@ -24,8 +24,10 @@ def wide_profile():
     return bytes(data)
 
 
-def falling_profile():
+def falling_profile(space="RGB"):
     """Its curves fall: with the profile a picture is shown as its negative."""
+    if space == "GRAY":
+        return _grey_profile(2, 65_535, 0)
     data = bytearray(srgb_profile())
     for name in (b"rTRC", b"gTRC", b"bTRC"):
         struct.pack_into(">4sIIHH", data, _places(data)[name], b"curv", 0, 2, 65_535, 0)
@@ -46,8 +48,13 @@ def gamma_profile(space):
         red, blue = tags[b"rXYZ"], tags[b"bXYZ"]
         data[red + 4 : red + 12], data[blue + 4 : blue + 12] = data[blue + 4 : blue + 12], data[red + 4 : red + 12]
         return bytes(data)
+    return _grey_profile(1, round(1.2 * 256), 0)
+
+
+def _grey_profile(*curve):
+    """A grey one with this curve: the number of its values, and two of them."""
     white = b"XYZ \0\0\0\0" + struct.pack(">3i", 63_190, 65_536, 54_061)
-    curve = b"curv\0\0\0\0" + struct.pack(">IHH", 1, round(1.2 * 256), 0)
+    curve = b"curv\0\0\0\0" + struct.pack(">IHH", *curve)
     tags = struct.pack(">I", 2) + struct.pack(">4sII", b"wtpt", 156, 20) + struct.pack(">4sII", b"kTRC", 176, 16)
     head = struct.pack(">I4sI4s4s4s", 192, b"    ", 0x02100000, b"mntr", b"GRAY", b"XYZ ") + bytes(12) + b"acsp"
     return (head + bytes(28) + struct.pack(">3i", 63_190, 65_536, 54_061)).ljust(128, b"\0") + tags + white + curve
