@@ -12,7 +12,7 @@ from embedding.local.keypoints import MIN_KEYPOINTS, Keypoints
 from embedding.look import Look
 from matcher.check.tell_apart import Shown, lead, shown
 from matcher.check.weigh import Alignment, Placed, check, place, without_common
-from matcher.evidence import NO_LEADS, Candidate, Evidence, flipped, flipped_box, renamed
+from matcher.evidence import NO_LEADS, Candidate, Evidence, Placing, flipped, flipped_box, renamed
 from matcher.search import Found, ReferenceKeypoints
 from reference_sets.model import Kind, Neighbour, ReferenceSet, Verify
 
@@ -97,7 +97,7 @@ def _aligned(ours: Keypoints, sets: Sequence[_Checkable]) -> list[dict[int, Alig
 
 def _leads(
     ours: Keypoints, sets: Sequence[_Checkable], aligned: Sequence[dict[int, Alignment]]
-) -> dict[tuple[int, int], dict[tuple[str, str], float]]:
+) -> dict[tuple[int, int], dict[Placing, float]]:
     """By set and neighbour of harmful references: by how much they lead over each allowed one on the same ground."""
     seen: dict[Kind, list[tuple[int, int, Shown]]] = {Kind.HARMFUL: [], Kind.ALLOW: []}
     kinds = {each.set.kind for each, found in zip(sets, aligned, strict=True) if found}
@@ -112,11 +112,15 @@ def _leads(
             ]
     return {
         (number, index): {
-            (sets[other].set.name, sets[other].neighbours[row].id): lead(harmful, allowed)
-            for other, row, allowed in seen[Kind.ALLOW]
+            _placing(sets[other], row): lead(harmful, allowed) for other, row, allowed in seen[Kind.ALLOW]
         }
         for number, index, harmful in seen[Kind.HARMFUL]
     }
+
+
+def _placing(of: _Checkable, index: int) -> Placing:
+    near = of.neighbours[index]
+    return Placing(of.set.name, near.id, near.mirrored)
 
 
 def _evidence(alignment: Alignment, *, mirrored: bool) -> Evidence:
@@ -143,7 +147,8 @@ def _turned(candidate: Candidate) -> Candidate:
             mirrored=True,
             differs=tuple(map(flipped_box, evidence.differs)),
         )
-    return candidate._replace(neighbour=near._replace(mirrored=True), evidence=evidence)
+    leads = {each._replace(mirrored=True): value for each, value in candidate.leads.items()}
+    return candidate._replace(neighbour=near._replace(mirrored=True), evidence=evidence, leads=leads)
 
 
 def finds_itself(look: Look, known: ReferenceSet) -> bool:

@@ -13,7 +13,17 @@ Box = tuple[float, float, float, float]
 
 CONTRADICTED = 0.4  # with a smaller share, a reference and the image have only a part in common, or a frame
 WHOLE: Corners = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
-NO_LEADS: Mapping[tuple[str, str], float] = MappingProxyType({})
+
+
+class Placing(NamedTuple):
+    """A reference as it was found: the same one can be in an image both as it is and as its mirror image."""
+
+    set: str
+    id: str
+    mirrored: bool
+
+
+NO_LEADS: Mapping[Placing, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +61,7 @@ class Candidate(NamedTuple):  # a tuple, because there are as many as neighbours
         content: the image has exactly the reference's bytes. It then counts in all views.
         ceiling: the highest level that the reference can give; None: any.
         view: number of the view of the image in which it was found.
-        leads: by set and id of allowed references on the same ground: above 0 if what only this reference has is in
+        leads: by allowed reference on the same ground: above 0 if what only this reference has is in
             the image, below 0 if what only the allowed one has is. 0 or missing: nothing tells them apart.
     """
 
@@ -61,7 +71,7 @@ class Candidate(NamedTuple):  # a tuple, because there are as many as neighbours
     content: bool = False
     ceiling: Cap | None = None
     view: int = 0
-    leads: Mapping[tuple[str, str], float] = NO_LEADS
+    leads: Mapping[Placing, float] = NO_LEADS
 
     @property
     def similarity(self) -> float:

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-from matcher.evidence import CONTRADICTED, covered
+from matcher.evidence import CONTRADICTED, Placing, covered
 from matcher.levels import RANK, ROUNDING, Match
 
 # Share of the harmful match's region that the allowed one must cover. The maps of two references onto the same place
@@ -62,7 +62,8 @@ def _by_check(harmful: Match, allowed: Match) -> _Effect:
         return None
     if here.share < CONTRADICTED:  # perhaps the harmful picture is all of it that is in the image
         return None
-    lead = harmful.candidate.leads.get((allowed.set.name, allowed.candidate.neighbour.id), 0.0)
+    near = allowed.candidate.neighbour
+    lead = harmful.candidate.leads.get(Placing(allowed.set.name, near.id, near.mirrored), 0.0)
     if lead:
         return "cancels" if lead < 0 else None
     return "contradicts"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from deciding import known
 from detailed import cropped, detailed
+from PIL import Image, ImageDraw, ImageFont
 
 from embedding.local.keypoints import detect
 from embedding.look import Look, View
@@ -13,15 +14,22 @@ from matcher.levels import Compared
 from reference_sets.model import Kind, Neighbour, Verify
 
 BAD, GOOD, OTHER = detailed(11), detailed(12), detailed(13)
+TURNED = (False, True)
 
 
 def decision(pixels, harmful, allowed):
-    """The decision on a picture that is near all references."""
+    """The decision on a picture that is near all references, and near their mirror images."""
     near = []
     for name, kind, pictures in (("bad", Kind.HARMFUL, harmful), ("good", Kind.ALLOW, allowed)):
         rules = known(name, kind, verify=Verify.REQUIRED)
-        neighbours = [Neighbour(f"id{number}", "", 0.95) for number in range(len(pictures))]
-        keypoints = {(one.id, False): detect(each) for one, each in zip(neighbours, pictures, strict=True)}
+        neighbours = [
+            Neighbour(f"id{number}", "", 0.95, turned) for number in range(len(pictures)) for turned in TURNED
+        ]
+        both = (each[:, ::-1] if turned else each for each in pictures for turned in TURNED)
+        keypoints = {
+            (one.id, one.mirrored): detect(np.ascontiguousarray(each))
+            for one, each in zip(neighbours, both, strict=True)
+        }
         near.append(Near(rules, (neighbours, []), keypoints))
     found = candidates(Look(View(np.zeros(2, np.float32), detect(pixels))), near)
     return decide([Compared(each.set, listed) for each, listed in zip(near, found, strict=True)])
@@ -68,6 +76,22 @@ def test_a_small_mark_tells_a_harmful_picture_from_its_allowed_twin(edit):
     # and the other way round: here the plain one is harmful, and the marked one allowed
     assert decision(with_mark, [BAD], [marked(BAD)]).decision == "allow"
     assert decision(without, [BAD], [marked(BAD)]).decision in ("block", "review")
+
+
+def card():
+    """Lettering in a frame, which looks the same in a mirror."""
+    image = Image.new("RGB", (900, 600), (200, 230, 210))
+    draw = ImageDraw.Draw(image)
+    for line, text in enumerate(("Garden club", "meets on Tuesdays", "bring a spade")):
+        draw.text((80, 80 + 150 * line), text, "darkgreen", ImageFont.load_default(70 - 10 * line))
+    draw.rectangle((20, 20, 880, 580), outline="darkgreen", width=4)
+    return np.asarray(image)
+
+
+def test_an_allowed_picture_is_told_apart_as_it_lies_there_although_its_mirror_image_lies_there_too():
+    harmful = marked(card(), (400, 600), 60)
+    assert decision(card(), [harmful], [card()]).decision == "allow"
+    assert decision(harmful, [harmful], [card()]).decision == "block"
 
 
 def test_one_harmful_twin_that_an_allowed_picture_vetoes_does_not_hide_the_next():

@@ -10,7 +10,7 @@ from reference_sets.model import Kind, Verify
 H_SET, A_SET = known("bad", verify=Verify.REQUIRED), known("good", Kind.ALLOW, verify=Verify.REQUIRED)
 SUPPORTING = known("good", Kind.ALLOW, verify=Verify.SUPPORTS)
 UNVERIFIED = known("bad", verify=Verify.SUPPORTS)
-FOR, AGAINST = {("good", "id0"): 2.0}, {("good", "id0"): -2.0}
+FOR, AGAINST = {("good", "id0", False): 2.0}, {("good", "id0", False): -2.0}
 
 
 def box(left, top, right, bottom):
@@ -31,7 +31,7 @@ LEFT, RIGHT = box(0, 0, 0.5, 1), box(0.5, 0, 1, 1)
         # nothing tells them apart
         (checked(0.95, 0.7), checked(0.95, 0.7), "review"),
         (checked(0.95, 0.7), checked(0.99, 0.8), "review"),
-        (checked(0.95, 0.7, leads={("good", "id1"): -2.0}), checked(0.95, 0.7), "review"),
+        (checked(0.95, 0.7, leads={("good", "id1", False): -2.0}), checked(0.95, 0.7), "review"),
         # an allow match of a lower level vetoes nothing
         (checked(0.95, 0.7, leads=AGAINST), checked(0.8, 0.9), "block"),
         (checked(0.95, 0.7, leads=AGAINST), checked(0.95, 0.9, differs=((0.1, 0.1, 0.3, 0.3),)), "block"),
@@ -82,14 +82,14 @@ def test_the_best_allow_match_is_named_as_the_one_that_vetoes():
 
 
 def test_a_vetoed_reference_does_not_hide_another_one_of_its_set():
-    twin = checked(0.99, 0.9, "twin", region=LEFT, leads={("good", "id0"): -2.0})
+    twin = checked(0.99, 0.9, "twin", region=LEFT, leads={("good", "id0", False): -2.0})
     other = checked(0.95, 0.65, "other", region=RIGHT)
     outcome = decided((H_SET, [twin, other]), (A_SET, [checked(0.99, 0.9, region=LEFT)]))
     assert (outcome.decision, outcome.matches[0].candidate.neighbour.id) == ("block", "other")
 
 
 def test_an_allowed_reference_vetoes_where_it_lies_even_if_another_one_of_its_set_matches_better_elsewhere():
-    harmful = checked(0.95, 0.7, region=LEFT, leads={("good", "there"): -2.0})
+    harmful = checked(0.95, 0.7, region=LEFT, leads={("good", "there", False): -2.0})
     allowed = [checked(0.99, 0.9, "elsewhere", region=RIGHT), checked(0.95, 0.7, "there", region=LEFT)]
     assert decided((H_SET, [harmful]), (A_SET, allowed)).decision == "allow"
 
