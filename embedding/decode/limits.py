@@ -14,6 +14,9 @@ MAX_SCANS = 1_000
 _MARKER, _SCAN = 0xFF, 0xDA
 _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})  # kinds of frame headers, with the size of the picture
 _HEADER_BYTES = 9
+_MOST_SEGMENTS = 100_000  # of a JPEG before its first scan, with the bytes that fill gaps: cameras write some hundreds
+_PNG_SIGNATURE_BYTES, _CHUNK_BYTES = 8, 12  # a chunk's length, name and checksum
+_MOST_PROFILES = 16  # of a PNG, which may have one; Pillow expands all of them, each to up to 1 MB
 _MOST_DIRECTORIES = 64  # of a TIFF; later ones are not looked at before they are opened
 
 
@@ -32,9 +35,14 @@ class Limits:
 
 
 def too_costly(data: bytes, name: str, max_pixels: int) -> Unreadable | None:
-    """Why a JPEG or TIFF would take far longer than its size allows; None if it would not."""
+    """Why a JPEG, PNG or TIFF would take far longer than its size allows; None if it would not."""
     if name == "JPEG":
-        return _too_many_scans(data, _pixels(data), MAX_SCANS)
+        pixels = _pixels(data)
+        if pixels is None:
+            return Unreadable(Reason.TOO_MANY_PIXELS, f"a JPEG of more than {_MOST_SEGMENTS} segments")
+        return _too_many_scans(data, pixels, MAX_SCANS)
+    if name == "PNG":
+        return _too_many_profiles(data)
     if name != "TIFF":
         return None
     found = directories(data, _MOST_DIRECTORIES)
@@ -58,13 +66,26 @@ def _too_many_scans(data: bytes, pixels: int, most: int) -> Unreadable | None:
     return None
 
 
-def _pixels(data: bytes) -> int:
-    """Width x height in a JPEG's frame header; 0 if it has none."""
-    at = 2
-    while at + _HEADER_BYTES < len(data) and data[at] == _MARKER:
-        if data[at + 1] in _FRAMES:
+def _too_many_profiles(data: bytes) -> Unreadable | None:
+    """A problem if the chunks of a PNG have more colour profiles than any picture needs."""
+    at, found = data.find(b"iCCP", _PNG_SIGNATURE_BYTES), 0
+    while at >= 0 and found <= _MOST_PROFILES:
+        found += 1
+        at = data.find(b"iCCP", at + _CHUNK_BYTES)
+    if found > _MOST_PROFILES:
+        return Unreadable(Reason.TOO_MANY_PIXELS, "a PNG of many colour profiles")
+    return None
+
+
+def _pixels(data: bytes) -> int | None:
+    """Width x height in a JPEG's frame header; 0 if it has none; None if too much comes before its first scan."""
+    at, pixels = 2, 0
+    for _ in range(_MOST_SEGMENTS):
+        if at + _HEADER_BYTES >= len(data) or data[at] != _MARKER or data[at + 1] == _SCAN:
+            return pixels
+        if data[at + 1] in _FRAMES and not pixels:
             height, width = data[at + 5 : at + 7], data[at + 7 : at + 9]
-            return int.from_bytes(height, "big") * int.from_bytes(width, "big")
+            pixels = int.from_bytes(height, "big") * int.from_bytes(width, "big")
         fill = data[at + 1] == _MARKER  # any number of them may come before a marker
         at += 1 if fill else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return 0
+    return None

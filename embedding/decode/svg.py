@@ -7,6 +7,7 @@ in a style sheet counts too.
 import base64
 import binascii
 import re
+from contextlib import suppress
 from urllib.parse import unquote_to_bytes
 
 MOST_PICTURES = 64
@@ -18,16 +19,14 @@ _SPACE = re.compile(rb"\s+|&#(?:10|13|9|x[0aAdD9]);")
 def embedded_pictures(data: bytes) -> list[bytes]:
     """The bytes of the embedded pictures, in order, at most MOST_PICTURES."""
     found: list[bytes] = []
-    for address in _ADDRESS.finditer(data):
+    at = 0
+    while len(found) < MOST_PICTURES and (address := _ADDRESS.search(data, at)):
         end = _ENDS.search(data, address.end())
-        content = data[address.end() : end.start() if end else len(data)]
-        if b";base64" in address[1].lower():
-            try:
-                found.append(base64.b64decode(_SPACE.sub(b"", unquote_to_bytes(content))))
-            except binascii.Error:
-                continue
-        else:
+        at = end.start() if end else len(data)  # no byte is read for two addresses
+        content = data[address.end() : at]
+        if b";base64" not in address[1].lower():
             found.append(unquote_to_bytes(content))
-        if len(found) == MOST_PICTURES:
-            break
+            continue
+        with suppress(binascii.Error):
+            found.append(base64.b64decode(_SPACE.sub(b"", unquote_to_bytes(content))))
     return found

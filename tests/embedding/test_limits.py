@@ -2,11 +2,12 @@
 
 import io
 import time
+import zlib
 
 import numpy as np
 import pytest
 from drawn import drawn, encoded
-from hostile_made import saved, scans
+from hostile_made import chunk, png, rows, saved, scans
 from made_tiffs import BYTE, HERE, LONG, LONG8, SHORT, made_tiff, striped, tiled
 from opening import reason_of, views_of
 from PIL import Image
@@ -40,6 +41,9 @@ BOMBS = {
         pixels=scans(600, Image.new("L", (3_000, 2_000), "white")),
     ),
     "JPEG scans": scans(600, Image.new("L", (3_000, 2_000), "white")),
+    "JPEG segments": b"\xff\xd8" + b"\xff\xe1\0\2" * MANY + encoded(drawn(1, 64, 48), "JPEG")[2:],
+    "JPEG fill bytes": b"\xff\xd8" + b"\xff" * MANY + encoded(drawn(1, 64, 48), "JPEG")[2:],
+    "PNG profiles": png(8, 8, chunk(b"iCCP", b"k\0\0" + zlib.compress(bytes(1_000_000))) * 1_000, rows(8, 8, 3)),
 }
 
 

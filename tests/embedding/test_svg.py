@@ -1,6 +1,7 @@
 """Of an SVG the pictures that it embeds are looked at, and nothing else; so it is never allowed by them alone."""
 
 import base64
+import time
 from urllib.parse import quote
 
 import pytest
@@ -79,3 +80,10 @@ def test_only_so_many_pictures_are_taken_from_a_file():
     assert len(embedded_pictures(svg(*[image("data:image/png;base64,AAAA")] * 1_000))) == MOST_PICTURES
     assert embedded_pictures(svg(image("data:image/png;base64,AAA"))) == []
     assert embedded_pictures(svg(image("data:image/png;base64"))) == []
+
+
+@pytest.mark.parametrize("end", ["", '"'])
+def test_many_addresses_take_no_longer_than_the_text_is_long(end):
+    started = time.process_time()
+    assert embedded_pictures(svg(f"data:image/png;base64,A{end}" * 400_000)) == []
+    assert time.process_time() - started < 5
