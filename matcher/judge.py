@@ -15,7 +15,7 @@ from matcher.evidence import Candidate
 from matcher.levels import Compared
 from matcher.search import Found, ReferenceKeypoints, Searcher, comparable, needs_of
 from matcher.verdict import Timings, Verdict
-from matcher.views import placed, with_content
+from matcher.views import placed, with_content, with_differences
 from matcher.workers import Workers
 from reference_sets.in_force import SetsInForce, Snapshot
 from reference_sets.store import UnknownSet
@@ -191,6 +191,7 @@ def _compared(
             for view, (look, per_set) in enumerate(zip(one.looks, found, strict=True))
             for candidate in placed(per_set[index], view, look.box)
         ]
+        views = with_differences(views, one.looks)
         compared.append(Compared(known, with_content(views, same[index]), reason))
     return compared
 

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from embedding.look import Look
 from embedding.picture import WHOLE, Box
-from matcher.evidence import Candidate, Evidence
+from matcher.evidence import Candidate, Evidence, covered
+
+_SAME_PLACE = 0.85  # share of each of two regions that the other covers, if both are the same reference in one place
 
 
 def placed(candidates: Sequence[Candidate], view: int, box: Box) -> list[Candidate]:
@@ -18,6 +21,40 @@ def placed(candidates: Sequence[Candidate], view: int, box: Box) -> list[Candida
     if box == WHOLE and view == 0:
         return list(candidates)
     return [one._replace(view=view, evidence=one.evidence and _within(one.evidence, box)) for one in candidates]
+
+
+def with_differences(candidates: Sequence[Candidate], looks: Sequence[Look]) -> list[Candidate]:
+    """The candidates of all views, with the differences that other views of the same place show better.
+
+    A window can cut off what tells a copy from another form, or leave too few corners to see it. So the view in which
+    a reference scores best says in what it differs there.
+
+    Args:
+        candidates: of one set, with regions in the whole picture.
+        looks: the picture's views.
+    """
+    differing: dict[str, list[Candidate]] = {}
+    for one in candidates if len(looks) > 1 else ():
+        if one.altered:
+            differing.setdefault(one.neighbour.id, []).append(one)
+    return [_differing(one, differing.get(one.neighbour.id, ()), looks) for one in candidates]
+
+
+def _differing(one: Candidate, others: Sequence[Candidate], looks: Sequence[Look]) -> Candidate:
+    evidence, look = one.evidence, looks[one.view]
+    if evidence is None or evidence.differs:
+        return one
+    for other in others:
+        its, there = other.evidence, looks[other.view]
+        same_frame = (there.frame, there.reading) == (look.frame, look.reading)
+        if its and same_frame and its.score >= evidence.score and _in_one_place(its, evidence):
+            return one._replace(evidence=replace(evidence, differs=its.differs))
+    return one
+
+
+def _in_one_place(one: Evidence, other: Evidence) -> bool:
+    regions = one.region, other.region
+    return one.mirrored == other.mirrored and min(covered(*regions), covered(*regions[::-1])) >= _SAME_PLACE
 
 
 def with_content(candidates: Sequence[Candidate], same: Sequence[Candidate]) -> list[Candidate]:
