@@ -7,6 +7,7 @@ readings   other ways in which viewers show the same values, where they show mor
 All together are at most `max_views`, and each is compared by itself.
 """
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +23,8 @@ from embedding.picture import WHOLE, Box, Looked, Pixels, Seen, Size, Wanted
 from embedding.prepare import prepare_both
 from embedding.windows import boxes
 
+# Seconds of processor time after which no further picture in a drawing is looked at: each can take as long as a file.
+_DRAWING_S = 3.0
 _TRIED = 12  # frames, for a reference: the first of them that is not plain
 
 
@@ -54,8 +57,10 @@ def _in_drawing(data: bytes, wanted: Wanted) -> Looked | Unreadable:
     """The pictures that an SVG embeds. The drawing itself is not looked at."""
     found: list[Looked] = []
     views: list[Seen] = []
-    pictures = embedded_pictures(data)
+    pictures, started = embedded_pictures(data), time.process_time()
     for number, picture in enumerate(pictures):
+        if time.process_time() - started > _DRAWING_S:
+            break
         left = wanted.max_views - len(views)
         one = look_into(picture, replace(wanted, max_views=left)) if left > 0 and signature(picture) != "SVG" else None
         if isinstance(one, Looked):

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 from drawn import drawn, encoded
 from opening import frames_showing, reason_of, views_of
+from PIL import Image
 
 from embedding.decode.svg import MOST_PICTURES, embedded_pictures
 from embedding.image import Reason
@@ -87,3 +88,10 @@ def test_many_addresses_take_no_longer_than_the_text_is_long(end):
     started = time.process_time()
     assert embedded_pictures(svg(f"data:image/png;base64,A{end}" * 400_000)) == []
     assert time.process_time() - started < 5
+
+
+def test_many_costly_pictures_take_little_more_than_one():
+    costly = encoded(Image.new("L", (8_000, 7_900)), "PNG")[:-1_000]  # decoded twice, because it is damaged
+    started = time.process_time()
+    assert reason_of(svg(image(in_base64(costly)) * MOST_PICTURES)) is Reason.UNSUPPORTED_FORMAT
+    assert time.process_time() - started < 9
