@@ -27,7 +27,11 @@ _NEAR, _ALIKE = 0.008, 64
 _SAME_PLACE, _SAME_SIZE = 0.09, 1.25
 # Share of the corners that are found, and contradicted, in a part that differs. Lettering of one font has many alike.
 _FOUND, _CONTRADICTED = 0.1, 0.4
-_RAREST = 0.02  # nothing is rarer in the rest, however few corners there are
+# Share of contradicted corners in the rest: no rarer, however few corners there are; and no more frequent, because few
+# edits contradict more (strong colours, stretching and blur reach 0.2 in one of twenty copies of drawn pictures). Where
+# half of a form differs, a third of all its corners are contradicted, and would count for little. But where few corners
+# are found at all, the map may be inexact, and contradicts by itself.
+_RAREST, _COMMONEST, _EXACT = 0.02, 0.2, 0.33
 _BANDS = (0.116, 0.2)  # sizes of patches between fine, middle and coarse corners, in units of the longest side
 _PRIOR = 10  # a band with this number of corners counts as much as all bands together
 # Logarithm of how much more probable the corners must be in a part that differs: docs/copies.md says how many copies
@@ -113,7 +117,8 @@ def _weights(band: Truths, found: Truths, contradicted: Truths) -> Sums:
     """For each corner the logarithm of how much more probable it is in a part that differs than in the rest."""
     own = int(band.sum()) / (int(band.sum()) + _PRIOR)
     present, against = (own * float(of[band].mean()) + (1 - own) * float(of.mean()) for of in (found, contradicted))
-    present, against = min(max(present, 0.1), 0.95), max(against, _RAREST)
+    most = _COMMONEST if found.mean() >= _EXACT else 1.0
+    present, against = min(max(present, 0.1), 0.95), min(max(against, _RAREST), most)
     missing = max(1 - present - against, 0.05)
     weights = np.full(len(found), np.log((1 - _FOUND - _CONTRADICTED) / missing))
     weights[contradicted] = np.log(_CONTRADICTED / against)
