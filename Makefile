@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
-WORKERS := 2# processes for the tests: they mostly wait for services; each has its own broker (0.4 GB)
+WORKERS := 3# processes for the tests, also on two cores: they mostly wait for services; each has its own broker (0.4 GB)
 MILVUS := .cache/milvus-server/bin/milvus-server
 
 help: ## show these lines
