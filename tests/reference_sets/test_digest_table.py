@@ -75,10 +75,12 @@ def test_references_that_are_added_are_read_without_reading_the_others_again(sto
 
 
 def test_a_reference_that_is_removed_is_not_found_any_more(store: Store):
-    table = DigestTable(store)
+    counting = Counting(store)
+    table = DigestTable(counting)
     assert labels(table, store, 0, 1) == {0: ["label 0"], 1: ["label 1"]}
     store.delete("alpha", ["ref-0-0"])
     assert labels(table, store, 0, 1) == {1: ["label 1"]}
+    assert counting.rows == 3  # the removed one is not in the table any more, so Milvus is not asked for it
 
 
 def test_one_file_with_two_labels_is_found_as_both_until_the_last_is_removed(store: Store):
