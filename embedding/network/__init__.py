@@ -4,6 +4,9 @@ words           learned visual words of the keypoints, summed up (words.safetens
 openclip        any OpenCLIP model with a local checkpoint
 openclip_tower  an OpenCLIP model's image tower and how pictures are prepared for it
 timm            any model of timm with a local checkpoint
+onnx            any model that was exported to ONNX
+onnx_input      how pictures are prepared for it
+onnx_file       its digest, and a session of ONNX Runtime
 weights         reads their weights from a file that is not trusted
 preprocess      resizes and crops as the network's own transform does
 network         pictures → unit vectors by a network with its weights

@@ -20,7 +20,7 @@ LONGEST_ASPECT = 16
 
 # A picture reduced to twice the size of the resize differs by a few grey levels in the end, one reduced to exactly that
 # size by 50: the reduction is a coarser filter than the resize.
-_REDUCED_TO = 2
+REDUCED_TO = 2
 _TOUCHED = 3  # rows of the result that the picture's last row affects; a cubic filter reaches 2 rows of the result
 _EIGHTHS = 8  # JPEGs are reduced to 1/8 ... 8/8: 8 pixels of the whole are then a whole number of pixels
 
@@ -36,7 +36,7 @@ _TO_TENSOR = {
     "timm.data.transforms.MaybeToTensor",
 }
 _NORMALIZE = "torchvision.transforms.transforms.Normalize"
-_FILTERS: dict[str, Callable[..., torch.Tensor]] = {
+FILTERS: dict[str, Callable[..., torch.Tensor]] = {
     "bicubic": torch.ops.aten._upsample_bicubic2d_aa,  # noqa: SLF001 (interpolate() does not accept both a scale and a size)
     "bilinear": torch.ops.aten._upsample_bilinear2d_aa,  # noqa: SLF001 (as above)
 }
@@ -136,34 +136,34 @@ def cut(pixels: Pixels, size: Size, aspect: int | None) -> tuple[Pixels, Size, i
 def _resize(name: str, part: Any) -> dict[str, Any] | None:
     """The fields of a Preparation that a resize determines; None: not known."""
     interpolation = getattr(getattr(part, "interpolation", None), "value", None)
-    if interpolation not in _FILTERS:
+    if interpolation not in FILTERS:
         return None
-    known: dict[str, Any] = {"filter": _FILTERS[interpolation]}
+    known: dict[str, Any] = {"filter": FILTERS[interpolation]}
     if name == _RESIZE and part.max_size is None:
         wanted = [part.size] if isinstance(part.size, int) else [int(side) for side in part.size]
-        known["least_side"] = _REDUCED_TO * max(wanted)
+        known["least_side"] = REDUCED_TO * max(wanted)
         if len(wanted) == 2:  # noqa: PLR2004 (height, width)
             return {**known, "aspect": None, "resized": lambda _: (wanted[0], wanted[1])}
-        return {**known, "aspect": SHORTEST_ASPECT, "resized": lambda size: _by_shorter(size, wanted[0])}
+        return {**known, "aspect": SHORTEST_ASPECT, "resized": lambda size: by_shorter(size, wanted[0])}
     if name in _KEEP_RATIO and not part.random_scale_prob and not part.random_aspect_prob:
         target = (int(part.size[0]), int(part.size[1]))
         return {
             **known,
-            "least_side": _REDUCED_TO * max(target),
+            "least_side": REDUCED_TO * max(target),
             "aspect": LONGEST_ASPECT if part.longest else SHORTEST_ASPECT,
-            "resized": lambda size: _keeping_ratio(size, target, part.longest),
+            "resized": lambda size: keeping_ratio(size, target, part.longest),
         }
     return None
 
 
-def _by_shorter(size: Size, shorter: int) -> Size:
+def by_shorter(size: Size, shorter: int) -> Size:
     """The size that torchvision's Resize computes."""
     height, width = size
     longer = int(shorter * max(size) / min(size))
     return (longer, shorter) if width <= height else (shorter, longer)
 
 
-def _keeping_ratio(size: Size, target: Size, longest: float) -> Size:
+def keeping_ratio(size: Size, target: Size, longest: float) -> Size:
     """The size by OpenCLIP's and timm's ResizeKeepRatio: 1 for `longest` fits the longer side, 0 the shorter one."""
     ratios = size[0] / target[0], size[1] / target[1]
     ratio = max(ratios) * longest + min(ratios) * (1.0 - longest)
