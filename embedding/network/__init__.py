@@ -4,6 +4,7 @@ words           learned visual words of the keypoints, summed up (words.safetens
 openclip        any OpenCLIP model with a local checkpoint
 openclip_tower  an OpenCLIP model's image tower and how pictures are prepared for it
 timm            any model of timm with a local checkpoint
+relatives       a network of timm's with the weights of a package, for other pictures of the same things
 onnx            any model that was exported to ONNX
 onnx_input      how pictures are prepared for it
 onnx_file       its digest, and a session of ONNX Runtime

@@ -4,6 +4,7 @@ The classifier is omitted; the vector is what the model itself pools. The checkp
 """
 
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ class Timm(Network):
         model: timm's name of the model, e.g. "resnet50"; its tag ("vit_small_patch16_224.dino") says how pictures are
             prepared, without a tag timm's first one counts; not a hub address or a folder.
         checkpoint: .safetensors, .pt, .pth or .bin with timm's names of the weights.
+        names: timm's names of all weights in the file's order, if the file has other names; see `timm_weights`.
         device: "auto" (a GPU if there is one), "cpu" or "cuda".
         precision: "auto" (the fastest numeric type that is accurate on this machine) or one of PRECISIONS.
 
@@ -43,10 +45,18 @@ class Timm(Network):
         EncoderError: the vectors would not be right; the text is one sentence that names the fix.
     """
 
-    def __init__(self, model: str, checkpoint: Path, *, device: str = "auto", precision: str = "auto") -> None:
+    def __init__(
+        self,
+        model: str,
+        checkpoint: Path,
+        *,
+        names: Sequence[str] | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+    ) -> None:
         _known(model)
         tower = timm.create_model(model, pretrained=False, num_classes=0)
-        tower.load_state_dict(timm_weights(checkpoint, tower, model, _heads(tower)), strict=True)
+        tower.load_state_dict(timm_weights(checkpoint, tower, model, _heads(tower), names), strict=True)
         preparation = resolve_model_data_config(tower)  # type: ignore[no-untyped-call]  # timm's
         super().__init__(
             "timm",

@@ -3,7 +3,7 @@
 import argparse
 import hashlib
 import pickle
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,17 +45,30 @@ def openclip_weights(checkpoint: Path, tower: torch.nn.Module, model: str) -> di
 
 
 def timm_weights(
-    checkpoint: Path, tower: torch.nn.Module, model: str, heads: Collection[str]
+    checkpoint: Path,
+    tower: torch.nn.Module,
+    model: str,
+    heads: Collection[str],
+    names: Sequence[str] | None = None,
 ) -> dict[str, torch.Tensor]:
     """Exactly the weights that timm's `tower` has, as float32, even if training wrapped it in something.
 
     These are ignored: modules named in `heads` that the tower does not have, buffers that are computed and not learned,
     and everything outside a wrapped network.
 
+    Args:
+        checkpoint: the file.
+        tower: timm's network.
+        model: its name, for messages.
+        heads: see above.
+        names: timm's names of all weights of the file in its order, if the file has other names; None: it has timm's.
+
     Raises:
         EncoderError: see `openclip_weights`.
     """
     found, wanted = _read(checkpoint), tower.state_dict()
+    if names is not None:
+        found = _renamed(checkpoint, found, names, model)
     for wrapper in _WRAPPERS:
         wrapped = {name.removeprefix(wrapper): value for name, value in found.items() if name.startswith(wrapper)}
         if wrapped and not any(name.startswith(wrapper) for name in wanted):
@@ -69,6 +82,16 @@ def timm_weights(
         if name in wanted or not (name in computed or name.partition(".")[0] in heads)
     }
     return _fitting(checkpoint, counts | kept, wanted, model)
+
+
+def _renamed(
+    checkpoint: Path, found: dict[str, torch.Tensor], names: Sequence[str], model: str
+) -> dict[str, torch.Tensor]:
+    """The same weights under other names, in the same order. Their last parts (weight, bias, …) are equal."""
+    kinds, wanted = ([name.rpartition(".")[2] for name in some] for some in (found, names))
+    if kinds != wanted:
+        raise EncoderError(f"{checkpoint} has other weights than {model}, or in another order: use the file it is for")
+    return dict(zip(names, found.values(), strict=True))
 
 
 def _fitting(
