@@ -105,7 +105,7 @@ def test_another_file_than_the_known_one_is_refused(tmp_path, monkeypatch):
     (package / "models" / "efficientnet-lite0-57934424.pth").write_bytes(b"other")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.setattr(module, "PACKAGE", "another_package")
-    with pytest.raises(EncoderError, match="is not the known file"):
+    with pytest.raises(EncoderError, match="is not the file that is known"):
         relatives()
 
 
