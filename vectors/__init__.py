@@ -6,6 +6,7 @@ passing       which answers of a server mean that its state will pass
 session       one connection: its calls wait for Milvus, load collections again, and report errors as sentences
 repair        makes a collection ready for searches, whatever a killed process left behind
 database      creates, fills, changes and searches the collections of one database
+key_ranges    ranges of primary keys, so that millions of rows are read in parts
 lite          runs Milvus Lite inside this process
 lite_patch    a patch of Milvus Lite: searches and queries read only the fields that they need
 lite_server   serves a Milvus Lite file on loopback, for several processes of one machine

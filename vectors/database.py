@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from patience import Patience
 from vectors.connection import NOT_FOUND, is_away
 from vectors.errors import NoCollection, StoreError
+from vectors.key_ranges import ranges
 from vectors.repair import make_ready
 from vectors.session import Session
 
@@ -196,12 +197,14 @@ class Database:
 
         return self._session.call_loaded(name, ask)
 
-    def iterate(self, name: str, filter_: str, fields: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
-        """Yield all rows for which a condition holds, a few hundred at a time.
+    def iterate(
+        self, name: str, filter_: str, fields: Sequence[str], *, batch: int = READ_ROWS
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Yield all rows for which a condition holds, `batch` at a time.
 
         Changes that are made meanwhile may or may not be included.
         """
-        options = {"batch_size": READ_ROWS, "consistency_level": STRONG, "timeout": self._timeout_s}
+        options = {"batch_size": batch, "consistency_level": STRONG, "timeout": self._timeout_s}
         reader = self._session.call_loaded(
             name,
             lambda client, _: client.query_iterator(name, filter=filter_, output_fields=list(fields), **options),
@@ -211,6 +214,22 @@ class Database:
                 yield list(rows)
         finally:
             reader.close()
+
+    def read(self, name: str, filter_: str, fields: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
+        """Yield all rows for which a condition holds, thousands at a time: for fields that are short.
+
+        Faster than `iterate` for millions of rows. Changes that are made meanwhile may or may not be included.
+        """
+        rows = self.query(name, filter_, fields)
+        if len(rows) < MAX_QUERIES:
+            yield rows
+            return
+        for part in ranges(self.count(name), MAX_QUERIES // 2):
+            rows = self.query(name, part.condition(filter_), fields)
+            if len(rows) < MAX_QUERIES:
+                yield rows
+            else:
+                yield from self.iterate(name, part.condition(filter_), fields, batch=MAX_QUERIES)
 
     def search(self, name: str, vectors: NDArray[np.float32], top_k: int, fields: Sequence[str]) -> list[list[Any]]:
         """Return the rows nearest to each query by cosine, best first.
