@@ -48,9 +48,9 @@ def main() -> None:
     from vigilens import wiring  # noqa: PLC0415
 
     settings = load()
-    encoder = wiring.encoder(settings)
+    encoders = wiring.encoders(settings)
     with wiring.store(settings) as store:
-        judge = wiring.judge(settings, encoder, store, wiring.sets_in_force(settings, store, encoder))
+        judge = wiring.judge(settings, encoders, store, wiring.sets_in_force(settings, store, encoders))
         for records in _batches(committed(settings.kafka.bootstrap_servers, sys.argv[1])):
             events = [read(_as_polled(each), settings.images.max_attributes_bytes) for each in records]
             for event, verdict in zip(events, judge.judge([each.image for each in events]).verdicts, strict=True):

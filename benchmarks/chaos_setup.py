@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from config.load import variable
 from harness.processes import Leash, Program, ProgramFailed, tail
@@ -17,7 +18,6 @@ from vectors.lite_server import LiteServer
 
 STOP_S = 60.0  # a program that takes longer to stop is stuck
 _VIGILENS = (sys.executable, "-m", "vigilens.cli")
-ENCODER = "pdq"  # delivery is tested: the fastest encoder gives the most transactions
 YOUNG_S = 5.0  # a program that exits so soon after its start …
 YOUNG_ENDS = 8  # … so often in a row will never work
 
@@ -96,7 +96,7 @@ class Supervisor:
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
     """The environment of a program: ours without its Vigilens settings, and with `settings` ("kafka.group" → value)."""
-    ours = {variable(key): value for key, value in {**settings, "encoder.name": ENCODER}.items()}
+    ours = {variable(key): value for key, value in settings.items()}
     return plain_environment(os.environ) | ours | {"PYTHONUNBUFFERED": "1"}
 
 
@@ -147,23 +147,31 @@ class Milvus:
 
 
 def make_sets(uri: str, files: Sequence[bytes], say: Callable[[str], None]) -> None:
-    """Two sets of real pictures: the first tenth of `files` is harmful, the second tenth allowed."""
+    """Sets of real pictures: the first tenth of `files` is harmful, once for each encoder, the second tenth allowed."""
     from embedding.choose import choose  # noqa: PLC0415 (heavy)
     from embedding.decode.decoder import decode  # noqa: PLC0415
     from embedding.look import look  # noqa: PLC0415
-    from embedding.picture import Needs, Picture  # noqa: PLC0415
+    from embedding.picture import Picture  # noqa: PLC0415
     from reference_sets.defaults import new_set  # noqa: PLC0415
-    from reference_sets.parts import reference  # noqa: PLC0415
+    from reference_sets.parts import needs, reference  # noqa: PLC0415
     from reference_sets.store import Store  # noqa: PLC0415
 
-    encoder = choose(ENCODER)
     tenth = max(1, len(files) // 10)
-    sets = {"known": (Kind.HARMFUL, files[:tenth]), "fine": (Kind.ALLOW, files[tenth : 2 * tenth])}
+    harmful, allowed = files[:tenth], files[tenth : 2 * tenth]
+    kinds: dict[str, tuple[Kind, Literal["pdq", "words"], Sequence[bytes]]] = {
+        "known": (Kind.HARMFUL, "pdq", harmful),
+        "fine": (Kind.ALLOW, "pdq", allowed),
+        "copies": (Kind.HARMFUL, "words", harmful),
+    }
     with Store(uri) as store:
-        for name, (kind, pictures) in sets.items():
-            store.create(new_set(encoder, name, kind=kind, thresholds=Thresholds(0.758, 0.9)))
+        for name, (kind, of, pictures) in kinds.items():
+            encoder = choose(of)
+            limits = Thresholds(0.758, 0.9) if of == "pdq" else None
+            known = new_set(encoder, name, kind=kind, category="known", thresholds=limits)
+            store.create(known)
             decoded = [decode(file, 10_000_000) for file in pictures]
             pixels = [each.pixels for each in decoded if isinstance(each, Picture)]
-            looks = [one for one in look(encoder, pixels, Needs()) if one]
-            store.upsert(name, [reference(one, f"{name}-{number}", name) for number, one in enumerate(looks)])
-            say(f"set {name}: {len(looks)} pictures")
+            looks = look([encoder], pixels, needs(known))
+            made = [reference(one, known, f"{name}-{number}", name) for number, one in enumerate(looks)]
+            store.upsert(name, [one for one in made if one])
+            say(f"set {name}, {of}: {store.count(name)} pictures")

@@ -71,6 +71,24 @@ def figures(tally: Tally, false_positives: float) -> Figures:
     )
 
 
+def any_of(tallies: Sequence[Tally], false_positives: float) -> dict[str, float]:
+    """By edit, the share of the copies that at least one of several ways finds.
+
+    Scores of different ways cannot be compared, so each has a threshold of its own, which an equal part of the false
+    positives passes: together at most as many as for one way alone.
+
+    Args:
+        tallies: of the ways, for the same pictures in the same order.
+        false_positives: share of unrelated pictures that may pass, 0 to 1.
+    """
+    limits = [threshold(each.unrelated, false_positives / len(tallies)) for each in tallies]
+    by_edit: dict[str, list[bool]] = {}
+    for answers in zip(*(each.copies for each in tallies), strict=True):
+        found = any(one.right and one.score > limit for one, limit in zip(answers, limits, strict=True))
+        by_edit.setdefault(answers[0].edit, []).append(found)
+    return {name: _share(of) for name, of in by_edit.items()}
+
+
 def threshold(unrelated: Sequence[float], false_positives: float) -> float:
     """The score that this share of the unrelated pictures reaches; the highest score if there are too few pictures."""
     return sorted(unrelated, reverse=True)[max(1, round(len(unrelated) * false_positives)) - 1]

@@ -8,9 +8,10 @@ from contextlib import ExitStack
 from dataclasses import astuple, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
-from embedding.choose import choose
+from embedding.choose import Configured, choose
+from embedding.choose import Kind as EncoderKind
 from embedding.encoder import Encoder
 from embedding.look import Look, look
 from embedding.picture import Needs, Pixels
@@ -18,7 +19,7 @@ from matcher.candidates import Near, candidates
 from matcher.evidence import Candidate
 from matcher.search import Searcher
 from reference_sets.defaults import defaults, new_set
-from reference_sets.model import CHECK, Kind, Mirrored, Part, Thresholds, Verify
+from reference_sets.model import CHECK, Kind, Mirrored, Part, Verify
 from reference_sets.parts import needs, reference
 from reference_sets.store import Store
 
@@ -92,7 +93,9 @@ class Cost:
 
 
 def way(text: str) -> Way:
-    """A way by its name: pdq, words, openclip:MODEL:CHECKPOINT or timm:MODEL:CHECKPOINT, with the defaults of new sets.
+    """A way by its name: pdq, words, relatives, openclip:MODEL:CHECKPOINT, timm:MODEL:CHECKPOINT or onnx:FILE.
+
+    It has the defaults of new sets.
 
     "+check" (a passed check scores higher than any similarity) or "-no-check" (similarity alone) may follow.
 
@@ -101,7 +104,7 @@ def way(text: str) -> Way:
     """
     checked, bare = text.endswith("+check"), text.endswith("-no-check")
     name, _, rest = text.removesuffix("+check").removesuffix("-no-check").partition(":")
-    encoder = _encoder(name, *rest.partition(":")[::2])
+    encoder = _encoder(name, *(("", rest) if name == "onnx" else rest.partition(":")[::2]))
     usual = defaults(name)
     if bare:
         return Way(text, encoder, Verify.OFF, usual.mirrored)
@@ -112,9 +115,7 @@ def way(text: str) -> Way:
 
 @cache  # the encoder is the same with and without the check
 def _encoder(name: str, model: str, checkpoint: str) -> Encoder:
-    if name == "timm":
-        return choose(f"timm:{model}", checkpoint=checkpoint)
-    return choose(name, model=model, checkpoint=checkpoint)
+    return choose(Configured(cast("EncoderKind", name), model=model, checkpoint=checkpoint))
 
 
 class Finder:
@@ -146,7 +147,7 @@ class Finder:
             encoder,
             _SET,
             kind=Kind.REFERENCE,
-            thresholds=defaults(encoder.name).thresholds or Thresholds(0, 0),  # not used here
+            thresholds=defaults(encoder.fingerprint).thresholds,  # not used here
             verify=chosen.verify,
             mirrored=chosen.mirrored,
         )
@@ -155,12 +156,9 @@ class Finder:
 
     def add(self, pictures: Sequence[Pixels]) -> None:
         """Add the pictures as references, numbered after those added before. After the last ones call `ready`."""
-        looks = look(self.way.encoder, pictures, needs(self._known))
-        references = [
-            reference(looked, str(number), str(number))
-            for number, looked in enumerate(looks, self.count)
-            if looked is not None
-        ]
+        looks = look([self.way.encoder], pictures, needs(self._known))
+        made = [reference(each, self._known, str(number), str(number)) for number, each in enumerate(looks, self.count)]
+        references = [one for one in made if one]
         if references:
             self._store.upsert(_SET, references)
         self.count += len(pictures)
@@ -182,14 +180,14 @@ class Finder:
     def find(self, pictures: Sequence[Pixels]) -> tuple[list[Answer], Cost]:
         """An answer for each of n pictures, n ≥ 1, in one search; and its cost."""
         began = time.thread_time()
-        looks = look(self.way.encoder, pictures, Needs(keypoints=self.way.verify is not Verify.OFF))
+        looks = look([self.way.encoder], pictures, Needs(keypoints=self.way.verify is not Verify.OFF))
         encode_cpu_s = time.thread_time() - began
-        found = [one for one in looks if one]
+        found = [one for one in looks if one.view.vectors]
         if not found:
             return [Answer(NOTHING, NOTHING)] * len(pictures), Cost(len(pictures), encode_cpu_s)
         answers, cost = self._searched(found)
         answering = iter(answers)
-        return [next(answering) if one else Answer(NOTHING, NOTHING) for one in looks], Cost(
+        return [next(answering) if one.view.vectors else Answer(NOTHING, NOTHING) for one in looks], Cost(
             len(pictures), encode_cpu_s
         ) + cost
 

@@ -18,7 +18,10 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     """A parser with the shared options; see `parse`."""
     made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("folder", metavar="DIR", type=Path, help=f"folder with at least {MIN_PICTURES} pictures")
-    ways = "pdq, words, openclip:MODEL:CHECKPOINT or timm:MODEL:CHECKPOINT, then +check or -no-check; repeatable"
+    ways = (
+        "pdq, words, relatives, openclip:MODEL:CHECKPOINT, timm:MODEL:CHECKPOINT or onnx:FILE, then +check or "
+        "-no-check; repeatable"
+    )
     made.add_argument(
         "--encoder", action="append", metavar="NAME", help=f"{ways} (default: {' and '.join(DEFAULT_ENCODERS)})"
     )

@@ -1,8 +1,9 @@
 """Reports the results of `benchmarks.copies`: a table, a plot, and one JSON value."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from rich.console import Console
@@ -99,22 +100,31 @@ class Measured:
         }
 
 
-def show(console: Console, measured: Sequence[Measured], false_positives: float, unrelated: int) -> None:
-    """Print a table: recall per edit, then the other measurements, a column for each way."""
+def show(
+    console: Console,
+    measured: Sequence[Measured],
+    together: Mapping[str, float],
+    false_positives: float,
+    unrelated: int,
+) -> None:
+    """Print a table: recall per edit, then the other measurements, a column for each way and one for any of them."""
     table = Table(
         title=f"Recall where {100 * false_positives:g} % of the unrelated pictures pass", title_justify="left"
     )
     table.add_column("edit")
-    for one in measured:
-        table.add_column(one.name, justify="right")
+    several = len(measured) > 1
+    for name in (*(one.name for one in measured), *(["any"] if several else [])):
+        table.add_column(name, justify="right")
 
     def row(name: str, values: Iterable[str]) -> None:
         table.add_row(name, *values)
 
     for edit in measured[0].figures.per_edit:
-        row(edit, (f"{one.figures.per_edit[edit]:.2f}" for one in measured))
+        shares = [*(one.figures.per_edit[edit] for one in measured), *([together[edit]] if several else [])]
+        row(edit, (f"{share:.2f}" for share in shares))
     table.add_section()
-    row("mean recall", (f"{one.figures.recall:.3f}" for one in measured))
+    shares = [*(one.figures.recall for one in measured), *([fmean(together.values())] if several else [])]
+    row("mean recall", (f"{share:.3f}" for share in shares))
     row("uAP", (f"{one.figures.uap:.3f}" for one in measured))
     row(f"among the first {SHORTLIST}", (f"{one.figures.shortlist:.3f}" for one in measured))
     row("threshold", (f"{one.figures.threshold:.3f}" for one in measured))

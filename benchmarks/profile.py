@@ -135,8 +135,9 @@ def measure(folder: Path, count: int) -> dict[str, Parts]:
             files = list(islice(endless(drawn), BATCH + count))
             parts = stages(judge, files, psutil.Process(server.pid))
             judge.close()
-            encoding = parts_of_encoding(wiring.encoder(settings), drawn, parts.pop("encode"))
-            decoding = parts_of_decoding(wiring.encoder(settings), drawn, parts.pop("decode"))
+            encoder = wiring.encoders(settings).get(name)
+            encoding = parts_of_encoding(encoder, drawn, parts.pop("encode"))
+            decoding = parts_of_decoding(encoder, drawn, parts.pop("decode"))
             in_order = {"fetch": parts.pop("fetch"), **decoding, **encoding, **parts}
             found[shown] = {part: value for part, value in in_order.items() if value >= LEAST_MS}
             print(f"{shown}: {sum(in_order.values()):.2f} ms per image", flush=True)

@@ -23,8 +23,8 @@ from harness.processes import Leash
 from harness.readers import Reader
 from harness.service import service, write_settings
 from matcher.judge import Judge
-from reference_sets.defaults import defaults, new_set
-from reference_sets.model import Reference, ReferenceSet, Thresholds, Verify
+from reference_sets.defaults import new_set
+from reference_sets.model import Reference, ReferenceSet, Verify
 from reference_sets.parts import needs, reference
 from training.pictures import picture
 from vectors.lite_server import lite_server
@@ -39,7 +39,6 @@ LIVE = {NETWORK: "vigilens.live.network", WORDS: "vigilens.live.words"}
 NO_BROKER = "127.0.0.1:9092"  # for the settings of a judge without Kafka
 _TOGETHER = 64  # references that are made at a time
 _JOINED_S = 60.0
-_FAR = Thresholds(0.99, 0.999)  # nothing is so near to random vectors
 
 Begun = TypeVar("Begun")
 Tables = dict[str, dict[str, object]]
@@ -68,7 +67,7 @@ class Stream:
             "batch": {},
             "milvus": {"uri": self.uri},
             "sets": {"use": [f"known_{encoder}"]},
-            "encoder": weights.settings(self.folder, self.network) if encoder == NETWORK else {"name": encoder},
+            f"encoders.{NETWORK}": weights.settings(self.folder, self.network),
             "http": {"port": 0},
             "log": {"format": "json"},
         }
@@ -83,14 +82,15 @@ class Stream:
         settings = load(self.settings(encoder, f"{encoder}-judge"))
         if encoder == NETWORK:
             weights.checkpoint(self.folder, self.network)
-        made, store = wiring.encoder(settings), wiring.store(settings)
+        encoders, store = wiring.encoders(settings), wiring.store(settings)
         name = f"known_{encoder}"
         if all(known.name != name for known in store.sets()):
-            known = new_set(made, name, thresholds=defaults(made.name).thresholds or _FAR)
+            made = encoders.get(encoder)
+            known = new_set(made, name)
             store.create(known)
             store.upsert(name, _references(made, known, count))
             store.flush(name)
-        return wiring.judge(settings, made, store, wiring.sets_in_force(settings, store, made)), settings
+        return wiring.judge(settings, encoders, store, wiring.sets_in_force(settings, store, encoders)), settings
 
     def fill(self, files: Sequence[bytes], topic: str = IMAGES) -> None:
         """Send the pictures to `topic`."""
@@ -154,7 +154,7 @@ def _references(encoder: Encoder, known: ReferenceSet, count: int) -> list[Refer
         return [Reference(f"r{number}", "", tuple(map(float, one))) for number, one in enumerate(vectors)]
     references: list[Reference] = []
     while len(references) < count:
-        looks = look(encoder, [picture(rng) for _ in range(_TOGETHER)], needs(known))
-        looked = (one for one in looks if one)
-        references += [reference(one, f"r{number}", "") for number, one in enumerate(looked, len(references))]
+        looks = look([encoder], [picture(rng) for _ in range(_TOGETHER)], needs(known))
+        made = (reference(one, known, f"r{number}", "") for number, one in enumerate(looks, len(references)))
+        references += [one for one in made if one]
     return references[:count]

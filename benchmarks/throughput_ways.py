@@ -23,12 +23,13 @@ from PIL import Image as Pillow
 from benchmarks.jpegs import endless
 from benchmarks.processes import answer
 from benchmarks.weights import MODEL
-from embedding.choose import choose
-from embedding.encoder import Encoder
+from embedding.choose import Configured
+from embedding.encoders import Encoders
 from embedding.fetch.fetcher import Fetcher, FetchRules
 from embedding.image import Image, Inline
-from embedding.picture import Looked, Needs, Prepared, Wanted
+from embedding.picture import Looked, Prepared, Wanted
 from embedding.processes.decoders import Decoders
+from matcher.demand import Demand
 from matcher.embed import Clock, Embedded, Embedder
 from matcher.workers import Workers
 
@@ -44,15 +45,15 @@ def serve(pipe: Connection, kind: str, weights: Path) -> None:
         pipe.send(f"float32, {theirs.threads} threads")
         answer(pipe, {"naive": theirs.naive, "loader": theirs.loader})
     else:
-        ours = Ours(encoder(kind, weights))
+        ours = Ours(configured(kind, weights))
         pipe.send(f"{ours.encoder.backend}, {ours.workers.threads} workers")
         answer(pipe, {"ours": ours.both, "decode": ours.decode, "embed": ours.embed})
         ours.workers.close()
 
 
-def encoder(name: str, weights: Path) -> Encoder:
+def configured(name: str, weights: Path) -> Configured:
     """The service's encoder "words", or "openclip" with ViT-B-32."""
-    return choose(name) if name == "words" else choose(name, model=MODEL, checkpoint=str(weights))
+    return Configured("words") if name == "words" else Configured("openclip", model=MODEL, checkpoint=str(weights))
 
 
 class Theirs:
@@ -115,13 +116,14 @@ class _Prepared:
 class Ours:
     """The service's parts, as its judge uses them: some pictures at a time, on a worker for each core."""
 
-    def __init__(self, encoder: Encoder) -> None:
-        self.encoder = encoder
+    def __init__(self, configured: Configured) -> None:
+        encoders = Encoders({"measured": configured}, "measured")
+        self.encoder = encoders.get()
         self.workers = Workers()
         rules = FetchRules(MAX_BYTES, (), (), allow_http=False, timeout_s=1)
         self._decoders = Decoders(self.workers.threads)
         self._embedder = Embedder(
-            encoder,
+            encoders,
             Fetcher(rules),
             self._decoders,
             max_pixels=MAX_PIXELS,
@@ -129,14 +131,14 @@ class Ours:
             reduce=True,
             recent_bytes=RECENT_BYTES,
         )
-        self._needs = Needs(keypoints=encoder.name == "words", mirror=False)
-        self._wanted = Wanted(encoder.needs, MAX_PIXELS, 12)
+        self._demand = Demand(frozenset({self.encoder.fingerprint}), keypoints=self.encoder.name == "words")
+        self._wanted = Wanted(self.encoder.needs, MAX_PIXELS, 12)
 
     def both(self, files: Sequence[bytes]) -> float:
         """Pictures per second, from bytes to vectors; all digests differ."""
         images = [Image(str(number), "", Inline(data)) for number, data in enumerate(files)]
         embedded: list[list[Embedded]] = []
-        embed = partial(self._embedder.embed, needs=self._needs, clock=Clock())
+        embed = partial(self._embedder.embed, demand=self._demand, clock=Clock())
         seconds = self._timed(lambda part: embedded.append(embed(part)), images)
         if wrong := [one.problem for part in embedded for one in part if not one.looks or one.duplicate]:
             raise SystemExit(f"{len(wrong)} of {len(images)} pictures were not embedded: {wrong[0]}")
@@ -185,7 +187,7 @@ def soak(pipe: Connection, kind: str, weights: Path, files: Sequence[bytes], cou
     """
     import psutil  # noqa: PLC0415 (needed here only)
 
-    ours, stream, done = Ours(encoder(kind, weights)), endless(files), 0
+    ours, stream, done = Ours(configured(kind, weights)), endless(files), 0
     marks = np.linspace(1000, count, 11).round().astype(int).tolist()
     readings: deque[int] = deque(maxlen=4)
     for mark in marks:

@@ -52,6 +52,6 @@ def checkpoint(folder: Path, network: str = MODEL) -> Path:
 
 
 def settings(folder: Path, network: str) -> dict[str, object]:
-    """The settings' table `encoder` for the files that `checkpoint` wrote into `folder`."""
-    named = {"name": network} if network.startswith(_TIMM) else {"name": "openclip", "model": network}
-    return {**named, "checkpoint": str(folder / _FILE)}
+    """The table of an encoder in the settings, for the files that `checkpoint` wrote into `folder`."""
+    kind = "timm" if network.startswith(_TIMM) else "openclip"
+    return {"kind": kind, "model": network.removeprefix(_TIMM), "checkpoint": str(folder / _FILE)}

@@ -16,7 +16,7 @@ from typing import Any, get_origin
 
 from pydantic import SecretStr, ValidationError
 
-from config.settings import Settings
+from config.settings import Encoder, Settings
 
 DEFAULTS = Path(__file__).with_name("default.toml")
 PREFIX = "VIGILENS_"
@@ -25,7 +25,13 @@ FILE_VARIABLE = PREFIX + "CONFIG"
 # For a service called "vigilens", Kubernetes sets NAME_SERVICE_HOST, NAME_PORT=tcp://… and the like in each pod.
 _FROM_KUBERNETES = re.compile(r"_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_\w+)?$")
 _ADDRESSES_OF_KUBERNETES = ("tcp://", "udp://", "sctp://")
-_KEY = re.compile(r"\b[a-z]+\.[a-z_]+\b")
+_KEY = re.compile(r"\b[a-z]+(?:\.[A-Za-z0-9_-]+){1,2}\b")
+_ENCODERS = "encoders"
+_ENCODER_VARIABLE = re.compile(PREFIX + r"ENCODERS__([A-Z0-9_]+?)__([A-Z_]+)")
+_FORMER_ENCODER = (
+    "[encoder] has become one table for each encoder, [encoders.NAME] with kind, model, checkpoint, device and "
+    "precision, and sets.default_encoder: `vigilens config --defaults` explains them"
+)
 
 
 class SettingsError(Exception):
@@ -53,7 +59,7 @@ class InForce:
 
 
 def keys() -> dict[str, Any]:
-    """All keys as "section.key", in the order of the models, with their types."""
+    """All keys as "section.key", in the order of the models, with their types; for encoders see `key_type`."""
     return {
         f"{section}.{key}": field.annotation
         for section, table in Settings.model_fields.items()
@@ -61,9 +67,18 @@ def keys() -> dict[str, Any]:
     }
 
 
+def key_type(key: str) -> Any:
+    """The type of "section.key" or "encoders.NAME.key"; None: there is no such key."""
+    section, _, rest = key.partition(".")
+    if section == _ENCODERS and rest.count(".") == 1:
+        field = Encoder.model_fields.get(rest.split(".")[1])
+        return field.annotation if field else None
+    return keys().get(key)
+
+
 def is_secret(key: str) -> bool:
-    """Whether the value of "section.key" must never be shown."""
-    return keys()[key] is SecretStr
+    """Whether the value of a key must never be shown."""
+    return key_type(key) is SecretStr
 
 
 def variable(key: str) -> str:
@@ -88,12 +103,13 @@ def load_with_sources(file: Path | None = None) -> InForce:
     file = find_file(file)
     values, mistakes = _in_file(DEFAULTS), []
     for layer in (_in_file(file) if file else {}, _in_environment()):
-        mistakes += [_unknown(key, given) for key, given in layer.items() if key not in keys()]
-        values |= {key: given for key, given in layer.items() if key in keys()}
+        unknown = {key: given for key, given in layer.items() if key_type(key) is None}
+        mistakes += list(dict.fromkeys(_unknown(key, given) for key, given in unknown.items()))
+        values |= {key: given for key, given in layer.items() if key not in unknown}
     settings, wrong = _check(values)
     if settings is None or mistakes:
         raise SettingsError("\n".join([*mistakes, *wrong]))
-    return InForce(settings, {key: values[key].source for key in keys()})
+    return InForce(settings, {key: given.source for key, given in values.items()})
 
 
 def find_file(given: Path | None) -> Path | None:
@@ -115,7 +131,11 @@ def _in_file(file: Path) -> dict[str, Value]:
     source = DEFAULTS.name if file == DEFAULTS else str(file)
     values: dict[str, Value] = {}
     for name, table in content.items():
-        if isinstance(table, dict) and name in Settings.model_fields:
+        if name == _ENCODERS and isinstance(table, dict):
+            for encoder, its in table.items():
+                pairs = its.items() if isinstance(its, dict) else [("", its)]
+                values |= {f"{name}.{encoder}.{key}".rstrip("."): Value(value, source) for key, value in pairs}
+        elif isinstance(table, dict) and name in Settings.model_fields:
             values |= {f"{name}.{key}": Value(value, source) for key, value in table.items()}
         else:
             values |= {name: Value(table, source)}
@@ -124,12 +144,19 @@ def _in_file(file: Path) -> dict[str, Value]:
 
 def _in_environment() -> dict[str, Value]:
     names = {variable(key): key for key in keys()}
+    for name in os.environ:
+        if (found := _ENCODER_VARIABLE.fullmatch(name)) and key_type(key := _encoder_key(*found.groups())):
+            names[name] = key
     return {
         names.get(name, name): Value(_as_list(value) if _is_list(names.get(name)) else value, name)
         for name, value in sorted(os.environ.items())
         if name.startswith(PREFIX) and name != FILE_VARIABLE
         if name in names or not _is_from_kubernetes(name, value)
     }
+
+
+def _encoder_key(name: str, key: str) -> str:
+    return f"{_ENCODERS}.{name}.{key}".lower()
 
 
 def _is_from_kubernetes(name: str, value: str) -> bool:
@@ -139,12 +166,12 @@ def _is_from_kubernetes(name: str, value: str) -> bool:
 
 
 def _is_list(key: str | None) -> bool:
-    return key is not None and get_origin(keys()[key]) is tuple
+    return key is not None and get_origin(key_type(key)) in {tuple, dict}
 
 
 def _as_list(text: str) -> Any:
-    """A list from JSON or from text separated by commas. Broken JSON stays text, which the model refuses."""
-    if not text.startswith("["):
+    """A list or table from JSON, or a list from text separated by commas. The model refuses JSON that stays text."""
+    if not text.startswith(("[", "{")):
         return [part.strip() for part in text.split(",") if part.strip()]
     try:
         return json.loads(text)
@@ -155,6 +182,8 @@ def _as_list(text: str) -> Any:
 def _unknown(key: str, given: Value) -> str:
     """A sentence about an unknown key or variable, with the most similar known one."""
     from_environment = key == given.source
+    if key == "encoder" or key.startswith(f"{PREFIX}ENCODER__"):
+        return f"{key} (in {given.source}): {_FORMER_ENCODER}"
     known = [variable(name) for name in keys()] if from_environment else list(keys())
     nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
     fix = f"did you mean {nearest[0]}?" if nearest else "`vigilens config` lists all of them"
@@ -178,7 +207,9 @@ def _check(values: dict[str, Value]) -> tuple[Settings | None, list[str]]:
     wrong = {key for key, _ in mistakes if key}
     if wrong:
         try:
-            _build({**values, **{key: default for key, default in _in_file(DEFAULTS).items() if key in wrong}})
+            defaults = _in_file(DEFAULTS)
+            right = {key: given for key, given in values.items() if key not in wrong}
+            _build({**right, **{key: default for key, default in defaults.items() if key in wrong}})
         except ValidationError as error:
             mistakes += [found for found in _sentences(error, values) if wrong.isdisjoint(_KEY.findall(found[1]))]
     return None, [sentence for _, sentence in mistakes]
@@ -187,16 +218,21 @@ def _check(values: dict[str, Value]) -> tuple[Settings | None, list[str]]:
 def _build(values: dict[str, Value]) -> Settings:
     tables: dict[str, dict[str, Any]] = {section: {} for section in Settings.model_fields}
     for name, given in values.items():
-        section, key = name.split(".")
-        tables[section][key] = given.value
+        *path, key = name.split(".")
+        table = tables[path[0]] if len(path) == 1 else tables[path[0]].setdefault(path[1], {})
+        table[key] = given.value
     return Settings.model_validate(tables)
 
 
 def _sentences(error: ValidationError, values: dict[str, Value]) -> Iterator[tuple[str, str]]:
     """Each mistake as (key, sentence). The key is empty for contradictions, which name several keys."""
     for found in error.errors(include_url=False, include_input=False, include_context=False):
-        if len(found["loc"]) >= 2:  # noqa: PLR2004 (section and key, perhaps a position in a list)
-            key = ".".join(str(part) for part in found["loc"][:2])
+        length = 3 if found["loc"][:1] == (_ENCODERS,) else 2
+        if len(found["loc"]) >= length:  # section and key, perhaps a position in a list
+            key = ".".join(str(part) for part in found["loc"][:length])
+            if key not in values:  # a table without it
+                yield key, f"{key}: is missing"
+                continue
             yield key, f"{key} ({_set_by(values[key])}): {found['msg'][0].lower()}{found['msg'][1:]}"
             continue
         for sentence in found["msg"].removeprefix("Value error, ").splitlines():

@@ -5,13 +5,16 @@ keys. `config.load.load()` builds the value.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, model_validator
 
 BATCH_SPARE = 700_000  # bytes of a record beside its image: attributes at their limit, headers, a little more
+ENCODER_NAME = re.compile(r"(?!.*__)[a-z][a-z0-9_]{0,31}")
+BUILT_IN = ("words", "pdq", "relatives")  # encoders that are there without being named
+NEEDED = {"openclip": ("model", "checkpoint"), "timm": ("model", "checkpoint"), "onnx": ("checkpoint",)}
 Topic = Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")  # Kafka's own rule for names of topics
 
 
@@ -80,13 +83,15 @@ class Decode(Section):
 
 
 class Encoder(Section):
-    """How vectors are made of pictures."""
+    """How vectors are made of pictures: a table [encoders.NAME]. Only here, the models have defaults: of new tables."""
 
-    name: str = Field(pattern=r"^(words|pdq|openclip|timm:.+)$")
-    model: str
-    checkpoint: str
-    device: Literal["auto", "cpu", "cuda"]
-    precision: Literal["auto", "float32", "bfloat16", "float16"]
+    kind: Literal["words", "pdq", "relatives", "openclip", "timm", "onnx"]
+    model: str = ""
+    checkpoint: str = ""
+    projection: str = ""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    input: dict[str, JsonValue] = {}
 
 
 class Milvus(Section):
@@ -102,6 +107,7 @@ class Sets(Section):
     """Which sets are matched, and how."""
 
     use: tuple[str, ...]
+    default_encoder: str
     top_k: int = Field(ge=2, le=100)
     shortlist: int = Field(ge=2, le=1000)
     keep_bytes: int = Field(ge=0)
@@ -135,7 +141,7 @@ class Settings(Section):
     batch: Batch
     images: Images
     decode: Decode
-    encoder: Encoder
+    encoders: dict[str, Encoder]
     milvus: Milvus
     sets: Sets
     waiting: Waiting
@@ -151,12 +157,9 @@ class Settings(Section):
 
 def contradictions(settings: Settings) -> Iterator[str]:
     """Impossible combinations, one sentence each, with full keys: the loader uses them to name the sources."""
-    kafka, encoder, waiting = settings.kafka, settings.encoder, settings.waiting
+    kafka, waiting = settings.kafka, settings.waiting
     yield from _of_kafka(kafka, settings.images)
-    if encoder.name == "openclip" and not (encoder.model and encoder.checkpoint):
-        yield "encoder.name is openclip, which needs encoder.model and encoder.checkpoint (nothing is downloaded)"
-    if encoder.name.startswith("timm:") and not encoder.checkpoint:
-        yield "encoder.name names a model of timm, which needs encoder.checkpoint (nothing is downloaded)"
+    yield from _of_encoders(settings.encoders, settings.sets.default_encoder)
     if re.match(r"\w+://[^/]*@", settings.milvus.uri):
         yield 'milvus.uri must not hold a password: put "user:password" into milvus.token, where it stays secret'
     if waiting.give_up_s >= kafka.max_poll_interval_s:
@@ -166,6 +169,23 @@ def contradictions(settings: Settings) -> Iterator[str]:
         )
     if settings.milvus.timeout_s > waiting.give_up_s:
         yield "milvus.timeout_s must not be more than waiting.give_up_s"
+
+
+def _of_encoders(encoders: Mapping[str, Encoder], default: str) -> Iterator[str]:
+    for name, each in encoders.items():
+        here = f"encoders.{name}"
+        if not ENCODER_NAME.fullmatch(name) or name == "exact":
+            yield (
+                f"{here}.kind: {name} cannot name an encoder: take 1-32 small letters, digits and single _, a letter "
+                "first, and not exact"
+            )
+        if name in BUILT_IN and each.kind != name:
+            yield f"{here}.kind must be {name}, which is built in: take another name for another encoder"
+        for key in NEEDED.get(each.kind, ()):
+            if not getattr(each, key):
+                yield f"{here}.kind is {each.kind}, which needs {here}.{key} (nothing is downloaded)"
+    if default not in encoders:
+        yield f"sets.default_encoder is {default}, but the encoders are {', '.join(sorted(encoders))}"
 
 
 def _of_kafka(kafka: Kafka, images: Images) -> Iterator[str]:

@@ -5,9 +5,6 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import BytesIO
-
-from PIL import Image
 
 from embedding.image import Reason
 
@@ -42,19 +39,11 @@ def bad_inputs(jpeg: bytes) -> tuple[BadInput, ...]:
         BadInput("random bytes", bytes((73 * n * n + 11) % 251 for n in range(4096)), Reason.UNKNOWN_FORMAT),
         BadInput("cut off in the middle", jpeg[: len(jpeg) // 2], Reason.DAMAGED),
         BadInput("a decompression bomb", bomb(), Reason.TOO_MANY_PIXELS),
-        BadInput("a plain surface", plain(), Reason.FEATURELESS),
         BadInput("JSON without a source", b'{"id": "nothing"}', Reason.MALFORMED_EVENT),
         BadInput("JSON with bad base64", b'{"id": "letters", "data": "@@@ not base64 @@@"}', Reason.BAD_BASE64),
         _json("a path outside the permitted folders", Reason.SOURCE_NOT_ALLOWED, path="/etc/hostname"),
         _json("an address of no permitted host", Reason.SOURCE_NOT_ALLOWED, url="https://example.com/picture.jpg"),
     )
-
-
-def plain() -> bytes:
-    """Return a valid JPEG that shows only a smooth gradient, like a clear sky."""
-    file = BytesIO()
-    Image.linear_gradient("L").resize((640, 480)).convert("RGB").save(file, "JPEG")
-    return file.getvalue()
 
 
 def bomb() -> bytes:

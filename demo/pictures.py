@@ -24,6 +24,7 @@ class Role(StrEnum):
     REPORTED = "reported"  # added to that set while the service runs
     CLEARED = "cleared"  # in the allow set; the harmful set has it with a stamp
     ARCHIVE = "archive"  # in the set of kind reference
+    RELATIVE = "relative"  # one half of it is in the set of relatives; the other half, without a common pixel, comes in
     INNOCENT = "innocent"  # in no set
 
 
@@ -66,7 +67,7 @@ SAMPLES = (
     Sample("astronaut.png", Role.ARCHIVE, "the astronaut Eileen Collins", "public domain", "NASA"),
     Sample("hubble_deep_field.jpg", Role.ARCHIVE, "Hubble eXtreme Deep Field", "public domain", "NASA, HubbleSite"),
     Sample("camera.png", Role.INNOCENT, "a cameraman", "CC0", "Lav Varshney"),
-    Sample("brick.png", Role.INNOCENT, "a brick wall", "CC0", "CC0Textures"),
+    Sample("brick.png", Role.RELATIVE, "a brick wall", "CC0", "CC0Textures"),
     Sample("grass.png", Role.INNOCENT, "grass", "CC0", "linolafett, DeviantArt"),
     Sample("gravel.png", Role.INNOCENT, "gravel", "CC0", "CC0Textures"),
     Sample("ihc.png", Role.INNOCENT, "stained tissue", "no known copyright restrictions", "CMMI"),
@@ -102,6 +103,12 @@ def load(sample: Sample) -> Image.Image:
             return picture.convert("RGB")
         page = Image.new("RGBA", picture.size, "white")
         return Image.alpha_composite(page, picture).convert("RGB")
+
+
+def half(picture: Image.Image, *, left: bool) -> Image.Image:
+    """Returns the left or the right half of a picture."""
+    middle = picture.width // 2
+    return picture.crop((0, 0, middle, picture.height) if left else (middle, 0, picture.width, picture.height))
 
 
 def stamped(picture: Image.Image) -> Image.Image:

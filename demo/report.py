@@ -13,10 +13,10 @@ from demo.summary import (
     by_edit,
     compared,
     decisions,
-    encoder_of,
     limits,
     outcome_of,
     outcomes,
+    relatives,
     thresholds,
 )
 from demo.thumbnails import shared
@@ -125,10 +125,10 @@ def report(
     return render(
         _TEMPLATE,
         facts=facts,
-        encoder=encoder_of(results[0]) if results else "",
+        encoder=", ".join(each.fingerprint for each in results[0].verdict.encoders) if results else "",
         decisions=decisions(results),
         edits=edits,
-        sentences=(compared(edits), alarms(results), limits(results)),
+        sentences=tuple(filter(None, (compared(edits), relatives(results), alarms(results), limits(results)))),
         change=_change(results, thumbnails),
         sets=list(_sets(results)),
         filters=list(_filters(results)),

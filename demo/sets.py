@@ -6,12 +6,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from config.settings import Settings
-from demo.pictures import DemoError, Role, Sample, load, of, stamped
-from embedding.encoder import Encoder
-from reference_sets.add import Limits, gather
-from reference_sets.defaults import defaults, new_set
+from demo.pictures import DemoError, Role, Sample, half, load, of, stamped
+from embedding.encoders import Encoders
+from reference_sets.add import gather
+from reference_sets.defaults import new_set
 from reference_sets.files import Found
-from reference_sets.model import Kind, ReferenceSet
+from reference_sets.model import Kind, Mirrored, ReferenceSet, Thresholds, Verify
+from reference_sets.opened import Limits
 from reference_sets.store import Store
 from vigilens import wiring
 
@@ -22,6 +23,8 @@ class Plan:
 
     Attributes:
         roles: samples with one of these roles are in it from the start.
+        encoder: its name in the settings; empty: the default one.
+        thresholds: of similarity, if they alone decide; None: the encoder's defaults.
     """
 
     name: str
@@ -29,6 +32,8 @@ class Plan:
     severity: int
     roles: tuple[Role, ...]
     note: str
+    encoder: str = ""
+    thresholds: Thresholds | None = None
 
 
 KNOWN = Plan(
@@ -40,25 +45,42 @@ KNOWN = Plan(
 )
 CLEARED = Plan("sample_cleared", Kind.ALLOW, 0, (Role.CLEARED,), "A picture that is in sample_known with a stamp.")
 ARCHIVE = Plan("sample_archive", Kind.REFERENCE, 0, (Role.ARCHIVE,), "Samples that are named and decide nothing.")
-ALL = (KNOWN, CLEARED, ARCHIVE)
+RELATIVES = Plan(
+    "sample_relatives",
+    Kind.HARMFUL,
+    40,
+    (Role.KNOWN, Role.RELATIVE),
+    "The known samples again, and one half of a wall: the network `relatives` finds other pictures of the same thing.",
+    encoder="relatives",
+    thresholds=Thresholds(0.65, 0.8),  # docs/encoders.md has what they find
+)
+ALL = (KNOWN, CLEARED, ARCHIVE, RELATIVES)
 
 
-def make(store: Store, encoder: Encoder, settings: Settings) -> tuple[ReferenceSet, ...]:
-    """Creates and fills the sets, with the encoder's defaults; returns them as they are afterwards.
+def make(store: Store, encoders: Encoders, settings: Settings) -> tuple[ReferenceSet, ...]:
+    """Creates and fills the sets, with the encoders' defaults; returns them as they are afterwards.
 
     Raises:
-        DemoError: the encoder has no default thresholds, or a sample was refused.
+        DemoError: a sample was refused.
     """
-    if defaults(encoder.name).thresholds is None:
-        raise DemoError(f"The demo has no thresholds for {encoder.name}: it runs with the encoder words or pdq")
     for plan in ALL:
-        known = new_set(encoder, plan.name, kind=plan.kind, category="sample", severity=plan.severity, note=plan.note)
+        known = new_set(
+            encoders.get(plan.encoder),
+            plan.name,
+            kind=plan.kind,
+            category="sample",
+            severity=plan.severity,
+            note=plan.note,
+            thresholds=plan.thresholds,
+            verify=Verify.OFF if plan.thresholds else None,
+            mirrored=Mirrored.OFF if plan.thresholds else None,
+        )
         store.create(known)
-        add(store, plan, of(*plan.roles), encoder, settings)
+        add(store, plan, of(*plan.roles), encoders, settings)
     return tuple(store.describe(plan.name) for plan in ALL)
 
 
-def add(store: Store, plan: Plan, samples: Sequence[Sample], encoder: Encoder, settings: Settings) -> None:
+def add(store: Store, plan: Plan, samples: Sequence[Sample], encoders: Encoders, settings: Settings) -> None:
     """Adds samples to a set.
 
     Raises:
@@ -68,15 +90,17 @@ def add(store: Store, plan: Plan, samples: Sequence[Sample], encoder: Encoder, s
     with TemporaryDirectory() as folder:
         files = [Found(_file(plan, sample, Path(folder)), sample.label) for sample in samples]
         with wiring.decoders(settings) as decoders:
-            refused = gather(store, plan.name, encoder, files, decoders=decoders, limits=limits).refused
+            gathered = gather(store, {plan.name: encoders.get(plan.encoder)}, files, decoders=decoders, limits=limits)
+            refused = gathered[plan.name].refused
         if refused:
             raise DemoError(f"{refused[0].path} was not added to {plan.name}: {refused[0].why.detail}")
 
 
 def _file(plan: Plan, sample: Sample, folder: Path) -> Path:
-    """The sample's file; for a cleared sample in a harmful set a new file in the folder: the sample with a stamp."""
-    if plan.kind is not Kind.HARMFUL or sample.role is not Role.CLEARED:
+    """The sample's file; for some roles in a harmful set a new file in the folder, with a stamp or only a half."""
+    if plan.kind is not Kind.HARMFUL or sample.role not in {Role.CLEARED, Role.RELATIVE}:
         return sample.path
-    file = folder / f"{sample.label}.png"
-    stamped(load(sample)).save(file)
+    file, picture = folder / f"{sample.label}.png", load(sample)
+    made = stamped(picture) if sample.role is Role.CLEARED else half(picture, left=True)
+    made.save(file)
     return file

@@ -18,7 +18,7 @@ from consumer.clients import Connection
 from demo import sets
 from demo.kafka_io import Topics
 from demo.pictures import DemoError
-from embedding.encoder import Encoder
+from embedding.encoders import Encoders
 from harness.broker import Cluster, kafka
 from harness.processes import Leash
 from harness.service import Service, service, write_settings
@@ -43,7 +43,7 @@ class Services:
     work: Path
     bootstrap: str
     topics: Topics
-    encoder: Encoder
+    encoders: Encoders
     store: Store
     settings: Settings
     service: Service
@@ -80,14 +80,14 @@ def set_up(stack: ExitStack, work: Path, say: Callable[[str], None]) -> Services
     topics, uri = stack.enter_context(_topics(cluster)), milvus.result()
     say(f"Kafka answers at {cluster.bootstrap}")
     settings = _settings(work, cluster.bootstrap, topics, uri)
-    encoder = wiring.encoder(settings)
+    encoders = wiring.encoders(settings)
     store = stack.enter_context(wiring.store(settings))
-    made = sets.make(store, encoder, settings)
+    made = sets.make(store, encoders, settings)
     say("Milvus Lite holds " + ", ".join(f"{each.name} ({each.kind})" for each in made))
     running = stack.enter_context(service(work, work / "vigilens.toml", stack.enter_context(Leash())))
     ready_s = running.wait_until_ready()
     say(f"the service is ready, {ready_s:.1f} s after its start; its log is {running.log}")
-    return Services(work, cluster.bootstrap, topics, encoder, store, settings, running, ready_s)
+    return Services(work, cluster.bootstrap, topics, encoders, store, settings, running, ready_s)
 
 
 @contextmanager

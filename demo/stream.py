@@ -16,7 +16,7 @@ from cloudevents.core.v1.event import CloudEvent
 from PIL import Image, ImageOps
 
 from demo.bad_inputs import BadInput, bad_inputs
-from demo.edits import BY_NAME, EDITS, LIGHT
+from demo.edits import BY_NAME, EDITS, LIGHT, OTHER_HALF
 from demo.pictures import Role, Sample, load, of
 from embedding.image import Reason
 from harness.edits import Edit
@@ -25,7 +25,7 @@ from harness.frames import OTHERS
 LONGEST = 640  # pixels of the longer side of a picture in the stream
 FEWEST = 44  # events; with fewer, some edit or role would not occur
 # Shares of the stream; the rest are edits of known pictures.
-CLEARED, ARCHIVE, INNOCENT = 0.06, 0.08, 0.2
+CLEARED, ARCHIVE, RELATIVE, INNOCENT = 0.06, 0.08, 0.03, 0.2
 
 
 class Wire(StrEnum):
@@ -100,7 +100,12 @@ def reported(first_number: int, seed: int, inbox: Path) -> tuple[Incoming, ...]:
 
 def _chosen(count: int) -> Iterator[tuple[Sample, Edit]]:
     """Yields `count` pairs of photograph and edit. Edits take turns, and so do the photographs of each role."""
-    shares = ((Role.CLEARED, CLEARED, LIGHT), (Role.ARCHIVE, ARCHIVE, LIGHT), (Role.INNOCENT, INNOCENT, LIGHT))
+    shares: tuple[tuple[Role, float, Sequence[Edit]], ...] = (
+        (Role.CLEARED, CLEARED, LIGHT),
+        (Role.ARCHIVE, ARCHIVE, LIGHT),
+        (Role.RELATIVE, RELATIVE, [OTHER_HALF]),
+        (Role.INNOCENT, INNOCENT, LIGHT),
+    )
     left = count
     for role, share, edits in shares:
         amount = round(count * share)

@@ -10,7 +10,8 @@ from demo.pictures import Role
 from demo.stream import Incoming
 from matcher.verdict import SetMatch, SetResult, Verdict
 
-HARMFUL = {Role.KNOWN, Role.REPORTED}
+HARMFUL = {Role.KNOWN, Role.REPORTED, Role.RELATIVE}
+RELATIVES = "relatives"  # name of the encoder that finds other pictures of the same thing
 DECISIONS = ("block", "review", "allow", "unscannable")
 
 
@@ -129,18 +130,20 @@ def nearest_set(verdict: Verdict) -> tuple[SetResult, SetMatch | None] | None:
         worst = verdict.matches[0]
         return next((each, worst) for each in verdict.sets if each.set == worst.set)
     near = [each for each in verdict.sets if each.candidates]
+    # Similarities of different encoders cannot be compared, so only sets of one encoder take part.
+    near = [each for each in near if each.encoder == near[0].encoder]
     nearest = max(near, key=lambda each: max(one.similarity for one in each.candidates), default=None)
     return (nearest, None) if nearest else None
 
 
-def encoder_of(result: Result) -> str:
-    """Returns the fingerprint of the encoder."""
-    return result.verdict.encoders[0].fingerprint
+def encoders_of(result: Result) -> tuple[str, ...]:
+    """Returns the fingerprints of the encoders that find copies; relatives are beside them."""
+    return tuple(each.fingerprint for each in result.verdict.encoders if each.name != RELATIVES)
 
 
 def why_missed(result: Result) -> str:
     """Returns why a known picture was missed, or "" if we do not know. We only know it for a perceptual hash."""
-    if outcome_of(result) is not Outcome.MISSED or not encoder_of(result).startswith("pdq:"):
+    if outcome_of(result) is not Outcome.MISSED or not all(each.startswith("pdq:") for each in encoders_of(result)):
         return ""
     return BY_NAME[result.incoming.edit].against
 
@@ -169,6 +172,7 @@ def sentences(results: Sequence[Result], hashed: Collection[int] = ()) -> tuple[
         f"Sometimes found: {', '.join(partly)}." if partly else "",
         f"Never found: {', '.join(lost)}." if lost else "",
         compared(edits),
+        relatives(results),
         alarms(results),
         limits(results),
     )
@@ -182,6 +186,14 @@ def compared(edits: Sequence[EditCounts]) -> str:
     return f"{sent - missed} of {sent} copies were found; PDQ, a perceptual hash, finds {hashed} of them by itself."
 
 
+def relatives(results: Sequence[Result]) -> str:
+    """Returns a sentence: how many pictures were found that have no pixel in common with a known one; "" for none."""
+    sent = [each for each in results if each.incoming.sample and each.incoming.sample.role is Role.RELATIVE]
+    found = sum(outcome_of(each) is Outcome.FOUND for each in sent)
+    what = "other halves of a known scene, without a common pixel, were found by the network `relatives`, for review"
+    return f"{found} of {len(sent)} {what}." if sent else ""
+
+
 def alarms(results: Sequence[Result]) -> str:
     """Returns a sentence: how often a picture that is not known to be harmful was blocked or sent to review."""
     others = [each for each in results if each.incoming.sample and each.incoming.sample.role not in HARMFUL]
@@ -193,7 +205,7 @@ def limits(results: Sequence[Result]) -> str:
     """Returns a sentence: what the encoder cannot do, if this run missed something; "" if we do not know its limits."""
     if not any(outcome_of(each) is Outcome.MISSED for each in results):
         return ""
-    encoder = encoder_of(results[0]).partition(":")[0]
+    encoder = encoders_of(results[0])[0].partition(":")[0]
     if encoder == "words":
         return (
             "A copy is found by its corners, so it is missed if few of them are left. Nothing was tuned to hide that."

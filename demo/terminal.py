@@ -36,11 +36,11 @@ class Column:
 _COLUMNS = (
     Column("event", 10, 11),
     Column("what was done", 16, 37),
-    Column("sent as", 22, 23, least=127),
+    Column("sent as", 22, 23, least=129),
     Column("decision", 13, 12),
     Column("score", 5, 6),
     Column("nearest", 17, 19, least=80),
-    Column("set", 17, 18, least=104),
+    Column("set", 19, 20, least=106),
     Column("outcome", 13, 14),
     Column("ms", 5, 5, least=86),
 )

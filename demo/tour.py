@@ -101,7 +101,7 @@ def _run(exchange: Exchange, services: Services, options: Options, screen: Scree
     exchange.send(reported(1, options.seed, inbox), rate, known=False)
     exchange.send(islice(events, options.pictures // 2), rate)
     exchange.settle()
-    sets.add(services.store, sets.KNOWN, of(Role.REPORTED), services.encoder, services.settings)
+    sets.add(services.store, sets.KNOWN, of(Role.REPORTED), services.encoders, services.settings)
     changed_at, version = time.monotonic(), services.store.describe(sets.KNOWN.name).version
     screen.say(f"[bold]{sets.KNOWN.name} holds one more picture now; it is version {version}[/bold]")
     exchange.send(events, rate)

@@ -13,9 +13,11 @@ encoder        the protocol of all encoders, their fingerprint, and their error
 local/         local features: keypoints and their descriptors; no torch
 pdq            Meta's perceptual hash as a unit vector; needs no weights
 network/       vectors from neural networks: words, OpenCLIP, timm
+projection     shorter vectors: principal components, and an encoder that applies them to another's
 look           views → looks: their vectors
 allocator      returns free memory to the system
-choose         the encoder that the settings name
+choose         a configured encoder → the encoder
+encoders       the configured encoders by name, loaded when they are needed
 probe          checks with one known picture (probe.png) that an encoder still gives the vectors of the sets
 draw_probe     the script that draws it
 """

@@ -1,43 +1,99 @@
-"""The encoder that the settings name. Only the libraries of that encoder are loaded: pdq needs no torch."""
+"""A configured encoder → the encoder. Only the libraries of that encoder are loaded: pdq needs no torch."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal, get_args
 
 from embedding.encoder import Encoder, EncoderError
 
+Kind = Literal["words", "pdq", "relatives", "openclip", "timm", "onnx"]
 
-def choose(
-    name: str, *, model: str = "", checkpoint: str = "", device: str = "auto", precision: str = "auto"
-) -> Encoder:
-    """The encoder of this name, ready to encode.
+# ruff: noqa: PLC0415 (late imports are intended: only what the chosen encoder needs is loaded)
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """A table [encoders.NAME] of the settings.
+
+    Attributes:
+        kind: which program makes the vectors.
+        model: OpenCLIP's or timm's name of the model.
+        checkpoint: file with the weights; for openclip, timm and onnx.
+        projection: file that `vigilens encoders reduce` made for this encoder; empty: none.
+        device: "auto", "cpu" or "cuda"; for networks.
+        precision: "auto", "float32", "bfloat16" or "float16"; for openclip, timm and relatives.
+        input: how pictures are prepared, for onnx; empty: as the JSON file beside the model says.
+    """
+
+    kind: Kind
+    model: str = ""
+    checkpoint: str = ""
+    projection: str = ""
+    device: str = "auto"
+    precision: str = "auto"
+    input: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """What the encoder's fingerprint can begin with."""
+        if self.projection:
+            return ("projected",)
+        return ("timm",) if self.kind == "relatives" else (self.kind,)
+
+
+def choose(of: Configured | Kind) -> Encoder:
+    """The encoder, ready to encode.
 
     Args:
-        name: "words", "pdq", "openclip", or "timm:" and timm's name of the model.
-        model: OpenCLIP's name of the model, for openclip only.
-        checkpoint: file with the weights, for openclip and timm only.
-        device: "auto", "cpu" or "cuda"; for openclip and timm only.
-        precision: "auto", "float32", "bfloat16" or "float16"; for openclip and timm only.
+        of: its table in the settings; a kind alone: one without anything else.
 
     Raises:
         EncoderError: its vectors would not be right; one sentence that names the fix.
     """
-    if name == "words":
-        from embedding.network.words import Words  # noqa: PLC0415 (loads only what this encoder needs)
+    if isinstance(of, str):
+        of = Configured(of)
+    encoder = _base(of)
+    if not of.projection:
+        return encoder
+    from embedding.projection import projected
+
+    return projected(encoder, Path(of.projection))
+
+
+def _base(of: Configured) -> Encoder:
+    for key in _NEEDED.get(of.kind, ()):
+        if not getattr(of, key):
+            raise EncoderError(f"{of.kind} needs {key}: nothing is downloaded")
+    if of.kind == "words":
+        from embedding.network.words import Words
 
         return Words()
-    if name == "pdq":
-        from embedding.pdq import Pdq  # noqa: PLC0415 (loads only what this encoder needs)
+    if of.kind == "pdq":
+        from embedding.pdq import Pdq
 
         return Pdq()
-    if name == "openclip":
-        if not model or not checkpoint:
-            raise EncoderError("openclip needs encoder.model and encoder.checkpoint: nothing is downloaded")
-        from embedding.network.openclip import OpenClip  # noqa: PLC0415 (loads only what this encoder needs)
+    if of.kind == "openclip":
+        from embedding.network.openclip import OpenClip
 
-        return OpenClip(model, Path(checkpoint), device=device, precision=precision)
-    if name.startswith("timm:"):
-        if not checkpoint:
-            raise EncoderError(f"{name} needs encoder.checkpoint: nothing is downloaded")
-        from embedding.network.timm import Timm  # noqa: PLC0415 (loads only what this encoder needs)
+        return OpenClip(of.model, Path(of.checkpoint), device=of.device, precision=of.precision)
+    if of.kind == "timm":
+        from embedding.network.timm import Timm
 
-        return Timm(name.removeprefix("timm:"), Path(checkpoint), device=device, precision=precision)
-    raise EncoderError(f'there is no encoder {name!r}: set encoder.name to "words", "pdq", "openclip" or "timm:NAME"')
+        return Timm(of.model, Path(of.checkpoint), device=of.device, precision=of.precision)
+    if of.kind == "relatives":
+        from embedding.network.relatives import relatives
+
+        return relatives(device=of.device, precision=of.precision)
+    if of.kind == "onnx":
+        from embedding.network.onnx import Onnx
+
+        return Onnx(Path(of.checkpoint), of.input, device=of.device)
+    raise EncoderError(f"there is no kind of encoder {of.kind!r}: set kind to one of {', '.join(get_args(Kind))}")
+
+
+_NEEDED: dict[str, tuple[str, ...]] = {
+    "openclip": ("model", "checkpoint"),
+    "timm": ("model", "checkpoint"),
+    "onnx": ("checkpoint",),
+}

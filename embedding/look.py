@@ -3,7 +3,8 @@
 Untrusted files are opened and prepared in processes of their own (embedding/processes/); this runs in the service.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,17 +17,22 @@ from embedding.picture import PLAIN_READING, WHOLE, Box, Needs, Pixels, Prepared
 if TYPE_CHECKING:
     from embedding.local.keypoints import Keypoints
 
+log = logging.getLogger("vigilens.encoder")
+
+Vector = NDArray[np.float32]  # (d,), unit length
+Pair = tuple[Vector | None, Vector | None]  # of a view and of its mirror image; None: featureless, or not wanted
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
     """What is compared of a view.
 
     Attributes:
-        vector: float32 (d,), unit length.
+        vectors: by the encoder's fingerprint; none of an encoder for which the view is featureless.
         keypoints: None if no check needs them.
     """
 
-    vector: NDArray[np.float32]
+    vectors: Mapping[str, Vector]
     keypoints: "Keypoints | None" = None
 
 
@@ -41,43 +47,94 @@ class Look:
     reading: str = PLAIN_READING
 
 
-def encode(encoder: Encoder, seen: Sequence[Seen], needs: Needs) -> list[Look | None]:
-    """One look per view, in order; None where it is featureless, or its mirror image is and is needed.
+def encode(encoder: Encoder, seen: Sequence[Seen], *, mirror: bool = False) -> list[Pair]:
+    """The vectors of each view, and of its mirror image if that is wanted.
 
     Args:
         encoder: makes the vectors.
-        seen: prepared with at least these needs and the encoder's own.
-        needs: what to keep besides the vectors.
+        seen: n ≥ 0 views, prepared with at least the encoder's needs.
+        mirror: whether the mirror images are prepared and wanted.
     """
-    views = _encoded(encoder, [one.own for one in seen], needs)
-    looks = [
-        Look(view, None, one.frame, one.box, one.reading) if view else None
-        for one, view in zip(seen, views, strict=True)
-    ]
-    if not needs.mirror:
-        return looks
-    turned = [one.mirror for one, view in zip(seen, views, strict=True) if view and one.mirror]
-    mirrors = iter(_encoded(encoder, turned, needs))
-    return [replace(one, mirror=mirror) if one and (mirror := next(mirrors)) else None for one in looks]
+    own = _vectors(encoder, [one.own for one in seen])
+    if not mirror:
+        return [(vector, None) for vector in own]
+    turned = iter(_vectors(encoder, [one.mirror for one in seen if one.mirror]))
+    return [(vector, next(turned) if one.mirror else None) for one, vector in zip(seen, own, strict=True)]
+
+
+def encode_each(
+    encoder: Encoder, pictures: Sequence[Sequence[Seen]], *, mirror: bool = False
+) -> list[list[Pair] | None]:
+    """The same for the views of several pictures, encoded together.
+
+    If the encoder raises, each picture is encoded once more alone: one picture must not cost the others their vectors.
+
+    Returns:
+        Per picture the pairs of its views; None if the encoder raises for this picture alone too.
+    """
+    try:
+        pairs = iter(encode(encoder, [one for seen in pictures for one in seen], mirror=mirror))
+        return [[next(pairs) for _ in seen] for seen in pictures]
+    except Exception as error:  # noqa: BLE001 (a model can raise anything, also for a single odd picture)
+        log.warning("the encoder %s failed, so its pictures are encoded one by one: %s", encoder.fingerprint, error)
+    return [_alone(encoder, seen, mirror=mirror) for seen in pictures]
+
+
+def _alone(encoder: Encoder, seen: Sequence[Seen], *, mirror: bool) -> list[Pair] | None:
+    try:
+        return encode(encoder, seen, mirror=mirror)
+    except Exception:
+        log.exception("the encoder %s failed for one picture", encoder.fingerprint)
+        return None
+
+
+def joined(seen: Sequence[Seen], made: Mapping[str, Sequence[Pair]], *, keypoints: bool) -> list[Look]:
+    """The looks at one picture's views.
+
+    Args:
+        seen: the views.
+        made: by the encoder's fingerprint, the pairs of all views.
+        keypoints: whether they are kept.
+    """
+    looks = []
+    for index, one in enumerate(seen):
+        pairs = {fingerprint: of_encoder[index] for fingerprint, of_encoder in made.items()}
+        own, turned = (
+            {fingerprint: vector for fingerprint, pair in pairs.items() if (vector := pair[side]) is not None}
+            for side in (0, 1)
+        )
+        mirror = View(turned, one.mirror.keypoints if keypoints else None) if one.mirror else None
+        view = View(own, one.own.keypoints if keypoints else None)
+        looks.append(Look(view, mirror, one.frame, one.box, one.reading))
+    return looks
 
 
 def look(
-    encoder: Encoder, pictures: Sequence[Pixels], needs: Needs, sizes: Sequence[Size] | None = None
-) -> list[Look | None]:
-    """The same for pixels that are trusted: they are prepared in this process.
+    encoders: Sequence[Encoder], pictures: Sequence[Pixels], needs: Needs, sizes: Sequence[Size] | None = None
+) -> list[Look]:
+    """The looks at pictures that are trusted: they are prepared in this process.
 
     Args:
-        encoder: makes the vectors.
-        pictures: (height, width, 3) uint8 RGB each; reduced as far as the encoder's `least_side` allows.
+        encoders: make the vectors.
+        pictures: (height, width, 3) uint8 RGB each; reduced as far as the encoders' `least_side` allows.
         needs: what to make besides the vectors.
         sizes: their sizes before they were reduced; None: none was reduced.
     """
     from embedding.prepare import prepare_both  # noqa: PLC0415 (loads OpenCV)
 
     sizes = sizes or [pixels.shape[:2] for pixels in pictures]
-    wanted = replace(encoder.needs.joined(needs), least_side=None)
+    wanted = replace(together(encoders, needs), least_side=None)
     both = [prepare_both(pixels, size, wanted) for pixels, size in zip(pictures, sizes, strict=True)]
-    return encode(encoder, [Seen(0, WHOLE, PLAIN_READING, own, mirror) for own, mirror in both], needs)
+    seen = [Seen(0, WHOLE, PLAIN_READING, own, mirror) for own, mirror in both]
+    made = {each.fingerprint: encode(each, seen, mirror=needs.mirror) for each in encoders}
+    return joined(seen, made, keypoints=needs.keypoints)
+
+
+def together(encoders: Sequence[Encoder], needs: Needs) -> Needs:
+    """What these encoders need of a view, and these needs."""
+    for encoder in encoders:
+        needs = needs.joined(encoder.needs)
+    return needs
 
 
 def encode_pictures(encoder: Encoder, pictures: Sequence[Pixels], sizes: Sequence[Size] | None = None) -> Encoded:
@@ -95,11 +152,9 @@ def mirrored(pixels: Pixels) -> Pixels:
     return np.ascontiguousarray(pixels[:, ::-1])
 
 
-def _encoded(encoder: Encoder, prepared: Sequence[Prepared], needs: Needs) -> list[View | None]:
+def _vectors(encoder: Encoder, prepared: Sequence[Prepared]) -> list[Vector | None]:
     if not prepared:
         return []
     encoded = encoder.encode(prepared)
-    return [
-        None if featureless else View(vector, one.keypoints if needs.keypoints else None)
-        for vector, featureless, one in zip(encoded.vectors, encoded.featureless, prepared, strict=True)
-    ]
+    pairs = zip(encoded.vectors, encoded.featureless, strict=True)
+    return [None if featureless else vector for vector, featureless in pairs]

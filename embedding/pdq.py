@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pdqhash
+from numpy.typing import NDArray
 from PIL import Image
 
 from embedding.encoder import Encoded, fingerprint
@@ -51,6 +52,11 @@ class Pdq:
                 vectors[row] = np.where(one.hash.bits, 1 / 16, -1 / 16)
                 featureless[row] = False
         return Encoded(vectors, featureless)
+
+
+def bits_of(vectors: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The hashes (n, 32) of vectors (n, 256): their hexadecimal digits as bytes."""
+    return np.packbits(vectors > 0, axis=1)
 
 
 def hash_of(pixels: Pixels) -> Hash:

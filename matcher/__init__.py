@@ -2,6 +2,7 @@
 
 judge           judges one batch: images in, verdicts out
 workers         the threads that do the work, one per core
+demand          what the sets in force need of an image
 embed           one part of a batch on its worker: fetch, decode, encode
 duplicates      recent embeddings, so that exact duplicates are not embedded again
 search          per set: searches, and reads the keypoints of what was found
@@ -12,6 +13,7 @@ views           candidates of a picture's views as those of the whole picture (p
 evidence        the check's result for a candidate
 levels          the level that each candidate reaches, and what lowers it (pure)
 veto            whether an allowed picture cancels a harmful match (pure)
+corroborate     matches of other encoders that corroborate a harmful match (pure)
 decide          the decision from the matches of all sets (pure)
 compose         builds the verdict on an image
 verdict         the published model of a verdict and its JSON Schema

@@ -6,14 +6,14 @@ compared with the harmful ones on the same ground (check/tell_apart.py).
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from embedding.local.keypoints import MIN_KEYPOINTS, Keypoints
 from embedding.look import Look
 from matcher.check.tell_apart import Shown, lead, shown
 from matcher.check.weigh import Alignment, Placed, check, place, without_common
 from matcher.evidence import NO_LEADS, Candidate, Evidence, Placing, flipped, flipped_box, renamed
-from matcher.search import Found, ReferenceKeypoints
+from matcher.search import NOT_NORMALISED, Found, Nearest, ReferenceKeypoints
 from reference_sets.model import Kind, Neighbour, ReferenceSet, Verify
 
 
@@ -23,27 +23,40 @@ class Near(NamedTuple):
     Attributes:
         set: the set.
         found: references near the image, and near its mirror image.
-        keypoints: of these references. A damaged reference is not a candidate; a missing one cannot be checked.
+        nearest: see `Searcher.background`.
+        stored: of these references. A damaged reference is not a candidate; a missing one cannot be checked.
     """
 
     set: ReferenceSet
     found: Found
-    keypoints: ReferenceKeypoints
+    stored: ReferenceKeypoints
+    nearest: Nearest = NOT_NORMALISED
 
 
 class _Checkable(NamedTuple):
-    """The neighbours in one set that are no damaged references, and the keypoints of those that can be checked."""
+    """The neighbours in one set that are no damaged references, and the keypoints of those that can be checked.
+
+    Attributes:
+        nearest: mean similarity of the background, which lessens theirs; None: there is no background.
+    """
 
     set: ReferenceSet
     neighbours: list[Neighbour]
     keypoints: dict[int, Keypoints]
+    nearest: float | None = None
+
+    def candidate(self, index: int, **facts: Any) -> Candidate:
+        """The neighbour with this number as a candidate."""
+        one = self.neighbours[index]
+        normalised = None if self.nearest is None else one.score - self.nearest
+        return Candidate(one, normalised=normalised, **facts)
 
 
 def candidates(look: Look, near: Sequence[Near]) -> list[list[Candidate]]:
     """An image's candidates in each set, each reference once: by the check's score, then by similarity."""
-    listed = _checked(look.view.keypoints, [_checkable(each, each.found[0]) for each in near])
+    listed = _checked(look.view.keypoints, [_checkable(each, 0) for each in near])
     if look.mirror is not None:
-        turned = _checked(look.mirror.keypoints, [_checkable(each, each.found[1]) for each in near])
+        turned = _checked(look.mirror.keypoints, [_checkable(each, 1) for each in near])
         listed = [[*straight, *map(_turned, more)] for straight, more in zip(listed, turned, strict=True)]
     return [_each_once(each) for each in listed]
 
@@ -55,23 +68,25 @@ def _each_once(listed: Sequence[Candidate]) -> list[Candidate]:
     return list(best.values())
 
 
-def _checkable(near: Near, found: Sequence[Neighbour]) -> _Checkable:
-    neighbours = [one for one in found if near.keypoints.get((one.id, one.mirrored), ()) is not None]
-    theirs = (near.keypoints.get((one.id, one.mirrored)) for one in neighbours)
+def _checkable(near: Near, side: int) -> _Checkable:
+    pairs = [(one, near.stored.get((one.id, one.mirrored))) for one in near.found[side]]
+    pairs = [(one, stored) for one, stored in pairs if stored is None or not stored.damaged]
+    neighbours = [one._replace(facts=stored.facts) if stored else one for one, stored in pairs]
+    theirs = (stored.keypoints if stored else None for _, stored in pairs)
     keypoints = {index: each for index, each in enumerate(theirs) if each is not None and len(each) >= MIN_KEYPOINTS}
-    return _Checkable(near.set, neighbours, keypoints)
+    return _Checkable(near.set, neighbours, keypoints, near.nearest[side])
 
 
 def _checked(ours: Keypoints | None, sets: Sequence[_Checkable]) -> list[list[Candidate]]:
     """The neighbours as candidates; those with enough keypoints are checked."""
     if ours is None or len(ours) < MIN_KEYPOINTS:
-        return [[Candidate(one) for one in each.neighbours] for each in sets]
+        return [[each.candidate(index) for index in range(len(each.neighbours))] for each in sets]
     aligned = _aligned(ours, sets)
     leads = _leads(ours, sets, aligned)
     return [
         [
-            Candidate(
-                one,
+            each.candidate(
+                index,
                 checked=index in each.keypoints,
                 evidence=_evidence(found[index], mirrored=one.mirrored) if index in found else None,
                 leads=leads.get((number, index), NO_LEADS),

@@ -11,7 +11,8 @@ from matcher import verdict as published
 from matcher.decide import decide
 from matcher.embed import Embedded
 from matcher.evidence import Candidate
-from matcher.levels import Compared, Match
+from matcher.levels import Compared, Match, in_use
+from reference_sets.in_memory import is_exact
 from reference_sets.model import Neighbour, ReferenceSet
 
 MAX_ADDRESS = 4096  # characters of a path or URL that a verdict keeps: both are untrusted input
@@ -22,7 +23,7 @@ UnseenMeans = Literal["allow", "review", "unscannable"]
 
 
 class EncoderUsed(NamedTuple):
-    """The encoder that was used."""
+    """An encoder that was used: its name in the settings, and its fingerprint."""
 
     name: str
     fingerprint: str
@@ -32,7 +33,7 @@ def compose(  # noqa: PLR0913, PLR0917 (all that a verdict contains)
     image: Image,
     embedded: Embedded,
     compared: Sequence[Compared],
-    encoder: EncoderUsed,
+    encoders: Sequence[EncoderUsed],
     timings: published.Timings,
     judged_at: datetime,
     *,
@@ -44,15 +45,15 @@ def compose(  # noqa: PLR0913, PLR0917 (all that a verdict contains)
         image: the image to judge.
         embedded: the result of embedding its bytes.
         compared: all sets in force, with their candidates.
-        encoder: the encoder that embedded it.
+        encoders: all encoders that the sets need.
         timings: of its batch.
         judged_at: the time, with its zone.
         unseen: the decision instead of allow if frames or parts of the image were not looked at.
     """
     instead = _instead_of_allow(embedded, unseen)
-    outcome, facts = decide(compared, embedded.problem, instead_of_allow=instead), embedded.facts
-    looked, position = bool(embedded.looks), image.position
-    problem = embedded.problem.reason if embedded.problem else Reason.NOT_COMPARED
+    compared = [in_use(each, judged_at) for each in compared]
+    outcome = decide(compared, embedded.problem, judged_at=judged_at, instead_of_allow=instead)
+    position, names, facts = image.position, {each.fingerprint: each.name for each in encoders}, embedded.facts
     return published.Verdict(
         event_id=image.event_id,
         image_id=image.image_id,
@@ -69,15 +70,26 @@ def compose(  # noqa: PLR0913, PLR0917 (all that a verdict contains)
         ),
         frames_judged=embedded.frames_judged,
         unseen=published.Unseen(frames=_unseen_frames(embedded), windows=embedded.unseen_windows),
-        encoders=(published.EncoderResult(**encoder._asdict(), looked=looked, reason=None if looked else problem),),
-        sets=tuple(_set(each, encoder.name) for each in compared),
-        matches=tuple(_match(each, encoder.name) for each in outcome.matches),
+        encoders=tuple(_encoder(each, embedded) for each in encoders),
+        sets=tuple(_set(each, names[each.set.encoder]) for each in compared),
+        matches=tuple(_match(each, names[each.set.encoder]) for each in outcome.matches),
         shadow=None,
         attributes=image.attributes,
         position=published.Position(**position._asdict()) if position else None,
         timings=timings,
         judged_at=judged_at,
     )
+
+
+def _encoder(each: EncoderUsed, embedded: Embedded) -> published.EncoderResult:
+    """Whether the encoder could compare the image, and why not."""
+    problem = embedded.problem.reason if embedded.problem else Reason.NOT_COMPARED
+    if is_exact(each.fingerprint):
+        looked, reason = bool(embedded.sha256), problem
+    else:
+        looked = any(each.fingerprint in look.view.vectors for look in embedded.looks)
+        reason = embedded.without.get(each.fingerprint, problem)
+    return published.EncoderResult(**each._asdict(), looked=looked, reason=None if looked else reason)
 
 
 def _unseen_frames(embedded: Embedded) -> int:
@@ -126,7 +138,7 @@ def _set(each: Compared, encoder: str) -> published.SetResult:
         version=known.version,
         kind=known.kind.value,
         category=known.category,
-        group=known.group or known.category,
+        group=known.group_name,
         encoder=encoder,
         compared=each.reason is None,
         reason=each.reason,
@@ -156,13 +168,13 @@ def best(candidates: Sequence[Candidate]) -> list[Candidate]:
     ranked: dict[str, Candidate] = {}
     for one in sorted(candidates, key=_best_first):
         ranked.setdefault(one.neighbour.id, one)
-    by_similarity = sorted(ranked.values(), key=lambda one: -one.similarity)[:BEST]
+    by_similarity = sorted(ranked.values(), key=lambda one: -one.scored)[:BEST]
     chosen = {one.neighbour.id: one for one in [*list(ranked.values())[:BEST], *by_similarity]}
     return sorted(chosen.values(), key=_best_first)
 
 
 def _best_first(one: Candidate) -> tuple[bool, float, float]:
-    return not one.content, -one.score, -one.similarity
+    return not one.content, -one.score, -one.scored
 
 
 def _candidate(one: Candidate) -> published.Candidate:
@@ -170,7 +182,7 @@ def _candidate(one: Candidate) -> published.Candidate:
         id=one.neighbour.id,
         label=one.neighbour.label,
         similarity=one.similarity,
-        normalised=None,
+        normalised=one.normalised,
         check=one.score if one.checked else None,
         content=one.content,
         ceiling=one.ceiling,
@@ -199,19 +211,26 @@ def _match(each: Match, encoder: str) -> published.SetMatch:
         margin=each.margin,
         reference=_reference(candidate.neighbour),
         similarity=published.SimilarityResult(
-            score=candidate.similarity, normalised=None, threshold=each.similarity_threshold
+            score=candidate.similarity, normalised=candidate.normalised, threshold=each.similarity_threshold
         ),
         check=_check(each),
         view=candidate.view,
         others=tuple(_reference(one.neighbour) for one in each.others),
         vetoed_by=each.vetoed_by,
-        corroborated_by=(),
+        corroborated_by=each.corroborated_by,
         quarantined=False,
     )
 
 
 def _reference(neighbour: Neighbour) -> published.Reference:
-    return published.Reference(id=neighbour.id, label=neighbour.label, source=None, source_id=None, tags=())
+    facts = neighbour.facts
+    return published.Reference(
+        id=neighbour.id,
+        label=neighbour.label,
+        source=facts.source or None,
+        source_id=facts.source_id or None,
+        tags=facts.tags,
+    )
 
 
 def _check(each: Match) -> published.CheckResult | None:

@@ -5,22 +5,35 @@
     allow        vetoes block and review  vetoes review            nothing
     reference    reported                 reported                 nothing
 
-Each candidate gets its level (levels.py). Allowed candidates veto harmful ones (veto.py). Of each set the worst
-candidate that is not vetoed is its match, in whichever view of the image it was found; if all are vetoed, the worst.
+    step
+    1  levels        each candidate in use gets its level (levels.py)
+    2  vetoes        which harmful matches an allowed picture cancels (veto.py)
+    3  alone         harmful matches that no other encoder's corroborates are lowered or dropped (corroborate.py)
+    4  vetoes        the same as 2 by the new levels: a match that is for review now can be vetoed by review
+    5  per set       the worst match that is not vetoed, in whichever view it was found; if all are vetoed, the worst
+    6  decision      the highest level that is not vetoed
+    7  not compared  instead of allow: see below
 
-The decision is the highest level that is not vetoed. Otherwise the image is allowed, unless something was not compared:
-no image is allowed because it could not be compared. Exactly the same content needs no comparison, so it decides
+No image is allowed because it could not be compared. Harmful sets of one group speak of the same thing, so one of each
+group must have been compared by an encoder of pictures. Exact lists (encoder `exact`) hold digests only: they do not
+count, and a group that has nothing else needs nothing. Exactly the same content needs no comparison, so it decides
 whatever else is wrong with the image.
+
+Scores of different encoders have different scales and are never compared: matches are ordered by level, severity,
+content and the check's score, which has one scale for all, and by similarity only within a set.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal
 
 from embedding.image import Unreadable
+from matcher.corroborate import corroborated
 from matcher.evidence import Candidate
-from matcher.levels import RANK, Compared, Match, matches
+from matcher.levels import RANK, Compared, Match, in_use, matches
 from matcher.veto import vetoed
+from reference_sets.in_memory import is_exact
 from reference_sets.model import Kind
 
 Decision = Literal["block", "review", "allow", "unscannable"]
@@ -41,6 +54,7 @@ def decide(
     compared: Iterable[Compared],
     problem: Unreadable | None = None,
     *,
+    judged_at: datetime,
     instead_of_allow: Unreadable | Literal["review"] | None = None,
 ) -> Outcome:
     """The decision on one image.
@@ -48,13 +62,14 @@ def decide(
     Args:
         compared: all sets in force.
         problem: why the image could not be embedded; it is unscannable then, unless its content decides.
+        judged_at: the verdict's time, with its zone: references that are disabled at this time do not count.
         instead_of_allow: the decision if nothing harmful is found: unscannable for this reason, or review. For images
             of which only a part could be compared. None: allow.
     """
-    known = tuple(compared)
+    known = [in_use(each, judged_at) for each in compared]
     found = [one for each in known for one in matches(each)]
     allowed = [one for one in found if one.set.kind is Kind.ALLOW]
-    judged = [vetoed(one, allowed) if one.set.kind is Kind.HARMFUL else one for one in found]
+    judged = [*_harmful(found, allowed), *(one for one in found if one.set.kind is not Kind.HARMFUL)]
     per_set = _per_set(judged)
     if problem:  # what was not looked at decides nothing
         judged = [one for one in judged if one.decided_on == "content"]
@@ -70,9 +85,11 @@ def decide(
     return Outcome("review" if instead_of_allow else "allow", None, None, per_set)
 
 
-def match(compared: Compared) -> Match | None:
-    """The match of an image with a set, before vetoes; None if no candidate reached a level."""
-    return next(iter(_per_set(matches(compared))), None)
+def _harmful(found: Sequence[Match], allowed: Sequence[Match]) -> list[Match]:
+    """The harmful matches, vetoed and corroborated."""
+    harmful = [one for one in found if one.set.kind is Kind.HARMFUL]
+    unvetoed = [one for one in harmful if vetoed(one, allowed).vetoed_by is None]
+    return [vetoed(one, allowed) for one in corroborated(harmful, unvetoed)]
 
 
 def _per_set(judged: Iterable[Match]) -> tuple[Match, ...]:
@@ -95,16 +112,30 @@ def _counts(one: Match) -> bool:
 
 
 def _not_compared(known: Sequence[Compared], why: Unreadable | None) -> Unreadable | None:
-    """Why not everything was compared that could be harmful."""
+    """Why not enough was compared: a group of harmful sets of which none was, but for exact lists and empty sets."""
+    groups: dict[str, list[Compared]] = {}
     for each in known:
-        if why is None and each.reason and each.set.kind is Kind.HARMFUL:
-            text = f"the harmful set {each.set.name} could not be compared, so the image is not allowed"
-            return Unreadable(each.reason, text)
+        if each.set.kind is Kind.HARMFUL and not is_exact(each.set.encoder):
+            groups.setdefault(each.set.group_name, []).append(each)
+    for sets in groups.values():
+        # An empty set can always be compared, and says nothing about what the others hold.
+        least = [each for each in sets if not each.empty] or sets
+        if why is None and all(each.reason for each in least):
+            why = _reason(least)
     return why
 
 
-def _worst_first(one: Match) -> tuple[bool, bool, int, int, bool, float, float, str]:
-    """Sorting key: effective harmful matches, by level, severity and scores; then the rest in the same order."""
+def _reason(sets: Sequence[Compared]) -> Unreadable | None:
+    """The first reason for which the sets of a group were not compared."""
+    reason, names = sets[0].reason, ", ".join(each.set.name for each in sets)
+    if reason is None:
+        return None
+    one = f"the harmful set {names}" if len(sets) == 1 else f"the harmful sets {names}"
+    return Unreadable(reason, f"{one} could not be compared, so the image is not allowed")
+
+
+def _worst_first(one: Match) -> tuple[bool, bool, int, int, bool, float, str, float]:
+    """Sorting key: effective harmful matches, worst first; then the rest in the same order."""
     return (
         not _counts(one),
         one.set.kind is not Kind.HARMFUL,
@@ -112,6 +143,6 @@ def _worst_first(one: Match) -> tuple[bool, bool, int, int, bool, float, float, 
         -one.set.severity,
         one.decided_on != "content",
         -one.candidate.score,
-        -one.candidate.similarity,
         one.set.name,
+        -one.candidate.scored,
     )

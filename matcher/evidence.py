@@ -59,7 +59,7 @@ class Candidate(NamedTuple):  # a tuple, because there are as many as neighbours
         checked: whether it was checked: the set checks, and image and reference have enough keypoints.
         evidence: None if it was not checked, or is not in the image.
         content: the image has exactly the reference's bytes. It then counts in all views.
-        ceiling: the highest level that the reference can give; None: any.
+        normalised: the similarity minus the mean of the view's nearest background references; None: not normalised.
         view: number of the view of the image in which it was found.
         leads: by allowed reference on the same ground: above 0 if what only this reference has is in
             the image, below 0 if what only the allowed one has is. 0 or missing: nothing tells them apart.
@@ -69,7 +69,7 @@ class Candidate(NamedTuple):  # a tuple, because there are as many as neighbours
     checked: bool = False
     evidence: Evidence | None = None
     content: bool = False
-    ceiling: Cap | None = None
+    normalised: float | None = None
     view: int = 0
     leads: Mapping[Placing, float] = NO_LEADS
 
@@ -77,6 +77,16 @@ class Candidate(NamedTuple):  # a tuple, because there are as many as neighbours
     def similarity(self) -> float:
         """Cosine of image and reference."""
         return self.neighbour.score
+
+    @property
+    def scored(self) -> float:
+        """What the set's thresholds of similarity are compared with: the normalised similarity, if there is one."""
+        return self.similarity if self.normalised is None else self.normalised
+
+    @property
+    def ceiling(self) -> Cap | None:
+        """The highest level that the reference can give; None: any."""
+        return self.neighbour.facts.cap
 
     @property
     def score(self) -> float:

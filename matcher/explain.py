@@ -3,12 +3,13 @@
 A verdict has the region and the figures, but not the pairs of corners. They are computed again, by the same check.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from embedding.encoder import Encoder
+from embedding.encoders import Encoders
+from embedding.image import Reason
 from embedding.local.features import FeaturesError, unpack
 from embedding.local.keypoints import Keypoints, detect
 from embedding.look import Look, look, mirrored
@@ -16,9 +17,10 @@ from embedding.picture import Pixels
 from matcher.candidates import Near, candidates
 from matcher.check.align import Floats
 from matcher.check.weigh import Alignment, check
+from matcher.demand import demand_of
 from matcher.evidence import Candidate, Corners, flipped, renamed
 from matcher.levels import ROUNDING
-from matcher.search import Searcher, needs_of
+from matcher.search import NOT_NORMALISED, Searcher
 from matcher.verdict import SetMatch, SetResult, Verdict
 from reference_sets.model import Neighbour, ReferenceSet
 from reference_sets.store import Store
@@ -76,14 +78,14 @@ class Explanation:
 
 
 def explain(
-    pixels: Pixels, verdict: Verdict, *, encoder: Encoder, searcher: Searcher, store: Store
+    pixels: Pixels, verdict: Verdict, *, encoders: Encoders, searcher: Searcher, store: Store
 ) -> tuple[Explanation, ...]:
     """An explanation for each set of a verdict, the matches first.
 
     Args:
         pixels: of the judged picture, which must not be unscannable.
         verdict: on that picture.
-        encoder: the judge's.
+        encoders: the judge's.
         searcher: the judge's; searches and checks again.
         store: the judge's; holds the references' features.
 
@@ -93,19 +95,23 @@ def explain(
     matches = {match.set: match for match in verdict.matches}
     place = {name: index for index, name in enumerate(matches)}
     described = {result.set: store.describe(result.set) for result in verdict.sets}
-    (found,) = look(encoder, [pixels], needs_of(list(described.values())))
-    if found is None:
-        return ()
+    demand = demand_of(list(described.values()))
+    loaded = [encoders.with_fingerprint(each).encoder for each in demand.encoders]
+    (found,) = look(loaded, [pixels], demand.needs)
     corners = len(found.view.keypoints) if found.view.keypoints else 0
-    listed = dict(zip(described, candidates(found, _near(described.values(), found, searcher)), strict=True))
+    near = [_near(each, found, searcher, store) for each in described.values()]
+    listed = dict(zip(described, candidates(found, near), strict=True))
     results = sorted(verdict.sets, key=lambda each: place.get(each.set, len(place)))
     return tuple(_explained(pixels, each, matches.get(each.set), corners, listed[each.set], store) for each in results)
 
 
-def _near(described: Iterable[ReferenceSet], found: Look, searcher: Searcher) -> list[Near]:
-    """What the searches find in each set."""
-    neighbours = [(each, searcher.search(each, [found])) for each in described]
-    return [Near(each, near[0], searcher.read_keypoints(each, near)) for each, near in neighbours]
+def _near(known: ReferenceSet, found: Look, searcher: Searcher, store: Store) -> Near:
+    """What the search finds in a set."""
+    near = searcher.search(known, [found])
+    nearest_ = NOT_NORMALISED
+    if known.background:
+        (nearest_,) = searcher.background(known, store.describe(known.background), [found])
+    return Near(known, near[0], searcher.read_keypoints(known, near), nearest_)
 
 
 def _explained(  # noqa: PLR0913, PLR0917 (one call, most arguments differ for each set)
@@ -139,7 +145,7 @@ def nearest(result: SetResult, match: SetMatch | None) -> Neighbour | None:
 def stored_keypoints(store: Store, name: str, near: Neighbour) -> StoredKeypoints | None:
     """What the set stores of a reference for the check; None if there is nothing, it is damaged, or it was removed."""
     rows = store.features(name, [near._replace(mirrored=each) for each in (False, True)])
-    straight, mirror = (rows.get((near.id, each)) for each in (False, True))
+    straight, mirror = (rows.get((near.id, each), (b"", None))[0] for each in (False, True))
     try:
         return StoredKeypoints(unpack(straight), unpack(mirror) if mirror else None) if straight else None
     except FeaturesError:
@@ -164,6 +170,13 @@ def overlay_of(pixels: Pixels, stored: StoredKeypoints, *, mirror: bool) -> Over
     return Overlay(flipped(found.region), renamed(found.back), _pairs_flipped(found, 0)) if found else None
 
 
+_OTHERWISE = "the picture was not compared with this set"
+_NOT_COMPARED: dict[Reason | None, str] = {
+    Reason.FEATURELESS: "the picture has too little detail to be compared with this set",
+    Reason.ENCODER_FAILED: "the set's encoder failed for this picture, as the log says",
+}
+
+
 def why(one: Explanation) -> str:
     """One sentence on why the set matched, or did not."""
     match, result = one.match, one.result
@@ -177,12 +190,25 @@ def why(one: Explanation) -> str:
     if match and match.decided_on == "content":
         return f"{outcome}: the file has exactly the reference's bytes"
     if not result.compared:
-        return f"{outcome}: the picture has too few corners to be compared with this set"
+        return f"{outcome}: {_NOT_COMPARED.get(result.reason, _OTHERWISE)}"
     reasons = [] if result.rules.check.use == "off" else _checked(one)
     threshold, level = _limit(one, "similarity")
     if threshold > 0 or not reasons:  # otherwise similarity only selects candidates
-        reasons.append(_compared("the similarity", one.near.score, threshold, level))
+        reasons.append(_compared(*_similarity(one, one.near), threshold, level))
+    if match is None and result.rules.alone == "nothing":
+        reasons.append("it matches only if a match of another encoder of its group corroborates it")
+    elif match and match.corroborated_by:
+        reasons.append(f"corroborated by {', '.join(match.corroborated_by)}")
     return f"{outcome}: {'; '.join(reasons)}"
+
+
+def _similarity(one: Explanation, near: Neighbour) -> tuple[str, float]:
+    """What the thresholds of similarity are compared with: its name and value, as the verdict has them."""
+    if one.match:
+        normalised = one.match.similarity.normalised
+    else:
+        normalised = next((each.normalised for each in one.result.candidates if each.id == near.id), None)
+    return ("the similarity", near.score) if normalised is None else ("the normalised similarity", normalised)
 
 
 def _checked(one: Explanation) -> list[str]:

@@ -6,19 +6,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
+from embedding.encoder import Encoder, EncoderError
 from embedding.image import Image, Reason
 from embedding.look import Look
+from embedding.probe import probe_vector
 from matcher.candidates import Near, candidates
 from matcher.compose import EncoderUsed, UnseenMeans, compose
+from matcher.demand import Demand, demand_of
 from matcher.embed import Clock, Embedded, Embedder
 from matcher.evidence import Candidate
 from matcher.levels import Compared
-from matcher.search import Found, ReferenceKeypoints, Searcher, comparable, needs_of
+from matcher.search import NOT_NORMALISED, Found, Nearest, ReferenceKeypoints, Searcher, comparable
 from matcher.verdict import Timings, Verdict
 from matcher.views import placed, with_content, with_differences
 from matcher.workers import Workers
 from reference_sets.in_force import SetsInForce, Snapshot
+from reference_sets.in_memory import EXACT, EXACT_NAME, is_exact
+from reference_sets.model import ReferenceSet
 from reference_sets.store import UnknownSet
+
+ONE_PART = 8  # images in a part if no encoder says what is fastest
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +90,21 @@ class Judge:
             SetsUnfit: the sets cannot be used as they are; try again after they have changed.
             Away: Milvus was away for longer than we may wait.
             StoreError: Milvus refuses.
+            EncoderError: an encoder is broken: it failed for all images of the batch.
         """
         clock, number = Clock(), next(self._numbers)
         snapshot = self._sets.read()
         while True:
-            needs = needs_of(snapshot.sets)
-            embed = partial(self._embedder.embed, needs=needs, clock=clock)
-            embedded = [one for part in self._workers.spread(number, embed, self._parts(images)) for one in part]
+            demand = demand_of(snapshot.sets)
+            embed = partial(self._embedder.embed, demand=demand, clock=clock)
+            parts = self._parts(images, demand)
+            embedded = [one for part in self._workers.spread(number, embed, parts) for one in part]
+            self._raise_if_broken(embedded, demand)
             snapshot, found = self._find(embedded, clock, number)
-            if needs_of(snapshot.sets).covered_by(needs):
+            if demand_of(snapshot.sets).covered_by(demand):
                 break  # otherwise a set has changed meanwhile and needs more than was made of the images
         timings = Timings(**{f"{stage}_ms": round(seconds * 1000, 3) for stage, seconds in clock.seconds.items()})
-        encoder, now = self._embedder.encoder, datetime.now(UTC)
-        used = EncoderUsed(encoder.name, encoder.fingerprint)
+        used, now = self._used(demand_of(snapshot.sets)), datetime.now(UTC)
         verdicts = tuple(
             compose(image, one, compared, used, timings, now, unseen=self._unseen)
             for image, one, compared in zip(images, embedded, found, strict=True)
@@ -103,16 +112,40 @@ class Judge:
         duplicates = sum(one.duplicate for one in embedded)
         return Judged(verdicts, clock.seconds, snapshot, duplicates, self._searcher.damaged(snapshot.sets))
 
-    def _parts(self, images: Sequence[Image]) -> list[Sequence[Image]]:
-        """Equal parts, the same number for each worker, of sizes that suit the encoder; the last may be smaller.
+    def _used(self, demand: Demand) -> tuple[EncoderUsed, ...]:
+        """The encoders that the sets need, by name; the one of exact lists last."""
+        loaded = [self._embedder.encoders.with_fingerprint(each) for each in sorted(demand.encoders)]
+        used = sorted(EncoderUsed(each.name, each.encoder.fingerprint) for each in loaded)
+        return (*used, EncoderUsed(EXACT_NAME, EXACT)) if demand.digests else tuple(used)
+
+    def _parts(self, images: Sequence[Image], demand: Demand) -> list[Sequence[Image]]:
+        """Equal parts, the same number for each worker, of sizes that suit the encoders; the last may be smaller.
 
         A network reads all of its weights for each part. Still, at half of the capacity verdicts come sooner than with
         a small batch on each worker: 95 % within 322 ms instead of 459, in one comparison.
         """
-        encoder = self._embedder.encoder
-        number = _up(_up(len(images), encoder.batch_size), self._workers.threads) * self._workers.threads
-        size = max(encoder.min_batch_size, _up(len(images), max(1, number)))
+        encoders = [self._embedder.encoders.with_fingerprint(each).encoder for each in demand.encoders]
+        usual = max((each.batch_size for each in encoders), default=ONE_PART)
+        number = _up(_up(len(images), usual), self._workers.threads) * self._workers.threads
+        least = max((each.min_batch_size for each in encoders), default=1)
+        size = max(least, _up(len(images), max(1, number)))
         return [images[start : start + size] for start in range(0, len(images), size)]
+
+    def _raise_if_broken(self, embedded: Sequence[Embedded], demand: Demand) -> None:
+        """Raise EncoderError if an encoder failed for all pictures, and it is the encoder's fault rather than theirs.
+
+        With several pictures that is certain enough. A single one may be odd: then the packaged probe picture tells.
+        """
+        opened = {one.sha256: one for one in embedded if one.facts}
+        for fingerprint in demand.encoders if opened else ():
+            if any(one.without.get(fingerprint) is not Reason.ENCODER_FAILED for one in opened.values()):
+                continue
+            loaded = self._embedder.encoders.with_fingerprint(fingerprint)
+            if len(opened) > 1 or not _works(loaded.encoder):
+                raise EncoderError(
+                    f"the encoder {loaded.name} fails for all pictures, as the log says above; correct "
+                    f"[encoders.{loaded.name}], or free the memory or device that it needs"
+                )
 
     def _find(self, embedded: Sequence[Embedded], clock: Clock, number: int) -> tuple[Snapshot, list[list[Compared]]]:
         """The sets as they were searched, and per image each set with its candidates; one search per set."""
@@ -120,46 +153,65 @@ class Judge:
         snapshot = self._sets.read()
         while True:
             try:
-                snapshot, found, known = self._read_near(snapshot, looks, clock)
+                snapshot, searched = self._read_near(snapshot, looks, clock)
                 same = self._same_content(snapshot, embedded)
                 break
             except UnknownSet:  # dropped since the snapshot was taken
                 snapshot = self._sets.read(fresh=True)
-        per_set = list(zip(snapshot.sets, found, known, strict=True))
-        near = [
-            (look, [Near(each, of_set[index], keypoints) for each, of_set, keypoints in per_set])
-            for index, look in enumerate(looks)
-        ]
+        near = [(look, [each.near(index) for each in searched]) for index, look in enumerate(looks)]
         # On one worker: checking has many short steps and waits for the GIL between them, so two workers are no faster.
         (checked,) = self._workers.spread(number, partial(_check, clock=clock), [near])
         per_look = iter(checked)
         compared = []
         for one in embedded:
             views = [next(per_look) for _ in one.looks]
-            compared.append(_compared(snapshot, one, views, [of_set.get(one.sha256, []) for of_set in same]))
+            content = [[each for digest in one.digests for each in of_set.get(digest, [])] for of_set in same]
+            compared.append(_compared(snapshot, one, views, content))
         return snapshot, compared
 
-    def _read_near(
-        self, snapshot: Snapshot, looks: Sequence[Look], clock: Clock
-    ) -> tuple[Snapshot, list[list[Found]], list[ReferenceKeypoints]]:
-        """The newest snapshot, per set and look the references near it, and per set their keypoints."""
+    def _read_near(self, snapshot: Snapshot, looks: Sequence[Look], clock: Clock) -> tuple[Snapshot, list["_Searched"]]:
+        """The newest snapshot, and per set the references near each look with what is stored of them."""
         with clock("search"):
             found = self._searched(snapshot, looks)
             again = self._sets.read()
             if again.sets != snapshot.sets:  # the search may have waited for minutes
                 snapshot, found = again, self._searched(again, looks)
+            nearest = self._backgrounds(snapshot, looks)
         with clock("check"):
             known = [self._searcher.read_keypoints(each, near) for each, near in zip(snapshot.sets, found, strict=True)]
-        return snapshot, found, known
+        return snapshot, [_Searched(*each) for each in zip(snapshot.sets, found, known, nearest, strict=True)]
 
     def _searched(self, snapshot: Snapshot, looks: Sequence[Look]) -> list[list[Found]]:
         """Per set and look, the references near it and near its mirror image."""
         return [self._searcher.search(known, looks) if looks else [] for known in snapshot.sets]
 
+    def _backgrounds(self, snapshot: Snapshot, looks: Sequence[Look]) -> list[list[Nearest]]:
+        """Per set and look, how near the set's background is."""
+        return [
+            self._searcher.background(known, snapshot.backgrounds[known.background], looks)
+            if looks and known.background
+            else [NOT_NORMALISED] * len(looks)
+            for known in snapshot.sets
+        ]
+
     def _same_content(self, snapshot: Snapshot, embedded: Sequence[Embedded]) -> list[dict[str, list[Candidate]]]:
         """Per set, the references that are exactly one of the images, by digest."""
-        digests = {one.sha256 for one in embedded if one.sha256}
+        digests = {digest for one in embedded for digest in one.digests}
         return [self._searcher.same_content(known, digests) if digests else {} for known in snapshot.sets]
+
+
+@dataclass(frozen=True, slots=True)
+class _Searched:
+    """A set, per look what was found in it, what is stored of that, and per look how near its background is."""
+
+    set: ReferenceSet
+    found: list[Found]
+    stored: ReferenceKeypoints
+    nearest: list[Nearest]
+
+    def near(self, look: int) -> Near:
+        """What was found for the look with this number."""
+        return Near(self.set, self.found[look], self.stored, self.nearest[look])
 
 
 def _check(near: Sequence[tuple[Look, list[Near]]], clock: Clock) -> list[list[list[Candidate]]]:
@@ -181,19 +233,40 @@ def _compared(
     """
     compared = []
     for index, known in enumerate(snapshot.sets):
-        reason: Reason | None = None
-        if not one.looks:
-            reason = one.problem.reason if one.problem else Reason.NOT_COMPARED
-        elif not any(comparable(known, look) for look in one.looks):
-            reason = Reason.FEATURELESS
+        reason = _not_compared(known, one)
         views = [
             candidate
             for view, (look, per_set) in enumerate(zip(one.looks, found, strict=True))
             for candidate in placed(per_set[index], view, look.box)
         ]
         views = with_differences(views, one.looks)
-        compared.append(Compared(known, with_content(views, same[index]), reason))
+        empty = not snapshot.sizes[index]
+        compared.append(Compared(known, with_content(views, same[index]), reason, empty))
     return compared
+
+
+def _not_compared(known: ReferenceSet, one: Embedded) -> Reason | None:
+    """Why a set was not compared with an image; None if it was. Exact lists only need the file's bytes."""
+    if is_exact(known.encoder):
+        return None if one.sha256 else _reason(one)
+    if not one.looks:
+        return _reason(one)
+    if any(comparable(known, look) for look in one.looks):
+        return None
+    return one.without.get(known.encoder, Reason.FEATURELESS)
+
+
+def _reason(one: Embedded) -> Reason:
+    return one.problem.reason if one.problem else Reason.NOT_COMPARED
+
+
+def _works(encoder: Encoder) -> bool:
+    """Whether the encoder can still encode the packaged probe picture."""
+    try:
+        probe_vector(encoder)
+    except Exception:  # noqa: BLE001 (a broken model can raise anything)
+        return False
+    return True
 
 
 def _up(number: int, by: int) -> int:

@@ -5,12 +5,14 @@
     supports     the higher of the similarity's and the check's      the higher, at equal level the check
     required     the lower of the two; none if it was not checked    the lower, at equal level the check
 
-The same bytes as the reference's are level block, whatever the thresholds are. Then caps lower the level: the
-reference's ceiling, and the set's `altered` if a part of the image differs from the reference and its bytes do too.
+The same bytes as the reference's are level block, whatever the thresholds are. Similarity is the normalised one if the
+set names a background. Then caps lower the level: the reference's ceiling, and the set's `altered` if a part of the
+image differs from the reference and its bytes do too. A disabled reference gives no level.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal
 
 from embedding.image import Reason
@@ -35,11 +37,13 @@ class Compared:
         candidates: of all views of the image, in any order; those that have its content too, even if nothing else of
             the image could be compared.
         reason: why the set was not compared; None if it was.
+        empty: whether the set has no references, so that comparing it says nothing.
     """
 
     set: ReferenceSet
     candidates: Sequence[Candidate] = ()
     reason: Reason | None = None
+    empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +56,10 @@ class Match:
         reached: the level before caps.
         decided_on: the measure that gave it.
         candidate: the candidate.
-        capped_by: why `level` is lower than `reached`: "ceiling", "altered" or "allowed".
+        capped_by: why `level` is lower than `reached`: "ceiling", "altered", "alone" or "allowed".
         others: further candidates that reached a level.
         vetoed_by: name of the allow set that cancelled the effect.
+        corroborated_by: names of the sets whose matches corroborate this one, sorted.
     """
 
     set: ReferenceSet
@@ -65,6 +70,7 @@ class Match:
     capped_by: tuple[str, ...] = ()
     others: tuple[Candidate, ...] = ()
     vetoed_by: str | None = None
+    corroborated_by: tuple[str, ...] = ()
 
     @property
     def similarity_threshold(self) -> float:
@@ -81,7 +87,7 @@ class Match:
         """Score of the measure that decided; 1 for the same content."""
         if self.decided_on == "content":
             return 1.0
-        return self.candidate.score if self.decided_on == "check" else self.candidate.similarity
+        return self.candidate.score if self.decided_on == "check" else self.candidate.scored
 
     @property
     def threshold(self) -> float:
@@ -101,8 +107,14 @@ class Match:
         return self.candidate.checked and self.candidate.score >= self.set.check.review
 
 
+def in_use(compared: Compared, at: datetime) -> Compared:
+    """The set without the candidates that are disabled at this time, which has its zone."""
+    second = at.timestamp()
+    return replace(compared, candidates=[one for one in compared.candidates if one.neighbour.facts.in_use(second)])
+
+
 def matches(compared: Compared) -> Iterator[Match]:
-    """The candidates of a set that give a level."""
+    """The candidates of a set that give a level, before the rules that compare them with other sets'."""
     known = compared.set
     for one in compared.candidates:
         rank, measure = _reached(known, one)
@@ -116,7 +128,7 @@ def _reached(known: ReferenceSet, candidate: Candidate) -> tuple[int, Measure]:
     """A candidate's level before caps, as its rank (0 none, 1 review, 2 block), and the measure that gives it."""
     if candidate.content:
         return RANK["block"], "content"
-    similar = _rank(known.thresholds, candidate.similarity, ROUNDING)
+    similar = _rank(known.thresholds, candidate.scored, ROUNDING)
     if known.verify is Verify.OFF:
         return similar, "similarity"
     if not candidate.checked:

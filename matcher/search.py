@@ -1,33 +1,34 @@
 """A batch's looks → per set and view the references near it, their keypoints, and references with the same content."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from embedding.local.keypoints import MIN_KEYPOINTS, Keypoints
+from embedding.local.keypoints import MIN_KEYPOINTS
 from embedding.look import Look
-from embedding.picture import Needs
+from embedding.pdq import bits_of
 from matcher.evidence import Candidate
-from matcher.keypoint_cache import KeypointCache
+from matcher.keypoint_cache import KeypointCache, Row, Stored
 from reference_sets.digest_table import DigestTable
-from reference_sets.model import Cap, Known, Mirrored, Neighbour, ReferenceSet, Verify
+from reference_sets.hash_table import HashTable
+from reference_sets.in_memory import IN_MEMORY
+from reference_sets.model import Known, Mirrored, Neighbour, ReferenceSet, Verify
 from reference_sets.store import Store
 
 Found = tuple[list[Neighbour], list[Neighbour]]  # near an image, and near its mirror image
-CAPS: tuple[Cap, ...] = ("block", "review", "nothing")
-ReferenceKeypoints = dict[tuple[str, bool], Keypoints | None]  # by id and mirrored; None if damaged
-
-
-def needs_of(sets: Sequence[ReferenceSet]) -> Needs:
-    """What all the sets together need of an image besides its vector."""
-    return Needs(
-        keypoints=any(known.verify is not Verify.OFF for known in sets),
-        mirror=any(known.mirrored is Mirrored.QUERIED for known in sets),
-    )
+Nearest = tuple[float | None, float | None]  # mean background similarity of an image, and of its mirror image
+NOT_NORMALISED: Nearest = (None, None)
+ReferenceKeypoints = dict[Row, Stored]  # what is stored of references for the check
 
 
 def comparable(known: ReferenceSet, look: Look) -> bool:
-    """Whether the set can match the image at all: without enough keypoints a required check never passes."""
+    """Whether the set can match the view at all.
+
+    It needs the encoder's vector, and without enough keypoints a required check never passes.
+    """
+    if known.encoder not in look.view.vectors:
+        return False
     keypoints = look.view.keypoints
     return known.verify is not Verify.REQUIRED or (keypoints is not None and len(keypoints) >= MIN_KEYPOINTS)
 
@@ -45,6 +46,7 @@ class Searcher:
     def __init__(self, store: Store, *, top_k: int, shortlist: int, keep_bytes: int) -> None:
         self._store = store
         self._digests = DigestTable(store)
+        self._hashes = HashTable(store)
         self._top_k = top_k
         self._shortlist = shortlist
         self._cache = KeypointCache(store, keep_bytes)
@@ -56,12 +58,34 @@ class Searcher:
             known: the set.
             looks: of n images, n ≥ 1.
         """
-        top_k = self._top_k if known.verify is Verify.OFF else self._shortlist
-        also = [look.mirror for look in looks if look.mirror and known.mirrored is Mirrored.QUERIED]
-        vectors = [look.view.vector for look in looks] + [view.vector for view in also]
-        found = self._store.search(known.name, np.stack(vectors), top_k)
-        straight, turned = found[: len(looks)], found[len(looks) :]
-        return list(zip(straight, turned or [[] for _ in looks], strict=True))
+        checks = known.verify is not Verify.OFF
+        return self._near(known, looks, self._shortlist if checks else self._top_k, facts=not checks)
+
+    def background(self, known: ReferenceSet, background: ReferenceSet, looks: Sequence[Look]) -> list[Nearest]:
+        """Per image how similar the nearest pictures of a background set are, see `reference_sets.model`.
+
+        Args:
+            known: the set whose similarities are normalised.
+            background: the set that it names.
+            looks: of n images, n ≥ 1.
+        """
+        turned = replace(background, mirrored=known.mirrored)
+        near = self._near(turned, looks, known.background_k, facts=False)
+        return [(_mean(own), _mean(mirror)) for own, mirror in near]
+
+    def _near(self, known: ReferenceSet, looks: Sequence[Look], top_k: int, *, facts: bool) -> list[Found]:
+        own = [look.view.vectors.get(known.encoder) for look in looks]
+        queried = known.mirrored is Mirrored.QUERIED
+        turned = [look.mirror.vectors.get(known.encoder) if queried and look.mirror else None for look in looks]
+        vectors = [vector for vector in (*own, *turned) if vector is not None]
+        if not vectors:
+            return [([], []) for _ in looks]
+        if known.index == IN_MEMORY:
+            found = iter(self._hashes.find(known, bits_of(np.stack(vectors)), top_k))
+        else:
+            found = iter(self._store.search(known.name, np.stack(vectors), top_k, facts=facts))
+        lists = [[] if vector is None else next(found) for vector in (*own, *turned)]
+        return list(zip(lists[: len(looks)], lists[len(looks) :], strict=True))
 
     def same_content(self, known: ReferenceSet, digests: Collection[str]) -> dict[str, list[Candidate]]:
         """Digest → candidates for the references that are exactly the file with this SHA-256, of those there are."""
@@ -70,19 +94,20 @@ class Searcher:
         }
 
     def read_keypoints(self, known: ReferenceSet, found: Sequence[Found]) -> ReferenceKeypoints:
-        """Keypoints of the references that were found, for the check; at most one query to Milvus for the batch."""
+        """What is stored of the references that were found, for the check; at most one query to Milvus."""
         if known.verify is Verify.OFF:
             return {}
-        return self._cache.keypoints(known, [one for pair in found for part in pair for one in part])
+        return self._cache.stored(known, [one for pair in found for part in pair for one in part])
 
     def damaged(self, sets: Sequence[ReferenceSet]) -> Mapping[str, int]:
         """Set → number of its references that are left out because they are damaged, if there are any."""
         return self._cache.damaged(sets)
 
 
+def _mean(near: Sequence[Neighbour]) -> float | None:
+    return sum(one.score for one in near) / len(near) if near else None
+
+
 def _of_content(one: Known) -> Candidate:
-    """Its similarity is that of a picture with itself. A ceiling that this version does not know permits nothing."""
-    ceiling: Cap | None = None
-    if one.ceiling:
-        ceiling = next((cap for cap in CAPS if cap == one.ceiling), "nothing")
-    return Candidate(Neighbour(one.id, one.label, 1.0), content=True, ceiling=ceiling)
+    """Its similarity is that of a picture with itself."""
+    return Candidate(Neighbour(one.id, one.label, 1.0, facts=one.facts), content=True)

@@ -115,7 +115,10 @@ class Candidate(Part):
     id: str = Field(description="Key of the reference in its set.")
     label: str = Field(description="The operator's name for the reference.")
     similarity: float = Field(description="Cosine similarity of image and reference, -1 to 1.")
-    normalised: float | None = Field(description="The same minus the mean for the nearest background references.")
+    normalised: float | None = Field(
+        description="The same minus the mean for the nearest background references; thresholds are compared with it. "
+        "None: the set names no background."
+    )
     check: float | None = Field(
         description="Score of the check, 0 if the reference is not in the image; None: not checked."
     )
@@ -160,7 +163,7 @@ class SimilarityResult(Part):
     """Similarity of the matched reference."""
 
     score: float = Field(description="A cosine, -1 to 1.")
-    normalised: float | None
+    normalised: float | None = Field(description="The threshold is compared with it, if it is not None.")
     threshold: float = Field(description="The threshold of the level in `reached`.")
 
 
@@ -190,8 +193,9 @@ class SetMatch(Part):
     level: Level = Field(description="The level that counts.")
     reached: Level = Field(description="The level that was reached before caps.")
     capped_by: tuple[str, ...] = Field(
-        description="Why `level` is lower than `reached`: `ceiling` of the reference, `altered` copy, or `allowed` (an "
-        "allow set has the same, and nothing tells the two apart)."
+        description="Why `level` is lower than `reached`: `ceiling` of the reference, `altered` copy, `alone` (no "
+        "match of another encoder corroborates it), or `allowed` (an allow set has the same, and nothing tells the two "
+        "apart)."
     )
     decided_on: Measure = Field(
         description="The measure that gave the level; `score`, `threshold` and `margin` are its own. `content`: "
@@ -206,7 +210,9 @@ class SetMatch(Part):
     view: int = Field(ge=0)
     others: tuple[Reference, ...] = Field(description="Up to 4 more references of the set that reached a level.")
     vetoed_by: str | None = Field(description="The allow set whose match cancelled this match's effect.")
-    corroborated_by: tuple[str, ...] = Field(description="Sets of other encoders whose matches confirm this one.")
+    corroborated_by: tuple[str, ...] = Field(
+        description="Sets of other encoders and the same group whose matches in the same view confirm this one."
+    )
     quarantined: bool
 
 

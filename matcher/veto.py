@@ -5,7 +5,7 @@ the same measure, and it is the better explanation of what is there:
 
     verified by the check   it covers the harmful match's region, most of it is in the image, and what only the allowed
                             picture has is there, rather than what only the harmful one has
-    by similarity alone     it is nearer
+    by similarity alone     it is nearer, by the same encoder: similarities of different encoders are never compared
 
 Where it lies elsewhere in the image, or was found by another measure, it says nothing about the harmful match. Where
 nothing tells the two apart, a person decides: the harmful match's level is at most review.
@@ -16,6 +16,7 @@ are for a person too.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 from matcher.evidence import CONTRADICTED, Placing, covered
@@ -33,13 +34,18 @@ def vetoed(harmful: Match, allowed: Sequence[Match]) -> Match:
     effects = [(each, _effect(harmful, each)) for each in allowed]
     cancelling = [each for each, effect in effects if effect == "cancels"]
     if cancelling:
-        best = max(
-            cancelling, key=lambda each: (each.candidate.content, each.candidate.score, each.candidate.similarity)
-        )
+        best = min(cancelling, key=partial(_best_first, harmful))
         return replace(harmful, vetoed_by=best.set.name)
     if harmful.level == "block" and any(effect == "contradicts" for _, effect in effects):
         return replace(harmful, level="review", capped_by=(*harmful.capped_by, "allowed"))
     return harmful
+
+
+def _best_first(harmful: Match, allowed: Match) -> tuple[bool, float, bool, float, str]:
+    """Sorting key for the allow matches that veto: by content, by check, then those of the harmful match's encoder."""
+    one, same_encoder = allowed.candidate, allowed.set.encoder == harmful.set.encoder
+    nearness = one.similarity if same_encoder else 0.0
+    return not one.content, -one.score, not same_encoder, -nearness, allowed.set.name
 
 
 def _effect(harmful: Match, allowed: Match) -> _Effect:

@@ -61,12 +61,9 @@ def with_content(candidates: Sequence[Candidate], same: Sequence[Candidate]) -> 
     """The candidates, of which those in `same` are marked, and those of them that the search has not found."""
     if not same:
         return list(candidates)
-    ceilings = {one.neighbour.id: one.ceiling for one in same}
+    equal = {one.neighbour.id for one in same}
     there = {one.neighbour.id for one in candidates}
-    marked = [
-        one._replace(content=True, ceiling=ceilings[one.neighbour.id]) if one.neighbour.id in ceilings else one
-        for one in candidates
-    ]
+    marked = [one._replace(content=True) if one.neighbour.id in equal else one for one in candidates]
     return [*(one for one in same if one.neighbour.id not in there), *marked]
 
 

@@ -11,18 +11,35 @@ never missing, not even for a moment: a missing set would allow everything.
 import json
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Self, TypeVar
 
 from patience import Patience
-from reference_sets import description, model, rows
+from reference_sets import description, rows
 from reference_sets.claims import Claim, Claims
 from reference_sets.errors import BadDescription, UnknownSet
-from reference_sets.model import Listing, ReferenceSet
+from reference_sets.model import ReferenceSet
 from reference_sets.names import Found, all_of, found_in
 from vectors.database import Database
 from vectors.errors import NoCollection, StoreError
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableSet:
+    """A set whose description cannot be read, and why: one sentence that names the fix."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All sets of a database, by name."""
+
+    sets: tuple[ReferenceSet, ...]
+    unreadable: tuple[UnreadableSet, ...]
 
 
 class Catalogue:
@@ -84,12 +101,12 @@ class Catalogue:
     def listing(self) -> Listing:
         """Return all sets of the database, by name: those that can be read, and those that cannot, with the reason."""
         sets: list[ReferenceSet] = []
-        unreadable: list[model.UnreadableSet] = []
+        unreadable: list[UnreadableSet] = []
         for name, found in self._all().items():
             try:
                 sets.append(found.described())
             except BadDescription as error:
-                unreadable.append(model.UnreadableSet(name, str(error)))
+                unreadable.append(UnreadableSet(name, str(error)))
         return Listing(tuple(sets), tuple(unreadable))
 
     def sets(self) -> tuple[ReferenceSet, ...]:

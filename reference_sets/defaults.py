@@ -1,9 +1,20 @@
-"""The defaults of a new set for each encoder: thresholds, geometric check, mirrored copies."""
+"""The defaults of a new set for each encoder: thresholds, geometric check, mirrored copies, worth of a match alone."""
 
 from dataclasses import dataclass
+from typing import TypedDict, Unpack
 
 from embedding.encoder import Encoder
-from reference_sets.model import CHECK, Cap, CheckThresholds, Kind, Mirrored, ReferenceSet, Thresholds, Verify
+from reference_sets.in_memory import EXACT, IN_MEMORY, NO_VECTOR, is_exact
+from reference_sets.model import (
+    CHECK,
+    Cap,
+    CheckThresholds,
+    Kind,
+    Mirrored,
+    ReferenceSet,
+    Thresholds,
+    Verify,
+)
 
 # With vectors of ±1/16, the cosine is 1 - Hamming distance / 128. Of 6,000 unrelated pictures, 1 in 1,000 was within
 # distance 84 of one of 850 references, and by extrapolation 1 in 100,000 within 76 (docs/copies.md). Sets of hashes are
@@ -11,9 +22,11 @@ from reference_sets.model import CHECK, Cap, CheckThresholds, Kind, Mirrored, Re
 PDQ_REVIEW = 1 - 64 / 128
 PDQ_BLOCK = 1 - 31 / 128
 
-# Visual words select candidates and the geometric check decides: a candidate with a low similarity can match too.
-WORDS_REVIEW = 0.0
-WORDS_BLOCK = 0.0
+# Visual words and networks select candidates, and the geometric check decides: a candidate with a low similarity can
+# match too. By its similarity alone, a network calls screenshots of one program the same (docs/copies.md).
+SELECTS = Thresholds(0.0, 0.0)
+
+NO_MATCH = Thresholds(1.0, 1.0)  # of sets whose similarities decide nothing: exact lists and background sets
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,28 +34,54 @@ class Defaults:
     """The values of a new set that the operator does not give.
 
     Attributes:
-        thresholds: of similarity; None if they depend on the model, so that the operator must give both.
+        thresholds: of similarity, for sets with the default `verify`: see `similarity`.
         verify, check, mirrored, alone: see `model.ReferenceSet`.
     """
 
-    thresholds: Thresholds | None
+    thresholds: Thresholds
     verify: Verify = Verify.OFF
     check: CheckThresholds = CHECK
     mirrored: Mirrored = Mirrored.OFF
     alone: Cap = "block"
 
+    def similarity(self, verify: Verify) -> Thresholds | None:
+        """The thresholds of similarity for a set with this `verify`; None: the operator must give both.
 
-def defaults(encoder: str) -> Defaults:
-    """Return the defaults for an encoder, named as in the settings."""
-    if encoder == "words":
-        return Defaults(Thresholds(WORDS_REVIEW, WORDS_BLOCK), verify=Verify.REQUIRED, mirrored=Mirrored.STORED)
-    if encoder == "pdq":
+        Where similarity decides, a threshold that only selects candidates would let every picture match.
+        """
+        return None if self.thresholds == SELECTS and verify is not Verify.REQUIRED else self.thresholds
+
+
+def defaults(encoder: str, kind: Kind = Kind.HARMFUL) -> Defaults:
+    """Return the defaults of a new set.
+
+    Args:
+        encoder: its fingerprint, or its kind in the settings: what comes before the colon.
+        kind: of the set.
+    """
+    short = encoder.partition(":")[0]
+    if kind is Kind.BACKGROUND or is_exact(encoder):
+        return Defaults(NO_MATCH)
+    if short == "words":
+        return Defaults(SELECTS, verify=Verify.REQUIRED, mirrored=Mirrored.STORED)
+    if short == "pdq":
         return Defaults(Thresholds(PDQ_REVIEW, PDQ_BLOCK))
-    return Defaults(None, alone="review")  # a network also finds pictures that are only alike
+    # A network also finds pictures that are only alike.
+    return Defaults(SELECTS, verify=Verify.REQUIRED, mirrored=Mirrored.STORED, alone="review")
+
+
+class Facts(TypedDict, total=False):
+    """What describes a set and does not depend on its encoder or kind."""
+
+    group: str
+    altered: Cap
+    background: str
+    background_k: int
+    note: str
 
 
 def new_set(  # noqa: PLR0913 (one for each fact, by keyword)
-    encoder: Encoder,
+    encoder: Encoder | None,
     name: str,
     *,
     kind: Kind = Kind.HARMFUL,
@@ -52,13 +91,14 @@ def new_set(  # noqa: PLR0913 (one for each fact, by keyword)
     verify: Verify | None = None,
     check: CheckThresholds | None = None,
     mirrored: Mirrored | None = None,
-    altered: Cap = "review",
-    note: str = "",
+    alone: Cap | None = None,
+    **facts: Unpack[Facts],
 ) -> ReferenceSet:
     """Return the description of an empty set for this encoder, for `Store.create`. Encodes the probe picture.
 
     Args:
-        encoder: makes the set's vectors; its fingerprint, dimension and vector of the probe picture are recorded.
+        encoder: makes the set's vectors; its fingerprint, dimension and vector of the probe picture are recorded. None:
+            the set is an exact list.
         name: of the set.
         kind: what a match means.
         category: if empty, the name is used.
@@ -67,34 +107,36 @@ def new_set(  # noqa: PLR0913 (one for each fact, by keyword)
         verify: what the geometric check decides.
         check: its thresholds.
         mirrored: how mirrored copies are found.
-        altered: the highest level of a match if a part of the picture differs from the reference.
-        note: free text.
+        alone: the highest level of a match that nothing corroborates.
+        **facts: see `model.ReferenceSet`, which has their defaults.
 
     Raises:
-        ValueError: the encoder has no default thresholds and none are given, or a number is out of range.
+        ValueError: thresholds must be given and are not, or a number is out of range.
     """
     from embedding.probe import probe_vector  # noqa: PLC0415 (Pillow)
 
-    usual = defaults(encoder.name)
-    thresholds = thresholds or usual.thresholds
+    fingerprint = encoder.fingerprint if encoder else EXACT
+    usual = defaults(fingerprint, kind)
+    verify = verify or usual.verify
+    thresholds = thresholds or usual.similarity(verify)
     if thresholds is None:
-        raise ValueError(f"the encoder {encoder.name} has no default thresholds: give review and block")
+        raise ValueError(f"{fingerprint} has no default thresholds without a required check: give review and block")
     return ReferenceSet(
         name=name,
         kind=kind,
         category=category or name,
         severity=severity,
         thresholds=thresholds,
-        encoder=encoder.fingerprint,
-        dimension=encoder.dimension,
+        encoder=fingerprint,
+        dimension=encoder.dimension if encoder else len(NO_VECTOR),
         version=1,
-        probe=tuple(probe_vector(encoder).tolist()),
-        note=note,
-        verify=verify or usual.verify,
+        probe=tuple(probe_vector(encoder).tolist()) if encoder else NO_VECTOR,
+        index="exact" if encoder else IN_MEMORY,
+        verify=verify,
         check=check or usual.check,
         mirrored=mirrored or usual.mirrored,
-        alone=usual.alone,
-        altered=altered,
+        alone=alone or usual.alone,
+        **facts,
     )
 
 

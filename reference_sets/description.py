@@ -5,20 +5,15 @@ change the meaning of a match are named in `needs`: a version that does not know
 and says so.
 """
 
-import base64
 import json
-import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, cast, get_args
+from typing import Any, NamedTuple
 
-import numpy as np
-
+from reference_sets import texts
 from reference_sets.errors import DamagedSet, NewerSet
 from reference_sets.model import (
     CHECK,
-    RANGES,
-    Cap,
     Changes,
     CheckThresholds,
     Kind,
@@ -33,8 +28,13 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 READY = "ready"  # a collection that is not ready is not a set yet: a copy that is being filled
 CLAIM = "claim."  # prefix of the keys of claims.py: who writes the next version
 # Keys that `needs` may name: those that this version judges by. Add a key here when the matcher obeys it.
-UNDERSTOOD = frozenset({"kind", "review", "block", "verify", "check_review", "check_block", "mirrored", "altered"})
-NETWORKS = ("openclip", "timm")  # encoders that also find pictures that are only alike
+UNDERSTOOD = frozenset(
+    {"kind", "review", "block", "verify", "check_review", "check_block", "mirrored", "altered"}
+    | {"group", "alone", "background", "background_k", "index"}
+)
+# What versions that do not know these keys judge by. A set with another value names the key in `needs`.
+ASSUMED = {"alone": "block", "altered": "review", "background": "", "index": "exact"}
+NETWORKS = ("openclip", "timm", "onnx")  # encoders that also find pictures that are only alike
 
 _EDIT = "`vigilens sets edit {name} --{option} …` sets it"
 _THRESHOLDS = "`vigilens sets thresholds {name} --{review} R --{block} B` sets both"
@@ -70,17 +70,31 @@ def to_facts(described: ReferenceSet) -> dict[str, str]:
         "check_block": check.block,
     }
     values = {key: pairs[key] if key in pairs else getattr(described, key) for key in _KEYS}
-    return {"name": described.name, **_written(values), **dict(described.unknown)}
+    facts = {"name": described.name, **_written(values), **dict(described.unknown)}
+    return facts | {"needs": _needs(facts)}
 
 
-def changed(changes: Changes) -> dict[str, str]:
-    """Return the facts that these changes set."""
+def changed(changes: Changes, facts: Mapping[str, str]) -> dict[str, str]:
+    """Return the facts that these changes set, and what the set needs then.
+
+    Args:
+        changes: new values.
+        facts: of the set so far; damaged ones do not matter.
+    """
     values: dict[str, Any] = dict(changes)
     if thresholds := changes.get("thresholds"):
         values |= {"review": thresholds.review, "block": thresholds.block}
     if check := changes.get("check"):
         values |= {"check_review": check.review, "check_block": check.block}
-    return _written({key: value for key, value in values.items() if key not in {"thresholds", "check"}})
+    new = _written({key: value for key, value in values.items() if key not in {"thresholds", "check"}})
+    return new | {"needs": _needs({**facts, **new})}
+
+
+def _needs(facts: Mapping[str, str]) -> str:
+    """Return the value of `needs`: what it names already, and the keys of ASSUMED that have another value."""
+    named = set(texts.words(facts.get("needs", ""))) - ASSUMED.keys()
+    differing = {key for key, usual in ASSUMED.items() if facts.get(key, _default(key, facts)) != usual}
+    return ",".join(sorted(named | differing))
 
 
 def _written(values: Mapping[str, Any]) -> dict[str, str]:
@@ -108,8 +122,12 @@ def version_of(name: str, facts: Mapping[str, str]) -> int:
 
 
 def check_needs(name: str, facts: Mapping[str, str]) -> None:
-    """Raise NewerSet if the set needs a key that this version does not know."""
-    if foreign := set(_read(name, facts, "needs")) - UNDERSTOOD:
+    """Raise NewerSet if the set needs a key, or a way to search it, that this version does not know."""
+    needs = set(_read(name, facts, "needs"))
+    foreign = needs - UNDERSTOOD
+    if "index" in needs and (index := facts.get("index", "exact")) not in texts.INDEXES:
+        foreign.add(f"the index {index}")
+    if foreign:
         raise NewerSet(name, ", ".join(sorted(foreign)))
 
 
@@ -159,8 +177,15 @@ def _shown(text: str) -> str:
 def _damaged(name: str, key: str, why: str) -> DamagedSet:
     fix = _KEYS[key].fix if key in _KEYS else _AGAIN
     pair = key.replace("block", "review").replace("_", "-"), key.replace("review", "block").replace("_", "-")
-    texts = {"name": name, "option": key, "review": pair[0], "block": pair[1], "prefix": PREFIX, "key": key}
-    return DamagedSet(name, key, why, fix.format(**texts))
+    given = {
+        "name": name,
+        "option": key.replace("_", "-"),
+        "review": pair[0],
+        "block": pair[1],
+        "prefix": PREFIX,
+        "key": key,
+    }
+    return DamagedSet(name, key, why, fix.format(**given))
 
 
 def _default(key: str, facts: Mapping[str, str]) -> str | None:
@@ -170,95 +195,37 @@ def _default(key: str, facts: Mapping[str, str]) -> str | None:
     return _DEFAULTS.get(key)
 
 
-def _text(text: str) -> str:
-    return text
-
-
-def _real(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError("it must be a finite number")
-    return value
-
-
-def _flag(text: str) -> bool:
-    if text not in {"true", "false"}:
-        raise ValueError("it must be true or false")
-    return text == "true"
-
-
-def _flagged(value: bool) -> str:  # noqa: FBT001 (it is the value)
-    return "true" if value else "false"
-
-
-def _cap(text: str) -> Cap:
-    if text not in get_args(Cap):
-        raise ValueError(f"it must be one of {', '.join(get_args(Cap))}")
-    return cast("Cap", text)
-
-
-def _choice(kind: type[Kind | Verify | Mirrored]) -> Callable[[str], Kind | Verify | Mirrored]:
-    def read(text: str) -> Kind | Verify | Mirrored:
-        if text not in list(kind):
-            raise ValueError(f"it must be one of {', '.join(kind)}")
-        return kind(text)
-
-    return read
-
-
-def _within(key: str, read: Callable[[str], float]) -> Callable[[str], float]:
-    def checked(text: str) -> float:
-        value, (least, most) = read(text), RANGES[key]
-        if not least <= value <= most:
-            raise ValueError(f"it must be {least:g} to {most:g}")
-        return value
-
-    return checked
-
-
-def _vector(text: str) -> tuple[float, ...]:
-    return tuple(np.frombuffer(base64.b64decode(text, validate=True), dtype="<f4").tolist())
-
-
-def _packed(values: tuple[float, ...]) -> str:
-    return base64.b64encode(np.asarray(values, dtype="<f4").tobytes()).decode()
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word for word in re.split(r"[,\s]+", text) if word)
-
-
 _KEYS = {
-    "kind": _Key(_choice(Kind), fix=_EDIT),
-    "category": _Key(_text, fix=_EDIT),
-    "severity": _Key(_within("severity", int), fix=_EDIT),
-    "review": _Key(_real, repr, _THRESHOLDS),
-    "block": _Key(_real, repr, _THRESHOLDS),
-    "encoder": _Key(_text),
-    "dimension": _Key(_within("dimension", int)),
-    "version": _Key(_within("version", int)),
-    "probe": _Key(_vector, _packed),
-    "note": _Key(_text, fix=_EDIT),
-    "verify": _Key(_choice(Verify), fix=_EDIT),
-    "check_review": _Key(_real, repr, _THRESHOLDS),
-    "check_block": _Key(_real, repr, _THRESHOLDS),
-    "mirrored": _Key(_choice(Mirrored), fix=_EDIT),
-    "needs": _Key(_words, ",".join),
-    "removed_version": _Key(_within("removed_version", int)),
-    "group": _Key(_text),
-    "alone": _Key(_cap),
-    "altered": _Key(_cap, fix=_EDIT),
-    "background": _Key(_text),
-    "background_k": _Key(_within("background_k", int)),
-    "index": _Key(_text),
-    "index_options": _Key(_text),
-    "check_version": _Key(_within("check_version", int)),
-    "shadow": _Key(_flag, _flagged),
-    "ratio": _Key(_within("ratio", _real), repr),
-    "draft": _Key(_text),
-    "retro": _Key(_flag, _flagged),
-    "calibration": _Key(_text),
-    "created": _Key(_text),
+    "kind": _Key(texts.choice(Kind), fix=_EDIT),
+    "category": _Key(texts.same, fix=_EDIT),
+    "severity": _Key(texts.within("severity", int), fix=_EDIT),
+    "review": _Key(texts.real, repr, _THRESHOLDS),
+    "block": _Key(texts.real, repr, _THRESHOLDS),
+    "encoder": _Key(texts.same),
+    "dimension": _Key(texts.within("dimension", int)),
+    "version": _Key(texts.within("version", int)),
+    "probe": _Key(texts.vector, texts.packed),
+    "note": _Key(texts.same, fix=_EDIT),
+    "verify": _Key(texts.choice(Verify), fix=_EDIT),
+    "check_review": _Key(texts.real, repr, _THRESHOLDS),
+    "check_block": _Key(texts.real, repr, _THRESHOLDS),
+    "mirrored": _Key(texts.choice(Mirrored), fix=_EDIT),
+    "needs": _Key(texts.words, ",".join),
+    "removed_version": _Key(texts.within("removed_version", int)),
+    "group": _Key(texts.same, fix=_EDIT),
+    "alone": _Key(texts.cap, fix=_EDIT),
+    "altered": _Key(texts.cap, fix=_EDIT),
+    "background": _Key(texts.same, fix=_EDIT),
+    "background_k": _Key(texts.within("background_k", int), fix=_EDIT),
+    "index": _Key(texts.index),
+    "index_options": _Key(texts.same),
+    "check_version": _Key(texts.within("check_version", int)),
+    "shadow": _Key(texts.flag, texts.flagged),
+    "ratio": _Key(texts.within("ratio", texts.real), repr),
+    "draft": _Key(texts.same),
+    "retro": _Key(texts.flag, texts.flagged),
+    "calibration": _Key(texts.same),
+    "created": _Key(texts.same),
 }
 _DEFAULTS = {
     "category": "",

@@ -1,96 +1,113 @@
-"""The digests of the references' files, in memory: is a file exactly a reference's, in whatever set?
+"""The digests of files, in memory: is a file exactly a known one, in whatever set?
 
-Milvus would read all rows of a set for each question. Here a digest is found by its first 64 bits in a sorted array, 8
-bytes for each reference; only the few that are found are read from Milvus. A set's array belongs to a version of the
-set. Later versions add rows to it; one that removed rows, or a set that was created again, makes it anew.
+Two kinds of sets answer: a set of pictures, by the SHA-256 of its references' files, and a list of MD5, SHA-1 and
+SHA-256. Milvus would read all rows of a set for each question. Here a digest is found by its first 64 bits in a sorted
+array. The id of a reference is usually made of its digest and 64 bits more, which are kept beside them, so a reference
+takes 16 bytes, and is then read from Milvus by its id.
 """
 
-import threading
-from collections import OrderedDict
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reference_sets.in_memory import EXACT, IN_MEMORY
 from reference_sets.model import Known, ReferenceSet
 from reference_sets.store import Store
+from reference_sets.up_to_date import Rows, StoredRows, UpToDate
 
-_DIGITS = 16  # of a SHA-256 in hexadecimal: 64 bits
-_KEPT = 10_000  # answers of Milvus that are kept
+_DIGITS = 16  # of a digest in hexadecimal: 64 bits
+_SHA256_DIGITS = 64
+SUFFIX = re.compile(r"-[0-9a-f]{16}")  # of an id that begins with the digest
 
-Keys = NDArray[np.uint64]
+Numbers = NDArray[np.uint64]
+
+
+def suffix_of(id_: str, digest: str) -> str:
+    """Return the 16 digits after the digest in an id, or "" if the id is of another form."""
+    rest = id_[len(digest) :]
+    return rest[1:] if id_.startswith(digest) and SUFFIX.fullmatch(rest) else ""
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
-    """The digests of a set at a version, sorted."""
+class _Digests:
+    """The digests of a set: sorted, with the second part of the ids; and the ids of another form."""
 
-    version: int
-    created: str
-    keys: Keys
+    keys: Numbers
+    suffixes: Numbers
+    odd: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # digest → ids
 
-    def leads_to(self, known: ReferenceSet) -> bool:
-        """Whether the set as it is now has all rows of this table."""
-        return known.created == self.created and known.removed_version <= self.version <= known.version
+    def __len__(self) -> int:
+        return len(self.keys) + len(self.odd)
+
+    def with_rows(self, parts: Iterable[Rows]) -> "_Digests":
+        """Return digests that also have these rows, each once."""
+        keys, suffixes, odd = [self.keys], [self.suffixes], dict(self.odd)
+        for rows in parts:
+            found = [(digest, suffix_of(id_, digest)) for id_, digest in rows]
+            keys.append(_numbers([digest[:_DIGITS] for digest, suffix in found if suffix]))
+            suffixes.append(_numbers([suffix for _, suffix in found if suffix]))
+            for (id_, digest), (_, suffix) in zip(rows, found, strict=True):
+                if not suffix:
+                    odd[digest] = tuple(sorted({*odd.get(digest, ()), id_}))
+        if len(keys) == 1:
+            return self
+        all_keys, all_suffixes = np.concatenate(keys), np.concatenate(suffixes)
+        order = np.lexsort((all_suffixes, all_keys))
+        all_keys, all_suffixes = all_keys[order], all_suffixes[order]
+        again = np.zeros(len(all_keys), np.bool_)
+        again[1:] = (all_keys[1:] == all_keys[:-1]) & (all_suffixes[1:] == all_suffixes[:-1])
+        return _Digests(all_keys[~again], all_suffixes[~again], odd)
+
+    def ids(self, digest: str) -> list[str]:
+        """Return the ids that a reference with this digest may have."""
+        key = np.uint64(int(digest[:_DIGITS], 16))
+        start, end = np.searchsorted(self.keys, key), np.searchsorted(self.keys, key, side="right")
+        return [f"{digest}-{int(suffix):016x}" for suffix in self.suffixes[start:end]] + list(self.odd.get(digest, ()))
 
 
 class DigestTable:
-    """Finds references by the digests of their files. Safe to use from several threads.
+    """Finds references by the digests of files. Safe to use from several threads.
 
     Args:
         store: where the sets are.
     """
 
     def __init__(self, store: Store) -> None:
-        self._store = store
-        self._lock = threading.Lock()
-        self._tables: dict[str, _Table] = {}
-        self._known: OrderedDict[tuple[str, str, int, str], tuple[Known, ...]] = OrderedDict()
+        self._digests = UpToDate(store, _Digests(_numbers([]), _numbers([])))
+        self._rows = StoredRows(store)
 
     def find(self, known: ReferenceSet, digests: Collection[str]) -> dict[str, tuple[Known, ...]]:
-        """Digest → the references of the set that were made of files with this SHA-256, of those that there are.
+        """Digest → the references of the set that are exactly this file, by id, of those that there are.
 
         Args:
-            known: the set, as the caller read it.
-            digests: in hexadecimal.
+            known: the set, as the caller read it. A list of perceptual hashes has no digests of files.
+            digests: MD5s, SHA-1s and SHA-256s in hexadecimal; a set of pictures only knows SHA-256s.
 
         Raises:
             StoreError, Away: see `Store`.
         """
-        wanted = sorted(set(digests))
-        table = self._table(known)
-        keys = _keys(wanted)
-        at = np.searchsorted(table.keys, keys).clip(max=max(0, len(table.keys) - 1))
-        there = table.keys[at] == keys if len(table.keys) else np.zeros(len(keys), np.bool_)
-        likely = [digest for digest, found in zip(wanted, there, strict=True) if found]
-        found = {digest: self._rows(known, digest) for digest in likely}
+        if known.index == IN_MEMORY and known.encoder != EXACT:
+            return {}
+        table = self._digests.of(known)
+        wanted = [one for one in set(digests) if known.encoder == EXACT or len(one) == _SHA256_DIGITS]
+        possible = {digest: ids for digest in wanted if (ids := table.ids(digest))}
+        if not possible:
+            return {}
+        stored = self._rows.read(known, [id_ for ids in possible.values() for id_ in ids])
+        found = {
+            digest: tuple(
+                Known(id_, stored[id_].label, stored[id_].facts)
+                for id_ in sorted(ids)
+                if id_ in stored and stored[id_].digest == digest
+            )
+            for digest, ids in possible.items()
+        }
         return {digest: rows for digest, rows in found.items() if rows}
 
-    def _table(self, known: ReferenceSet) -> _Table:
-        with self._lock:  # others wait for the one that reads, rather than read as well
-            table = self._tables.get(known.name)
-            if table is None or not table.leads_to(known):
-                table = _Table(0, known.created, np.zeros(0, np.uint64))
-            if known.version != table.version:
-                added = [_keys(part) for part in self._store.digests_since(known.name, table.version)]
-                table = _Table(known.version, known.created, np.unique(np.concatenate([table.keys, *added])))
-                self._tables[known.name] = table
-            return table
 
-    def _rows(self, known: ReferenceSet, digest: str) -> tuple[Known, ...]:
-        key = (known.name, known.created, known.version, digest)
-        with self._lock:
-            if key in self._known:
-                self._known.move_to_end(key)
-                return self._known[key]
-        rows = self._store.same_content(known.name, digest)
-        with self._lock:
-            self._known[key] = rows
-            while len(self._known) > _KEPT:
-                self._known.popitem(last=False)
-        return rows
-
-
-def _keys(digests: Sequence[str]) -> Keys:
-    return np.array([int(digest[:_DIGITS], 16) for digest in digests], np.uint64)
+def _numbers(digits: Collection[str]) -> Numbers:
+    """Return texts of 16 hexadecimal digits as numbers."""
+    return np.frombuffer(bytes.fromhex("".join(digits)), ">u8").astype(np.uint64)

@@ -10,11 +10,17 @@ import math
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from embedding.encoder import Encoder
+import numpy as np
+from numpy.typing import NDArray
+
+from embedding.encoder import Encoder, EncoderError
+from embedding.encoders import Encoders
 from embedding.probe import agrees_with, probe_vector
+from reference_sets import backgrounds
 from reference_sets.errors import UnknownSet
+from reference_sets.in_memory import EXACT, IN_MEMORY
 from reference_sets.model import Kind, ReferenceSet
 from reference_sets.store import Store
 from vectors.errors import StoreError
@@ -22,6 +28,7 @@ from vectors.errors import StoreError
 log = logging.getLogger("vigilens.sets")
 
 Fits = Callable[[ReferenceSet], str | None]  # why a set cannot be matched, or None
+_Sizes = dict[str, tuple[int, int]]  # name → version, references
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,46 +40,60 @@ class Snapshot:
             milliseconds apart.
         sizes: number of references of each set, counted when its version was first read.
         skipped: name of each set that is left out, and why.
+        backgrounds: the background sets that `sets` name, by name. They are not in `sets`: nothing matches them.
     """
 
     sets: tuple[ReferenceSet, ...]
     sizes: tuple[int, ...]
     skipped: Mapping[str, str]
+    backgrounds: Mapping[str, ReferenceSet] = field(default_factory=dict)
 
 
 class SetsUnfit(StoreError):  # noqa: N818 (named after what is wrong)
     """The sets cannot be matched as they are. The message names the fix."""
 
 
-def fits(encoder: Encoder) -> Fits:
-    """Tells why a set cannot be matched by this encoder, if it cannot.
+def fits(encoders: Encoders) -> Fits:
+    """Tells why a set cannot be matched by the configured encoders, if it cannot.
 
     The fingerprint says that set and encoder mean the same vectors, the packaged probe picture that they still have the
-    same numbers on this machine.
+    same numbers on this machine. An encoder is loaded when the first set needs it.
     """
-    probe = probe_vector(encoder)
+    probes: dict[str, NDArray[np.float32]] = {}
 
     def why(known: ReferenceSet) -> str | None:
-        if known.encoder != encoder.fingerprint:
+        if known.encoder == EXACT:
+            return None
+        try:
+            encoder = encoders.with_fingerprint(known.encoder).encoder
+            if known.encoder not in probes:
+                probes[known.encoder] = probe_vector(encoder)
+        except EncoderError as error:
             return (
-                f"the set {known.name} was made by the encoder {known.encoder}, but the encoder in use is "
-                f"{encoder.fingerprint}: change encoder.name in the settings, create the set again, or name only the "
-                "sets of this encoder in sets.use"
+                f"the set {known.name} was made by another encoder: {error}; add that table, create the set again, or "
+                "name only the other sets in sets.use"
             )
-        if known.dimension != encoder.dimension:
-            return (
-                f"the set {known.name} has vectors of {known.dimension} values, but the encoder {encoder.fingerprint} "
-                f"gives {encoder.dimension}: create the set again with `vigilens sets create` and `vigilens sets add`"
-            )
-        if not agrees_with(probe, known.probe):
-            return (
-                f"the encoder {encoder.fingerprint} no longer gives the packaged probe picture the vector that it gave "
-                f"when the set {known.name} was made: use the same device, precision and library versions as then, or "
-                "create the set again with `vigilens sets create` and `vigilens sets add`"
-            )
-        return None
+        return _other_vectors(known, encoder, probes[known.encoder])
 
     return why
+
+
+def _other_vectors(known: ReferenceSet, encoder: Encoder, probe: NDArray[np.float32]) -> str | None:
+    """Why the encoder's vectors cannot be compared with those of the set; None if they can."""
+    if known.index == IN_MEMORY:  # its rows have hashes, and no vectors
+        return None
+    if known.dimension != encoder.dimension:
+        return (
+            f"the set {known.name} has vectors of {known.dimension} values, but the encoder {encoder.fingerprint} "
+            f"gives {encoder.dimension}: create the set again with `vigilens sets create` and `vigilens sets add`"
+        )
+    if not agrees_with(probe, known.probe):
+        return (
+            f"the encoder {encoder.fingerprint} no longer gives the packaged probe picture the vector that it gave "
+            f"when the set {known.name} was made: use the same device, precision and library versions as then, or "
+            "create the set again with `vigilens sets create` and `vigilens sets add`"
+        )
+    return None
 
 
 class SetsInForce:
@@ -80,7 +101,8 @@ class SetsInForce:
 
     Args:
         store: where the sets are.
-        use: names of the sets to match against. Empty: all sets of the database, whatever comes and goes.
+        use: names of the sets to match against. Empty: all sets of the database, whatever comes and goes. The
+            background sets that they name are read too.
         fits: see `fits`.
         refresh_s: seconds for which a snapshot is good.
     """
@@ -94,7 +116,7 @@ class SetsInForce:
         self._snapshot: Snapshot | None = None
         self._read_at = 0.0
         self._judged_by: set[str] = set()  # names, also of sets that are gone
-        self._sizes: dict[str, tuple[int, int]] = {}  # name → version, references
+        self._sizes: _Sizes = {}
 
     def read(self, *, fresh: bool = False) -> Snapshot:
         """The sets as they were at most `refresh_s` ago; as they are now, if `fresh`.
@@ -121,15 +143,23 @@ class SetsInForce:
 
     def _read(self, before: Snapshot | None) -> Snapshot:
         listing = self._store.listing()
-        sets = {known.name: known for known in listing.sets if not self._use or known.name in self._use}
-        unfit = {one.name: one.why for one in listing.unreadable if not self._use or one.name in self._use}
-        unfit |= {name: why for name, known in sets.items() if (why := self._fits(known))}
-        unfit |= {name: _missing(name) for name in self._use if name not in sets and name not in unfit}
+        every = {known.name: known for known in listing.sets}
+        unreadable = {one.name: one.why for one in listing.unreadable}
+        used = [known for known in listing.sets if not self._use or known.name in self._use]
+        sets = {known.name: known for known in used if known.kind is not Kind.BACKGROUND}
+        unfit = {name: why for name, why in unreadable.items() if not self._use or name in self._use}
+        unfit |= {name: _missing(name) for name in self._use if name not in every and name not in unfit}
+        sizes: _Sizes = {}
+        for name, known in sets.items():
+            if why := self._fits(known) or self._background_unfit(known, every, unreadable, sizes):
+                unfit[name] = why
         fit = tuple(known for name, known in sets.items() if name not in unfit)
         # What the settings name was judged by from the first, so it is never skipped.
         _refuse(fit, unfit, unfit.keys() if before is None else self._judged_by)
-        self._sizes = {known.name: (known.version, self._size(known)) for known in fit}
-        now = Snapshot(fit, tuple(size for _, size in self._sizes.values()), unfit)
+        of_fit = {known.name: (known.version, self._size(known)) for known in fit}
+        self._sizes = {**sizes, **of_fit}
+        with_background = {known.background: every[known.background] for known in fit if known.background}
+        now = Snapshot(fit, tuple(size for _, size in of_fit.values()), unfit, with_background)
         if before and _any_harmful(before.sets) and not _any_harmful(_filled(now, before)):
             raise SetsUnfit(
                 "no harmful set is left to match against; make one with `vigilens sets create NAME` and fill it with "
@@ -139,6 +169,25 @@ class SetsInForce:
         for name in unfit.keys() - (before.skipped.keys() if before else set()):
             log.error("set skipped", extra={"fields": {"set": name, "why": unfit[name]}})
         return now
+
+    def _background_unfit(
+        self,
+        known: ReferenceSet,
+        every: Mapping[str, ReferenceSet],
+        unreadable: Mapping[str, str],
+        sizes: _Sizes,
+    ) -> str | None:
+        """Why the set's background cannot be used; None if it can, or there is none. Adds its size to `sizes`."""
+        if not known.background:
+            return None
+        if why := backgrounds.unusable(known, every, unreadable):
+            return why
+        background = every[known.background]
+        if background.name not in sizes:
+            sizes[background.name] = background.version, self._size(background)
+        if not sizes[background.name][1]:
+            return backgrounds.empty(known)
+        return self._fits(background)
 
     def _size(self, known: ReferenceSet) -> int:
         """Counted once per version: counting costs as much as a small search."""

@@ -17,6 +17,7 @@ class Kind(StrEnum):
     HARMFUL = "harmful"  # it counts against the picture
     ALLOW = "allow"  # a confirmed false alarm: it vetoes harmful matches
     REFERENCE = "reference"  # it is reported and decides nothing
+    BACKGROUND = "background"  # it never matches: other sets' similarities are normalised with it
 
 
 class Verify(StrEnum):
@@ -111,8 +112,8 @@ class ReferenceSet:
             not judge by the set.
         removed_version: the last version that removed rows; 0: none did. A reader that read the rows before that
             version must read them all again.
-        group: harmful sets of one group can corroborate one another; empty: the category.
-        alone: the highest level of a match without a match of another encoder in the group.
+        group: harmful sets of one group can corroborate one another; empty: see `group_name`.
+        alone: the highest level of a match that no match of another encoder in the group corroborates.
         altered: the highest level of a match if a part of the picture differs from the reference.
         background: name of the set that similarities are normalised with; empty: they are not normalised.
         background_k: number of neighbours in the background set that the normalisation uses.
@@ -166,6 +167,11 @@ class ReferenceSet:
             if not least <= getattr(self, key) <= most:
                 raise ValueError(f"{key} must be {least:g} to {most:g}, got {getattr(self, key)}")
 
+    @property
+    def group_name(self) -> str:
+        """The group that the set belongs to: the category if none is given, and the name if there is no category."""
+        return self.group or self.category or self.name
+
 
 class Changes(TypedDict, total=False):
     """What can be changed in an existing set: see `ReferenceSet`."""
@@ -178,23 +184,11 @@ class Changes(TypedDict, total=False):
     verify: Verify
     check: CheckThresholds
     mirrored: Mirrored
+    group: str
+    alone: Cap
     altered: Cap
-
-
-@dataclass(frozen=True, slots=True)
-class UnreadableSet:
-    """A set whose description cannot be read, and why: one sentence that names the fix."""
-
-    name: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """All sets of a database, by name."""
-
-    sets: tuple[ReferenceSet, ...]
-    unreadable: tuple[UnreadableSet, ...]
+    background: str
+    background_k: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +216,8 @@ class Reference:
         mirror: the picture's mirror image, in sets that store it and in no others.
         digest: SHA-256 of the picture's file, in hexadecimal; empty if it is not known.
         version: the version of the set that wrote the reference; the store sets it.
-        state: empty: in use.
-        disabled_until: time until which the state holds, in seconds since 1970, UTC; 0: for ever.
+        state: empty: in use; "disabled": it matches nothing.
+        disabled_until: time until which it is disabled, in seconds since 1970, UTC; 0: for ever.
         ceiling: the highest level that the reference can reach; empty: any.
         source, source_id: who gave the picture, and under which id.
         tags: the operator's words for the picture.
@@ -246,12 +240,39 @@ class Reference:
     extra: "dict[str, JsonValue]" = field(default_factory=dict)
 
 
+class ReferenceFacts(NamedTuple):
+    """What a match with a reference may decide, and where the reference comes from: see `Reference`."""
+
+    ceiling: str = ""
+    state: str = ""
+    disabled_until: int = 0
+    source: str = ""
+    source_id: str = ""
+    tags: tuple[str, ...] = ()
+
+    def in_use(self, at: float) -> bool:
+        """Whether the reference counts at this time, in seconds since 1970, UTC. An unknown state counts."""
+        return self.state != DISABLED or 0 < self.disabled_until <= at
+
+    @property
+    def cap(self) -> Cap | None:
+        """The highest level that the reference can give; None: any. An unknown ceiling permits nothing."""
+        if not self.ceiling:
+            return None
+        return next((cap for cap in CAPS if cap == self.ceiling), "nothing")
+
+
+DISABLED = "disabled"
+CAPS: tuple[Cap, ...] = ("block", "review", "nothing")
+NO_FACTS = ReferenceFacts()
+
+
 class Known(NamedTuple):
-    """A reference that was made of a file with a certain digest; `ceiling` as in `Reference`."""
+    """A reference that is exactly a certain file."""
 
     id: str
     label: str
-    ceiling: str = ""
+    facts: ReferenceFacts = NO_FACTS
 
 
 class Neighbour(NamedTuple):  # 50 per image: a data class takes twice as long to create
@@ -259,9 +280,11 @@ class Neighbour(NamedTuple):  # 50 per image: a data class takes twice as long t
 
     Attributes:
         mirrored: the reference's mirror image is near, not the reference itself.
+        facts: empty until they are read: for references that are checked, with their keypoints.
     """
 
     id: str
     label: str
     score: float
     mirrored: bool = False
+    facts: ReferenceFacts = NO_FACTS

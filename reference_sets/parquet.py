@@ -87,9 +87,7 @@ def describe(file: Path) -> ReferenceSet:
     return _described(file, _open(file))
 
 
-def read(
-    store: Store, file: Path, *, name: str = "", fingerprint: str, progress: Callable[[int], None] = lambda _: None
-) -> Imported:
+def read(store: Store, file: Path, *, name: str = "", progress: Callable[[int], None] = lambda _: None) -> Imported:
     """Create a set from a file, or add the file's references to an existing set, which keeps its own description.
 
     Can be interrupted and run again: a reference is replaced by itself. Mirror images are left out if the set does not
@@ -99,18 +97,16 @@ def read(
         store: where the set will be.
         file: a file that `write` wrote.
         name: of the set; empty: the name in the file.
-        fingerprint: of the encoder in use.
         progress: called with the number of rows added since the last call.
 
     Raises:
-        StoreError: the file's vectors were made by another encoder than the one in use or the set's; its references
+        StoreError: the file's vectors were made by another encoder than the set's; its references
             lack features or mirror images that the set needs; or the file or one of its rows is damaged (then the rows
             before it have been added).
     """
     source = _open(file)
     described = _described(file, source)
     described = replace(described, name=name or described.name, version=1, removed_version=0)
-    _same(file, described.encoder, fingerprint, "the encoder in use is")
     there, made = _ready(store, file, described)
     stored = there.mirrored is Mirrored.STORED
     rows = 0

@@ -1,13 +1,10 @@
 """What a set stores of a picture: the views that it needs, and the reference that is made of them."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from embedding.look import Look, View
 from embedding.picture import Needs
 from reference_sets.model import Mirrored, Part, Reference, ReferenceSet, Verify
-
-if TYPE_CHECKING:
-    from embedding.local.keypoints import Keypoints
 
 
 def needs(described: ReferenceSet) -> Needs:
@@ -15,35 +12,30 @@ def needs(described: ReferenceSet) -> Needs:
     return Needs(keypoints=described.verify is not Verify.OFF, mirror=described.mirrored is Mirrored.STORED)
 
 
-def reference(looked: Look, id_: str, label: str, **facts: Any) -> Reference:
-    """Make the reference of a picture.
+def reference(looked: Look, described: ReferenceSet, id_: str, label: str, **facts: Any) -> Reference | None:
+    """Make the reference of a picture; None if the picture is featureless for the set's encoder.
 
     Args:
-        looked: the look at the picture, made with the set's `needs`.
+        looked: the look at the picture, made with at least the set's `needs`.
+        described: the set.
         id_: see `model.Reference`, as for the arguments below.
         label: see there.
         facts: see there.
     """
-    own, mirror = _part(looked.view), None if looked.mirror is None else _part(looked.mirror)
-    return Reference(id_, label, own.vector, own.features, mirror, **facts)
+    stored = described.mirrored is Mirrored.STORED
+    own, mirror = (_part(view, described) if view else None for view in (looked.view, looked.mirror))
+    if own is None or (stored and mirror is None):
+        return None
+    return Reference(id_, label, own.vector, own.features, mirror if stored else None, **facts)
 
 
-def checkable(looked: Look) -> bool:
-    """Return whether the picture and its mirror image have enough keypoints for the check; True if there is none."""
-    return _enough(looked.view.keypoints) and (looked.mirror is None or _enough(looked.mirror.keypoints))
-
-
-def _part(view: View) -> Part:
-    if view.keypoints is None:
-        return Part(tuple(view.vector.tolist()))
+def _part(view: View, described: ReferenceSet) -> Part | None:
+    vector = view.vectors.get(described.encoder)
+    if vector is None:
+        return None
+    values = tuple(vector.tolist())
+    if described.verify is Verify.OFF or view.keypoints is None:
+        return Part(values)
     from embedding.local.features import pack  # noqa: PLC0415 (OpenCV, and only where a set checks)
 
-    return Part(tuple(view.vector.tolist()), pack(view.keypoints))
-
-
-def _enough(keypoints: "Keypoints | None") -> bool:
-    if keypoints is None:
-        return True
-    from embedding.local.keypoints import MIN_KEYPOINTS  # noqa: PLC0415 (see above)
-
-    return len(keypoints) >= MIN_KEYPOINTS
+    return Part(values, pack(view.keypoints))

@@ -11,11 +11,12 @@ import base64
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from reference_sets.model import Mirrored, Part, Reference, ReferenceSet, Verify
+from reference_sets.in_memory import EXACT, IN_MEMORY
+from reference_sets.model import Mirrored, Part, Reference, ReferenceFacts, ReferenceSet, Verify
 from vectors.database import checked
 from vectors.errors import StoreError
 
@@ -27,7 +28,8 @@ MAX_TEXT = 65_535  # Milvus's limit for a VARCHAR, in bytes; the limit for JSON 
 MAX_FEATURES = 48_000
 # Milvus Lite and pymilvus put ids into filter expressions without escaping: a quote in an id would break them.
 ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-DIGEST = re.compile(r"(?:[0-9a-f]{64})?")
+SHA256 = re.compile(r"(?:[0-9a-f]{64})?")  # or the PDQ hash in a list of them
+MD5_SHA1_SHA256 = re.compile(r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}")
 OWN, MIRROR = "", "~m"
 MOST_ROWS = 500
 MESSAGE_BYTES = 32 * 1024 * 1024  # half of what a server accepts in one message
@@ -35,6 +37,16 @@ ALL = (
     *("id", "vector", "label", "features", "part", "digest", "version", "state"),
     *("disabled_until", "ceiling", "source", "source_id", "tags", "extra"),
 )
+FACTS = ReferenceFacts._fields
+
+
+class Stored(NamedTuple):
+    """What is stored of a reference besides what it is compared by."""
+
+    label: str
+    digest: str
+    version: int
+    facts: ReferenceFacts
 
 
 def fields(dimension: int) -> Any:
@@ -130,6 +142,17 @@ def features_of(row: Mapping[str, Any]) -> bytes:
     return base64.b64decode(row["features"])
 
 
+def facts_of(row: Mapping[str, Any]) -> ReferenceFacts:
+    """Return the facts in a row with the fields `FACTS`."""
+    short = (row["ceiling"], row["state"], int(row["disabled_until"]), row["source"], row["source_id"])
+    return ReferenceFacts(*short, tuple(row["tags"].get("tags", ())))
+
+
+def stored_of(row: Mapping[str, Any]) -> Stored:
+    """Return what is stored of a reference, from a row with the fields `FACTS`, label, digest and version."""
+    return Stored(row["label"], row["digest"], int(row["version"]), facts_of(row))
+
+
 def _parts(known: Reference) -> list[tuple[str, Part]]:
     """Return the reference and, if it has one, its mirror image, each with its suffix."""
     return [(OWN, Part(known.vector, known.features)), *([(MIRROR, known.mirror)] if known.mirror else [])]
@@ -173,7 +196,7 @@ def _from_row(row: Mapping[str, Any]) -> Part:
 def _check(known: Reference, described: ReferenceSet) -> None:
     if not ID.fullmatch(known.id):
         raise StoreError(f"{json.dumps(known.id)} cannot be an id: 1-{MAX_ID} letters, digits and . _ : -")
-    _check_facts(known)
+    _check_facts(known, described)
     # All references must have one, or none: else some mirrored copies would be missed.
     if described.mirrored is Mirrored.STORED and known.mirror is None:
         raise StoreError(
@@ -186,11 +209,15 @@ def _check(known: Reference, described: ReferenceSet) -> None:
         _check_part(known.id, one, described)
 
 
-def _check_facts(known: Reference) -> None:
+def _check_facts(known: Reference, described: ReferenceSet) -> None:
     if len(known.label.encode()) > MAX_LABEL:
         raise StoreError(f"the label of {known.id} has more than {MAX_LABEL} bytes: {known.label[:60]}…")
-    if not DIGEST.fullmatch(known.digest):
-        raise StoreError(f"the digest of {known.id} must be a SHA-256 of 64 hexadecimal digits, or empty")
+    if described.encoder == EXACT and not MD5_SHA1_SHA256.fullmatch(known.digest):
+        raise StoreError(f"the digest of {known.id} must be an MD5, SHA-1 or SHA-256: 32, 40 or 64 hexadecimal digits")
+    if described.encoder != EXACT and not SHA256.fullmatch(known.digest):
+        raise StoreError(f"the digest of {known.id} must be of 64 hexadecimal digits, or empty")
+    if described.index == IN_MEMORY and not known.digest:
+        raise StoreError(f"the reference {known.id} has no hash, and the set {described.name} is a list of hashes")
     for name in ("state", "ceiling", "source", "source_id"):
         if len(getattr(known, name).encode()) > MAX_SHORT:
             raise StoreError(f"the {name} of {known.id} has more than {MAX_SHORT} bytes; shorten it")

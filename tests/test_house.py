@@ -45,7 +45,8 @@ NEVER = {
 # Files that import the standard library only: every room may use them, and nothing is loaded with them.
 PLAIN = ("embedding/image.py", "reference_sets/model.py", "patience/__init__.py", "vectors/errors.py")
 # Table-tested without Kafka, Milvus or torch.
-PURE = ("matcher/decide.py", "matcher/levels.py", "matcher/veto.py", "matcher/evidence.py")
+PURE = tuple(f"matcher/{each}.py" for each in ("decide", "levels", "veto", "corroborate", "evidence"))
+CLOCK = {"now", "utcnow", "today"}  # of datetime, whose values are passed in
 
 
 @cache
@@ -161,8 +162,13 @@ def test_plain_files_import_the_standard_library_only():
 
 
 def test_the_decision_is_pure():
-    allowed = sys.stdlib_module_names - {"os", "io", "time", "random", "socket", "datetime", "logging"}
-    ours = {"reference_sets.model", "matcher.evidence", "matcher.levels", "matcher.veto", "embedding.image"}
+    allowed = sys.stdlib_module_names - {"os", "io", "time", "random", "socket", "logging"}
+    ours = {
+        "reference_sets.model",
+        "reference_sets.in_memory",
+        "embedding.image",
+        *(file.removesuffix(".py").replace("/", ".") for file in PURE),
+    }
     wrong = [
         f"{file} imports {module}"
         for file in PURE
@@ -170,6 +176,10 @@ def test_the_decision_is_pure():
         if module.split(".")[0] not in allowed and module.rpartition(".")[0] not in ours
     ]
     assert wrong == []
+    called = {
+        (file, each.attr) for file in PURE for each in ast.walk(tree(ROOT / file)) if isinstance(each, ast.Attribute)
+    }
+    assert [each for each in called if each[1] in CLOCK] == []
 
 
 def test_files_fit_into_a_head_and_functions_on_a_screen():

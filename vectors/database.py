@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patience import Patience
-from vectors.connection import NOT_FOUND, is_away
+from vectors.connection import NOT_FOUND, is_away, is_file
 from vectors.errors import NoCollection, StoreError
 from vectors.key_ranges import ranges
 from vectors.repair import make_ready
@@ -25,6 +25,9 @@ T = TypeVar("T")
 
 MAX_QUERIES = 16_384  # Milvus's limit for the vectors of one search, and for the rows of one query
 READ_ROWS = 250
+# Milvus Lite in this process is never away, but may be busy: now and then it merges its files, and no call is answered
+# meanwhile. For 500,000 rows that took 16 s, on a busy machine 30.
+FILE_S = 120.0
 STRONG = "Strong"  # reads find all writes acknowledged before; with Milvus's default they may be seconds behind
 # Reads may miss recent writes, and do not wait 0.2 s for the server's next tick.
 ANY = "Eventually"
@@ -40,7 +43,8 @@ class Database:
         uri: path of a Milvus Lite file (one process at a time), or http(s)://host:port.
         token: "user:password" or an API key; never part of a message.
         database: name of the server's database; empty: its default.
-        timeout_s: for one call. If the server is away, a call returns within about twice that time.
+        timeout_s: for one call; a file has at least `FILE_S`. If the server is away, a call returns within about twice
+            that time.
         patience: how calls wait for a server that is away. None: they do not wait.
 
     Every method raises `StoreError` if trying again will not help, `NoCollection` if there is no collection of that
@@ -57,8 +61,8 @@ class Database:
         timeout_s: float = 10.0,
         patience: Patience | None = None,
     ) -> None:
-        self._session = Session(uri, token, database, timeout_s, patience)
-        self._timeout_s = timeout_s
+        self._timeout_s = max(timeout_s, FILE_S) if is_file(uri) else timeout_s
+        self._session = Session(uri, token, database, self._timeout_s, patience)
 
     def __enter__(self) -> Self:
         return self
@@ -224,7 +228,7 @@ class Database:
         if len(rows) < MAX_QUERIES:
             yield rows
             return
-        for part in ranges(self.count(name), MAX_QUERIES // 2):
+        for part in ranges(self.count(name), MAX_QUERIES * 3 // 4):  # some have more than expected
             rows = self.query(name, part.condition(filter_), fields)
             if len(rows) < MAX_QUERIES:
                 yield rows

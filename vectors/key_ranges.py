@@ -6,11 +6,10 @@ of rows. Keys of another form are in some range too, but perhaps very many in on
 """
 
 from collections.abc import Iterator
-from itertools import pairwise, product
+from itertools import pairwise
 from typing import NamedTuple
 
-DIGITS = "0123456789abcdef"  # in the order in which Milvus compares texts
-MOST_DIGITS = 3
+DIGITS = 4  # of the limits of ranges, in hexadecimal: at most 65,536 ranges
 
 
 class KeyRange(NamedTuple):
@@ -27,7 +26,7 @@ class KeyRange(NamedTuple):
 
 def ranges(rows: int, size: int) -> Iterator[KeyRange]:
     """Yield ranges that together have all keys: each is expected to have at most `size` of that many rows."""
-    digits = next((each for each in range(MOST_DIGITS) if rows <= size * 16**each), MOST_DIGITS)
-    limits = ["".join(each) for each in product(DIGITS, repeat=digits)][1:]
+    number = max(1, min(16**DIGITS, -(-rows // size)))
+    limits = [f"{16**DIGITS * part // number:0{DIGITS}x}" for part in range(1, number)]
     for low, high in pairwise(["", *limits, ""]):
         yield KeyRange(low, high)

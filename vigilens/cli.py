@@ -27,6 +27,7 @@ COMMANDS = {
     "demo": ("demo.command", "Try it out: a real broker, sample pictures, a report."),
     "check": ("vigilens.commands.check", "Check settings, Kafka, topics, Milvus, encoder and sets."),
     "sets": ("vigilens.commands.sets", "Create, fill, show and change the sets of known pictures."),
+    "encoders": ("vigilens.commands.encoders", "Show the encoders, and make shorter vectors."),
     "scan": ("vigilens.commands.scan", "Judge local files, without Kafka."),
     "run": ("vigilens.commands.run", "Run the service: judge images from Kafka until stopped."),
     "milvus": ("vigilens.commands.milvus", "Serve a Milvus Lite file to several processes on this machine."),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from config.settings import Settings
     from consumer.clients import Connection
-    from embedding.encoder import Encoder
+    from embedding.encoders import Encoders
     from embedding.fetch.fetcher import Fetcher
     from embedding.processes.decoders import Decoders
     from matcher.judge import Judge
@@ -35,22 +35,13 @@ def connection(settings: "Settings") -> "Connection":
     )
 
 
-def encoder(settings: "Settings") -> "Encoder":
-    """The encoder that the settings name.
+def encoders(settings: "Settings") -> "Encoders":
+    """The encoders that the settings name; each is loaded when it is first needed."""
+    from embedding.choose import Configured
+    from embedding.encoders import Encoders
 
-    Raises:
-        embedding.encoder.EncoderError: weights are missing or wrong, or there is no such device.
-    """
-    from embedding.choose import choose
-
-    chosen = settings.encoder
-    return choose(
-        chosen.name,
-        model=chosen.model,
-        checkpoint=chosen.checkpoint,
-        device=chosen.device,
-        precision=chosen.precision,
-    )
+    configured = {name: Configured(**dict(each)) for name, each in settings.encoders.items()}
+    return Encoders(configured, settings.sets.default_encoder)
 
 
 def store(settings: "Settings", patience: "Patience | None" = None) -> "Store":
@@ -67,11 +58,11 @@ def store(settings: "Settings", patience: "Patience | None" = None) -> "Store":
     )
 
 
-def sets_in_force(settings: "Settings", store: "Store", encoder: "Encoder") -> "SetsInForce":
+def sets_in_force(settings: "Settings", store: "Store", encoders: "Encoders") -> "SetsInForce":
     """Reads the sets to judge by; each reading is a consistent snapshot of versions, thresholds and kinds."""
     from reference_sets.in_force import SetsInForce, fits
 
-    return SetsInForce(store, settings.sets.use, fits(encoder), settings.sets.refresh_s)
+    return SetsInForce(store, settings.sets.use, fits(encoders), settings.sets.refresh_s)
 
 
 def fetcher(settings: "Settings") -> "Fetcher":
@@ -97,7 +88,7 @@ def fetcher(settings: "Settings") -> "Fetcher":
         raise SettingsError(str(error)) from error  # it names the key
 
 
-def judge(settings: "Settings", encoder: "Encoder", store: "Store", sets: "SetsInForce") -> "Judge":
+def judge(settings: "Settings", encoders: "Encoders", store: "Store", sets: "SetsInForce") -> "Judge":
     """Judges images: fetches, decodes, embeds, searches, checks and decides."""
     from matcher.embed import Embedder
     from matcher.judge import Judge
@@ -105,7 +96,7 @@ def judge(settings: "Settings", encoder: "Encoder", store: "Store", sets: "SetsI
 
     images, workers = settings.images, Workers(settings.batch.workers)
     embedder = Embedder(
-        encoder,
+        encoders,
         fetcher(settings),
         decoders(settings),
         max_pixels=images.max_pixels,

@@ -85,6 +85,7 @@ def fastest_backend(  # noqa: PLR0913 (the choice depends on all of them)
     types: Sequence[torch.dtype],
     *,
     timed: bool,
+    required: bool,
     batch_size: int,
     clock: Clock,
 ) -> Backend:
@@ -96,7 +97,8 @@ def fastest_backend(  # noqa: PLR0913 (the choice depends on all of them)
         colours: see `Plain`.
         trial: prepared pictures to compare the backends with.
         types: numeric types to try, the best first. If none is accurate, float32 is used.
-        timed: whether types and packed layers must be faster too. Otherwise the first type must be accurate.
+        timed: whether types and packed layers must be faster too.
+        required: whether the first type must be accurate; otherwise the next one is tried.
         batch_size: number of pictures that it should be fast with.
         clock: measures a backend's time; see CLOCKS.
 
@@ -122,8 +124,8 @@ def fastest_backend(  # noqa: PLR0913 (the choice depends on all of them)
             backend, seconds = Backend(half, type_, "plain model"), half_s
             break
         name = str(type_).removeprefix("torch.")
-        if not timed:
-            raise EncoderError(f'this model {fault} in {name}: set encoder.precision to "float32" or "auto"')
+        if required:
+            raise EncoderError(f'this model {fault} in {name}: set precision to "float32" or "auto"')
         log.warning("This model %s in %s on this machine: trying the next type, which may be slower", fault, name)
     if vit is None or colours is None:
         return backend

@@ -28,9 +28,7 @@ def image_tower(model: str, checkpoint: Path) -> tuple[torch.nn.Module, Preproce
     """
     config = open_clip.get_model_config(model) if ":" not in model else None  # "hf-hub:…" would be a download
     if config is None:
-        raise EncoderError(
-            f"OpenCLIP has no model {model!r} of its own: set encoder.model to one of open_clip.list_models()"
-        )
+        raise EncoderError(f"OpenCLIP has no model {model!r} of its own: set model to one of open_clip.list_models()")
     beside = _beside(checkpoint)
     _same_model(model, config, beside.get("model_cfg", {}))
     vision = {**config["vision_cfg"], "timm_model_pretrained": False}
@@ -69,7 +67,7 @@ def _same_model(model: str, config: dict[str, Any], beside: dict[str, Any]) -> N
         if beside and beside.get(key, default) != config.get(key, default):
             raise EncoderError(
                 f"the {CONFIG} beside the checkpoint says {key} {beside.get(key, default)}, but {model} has "
-                f"{config.get(key, default)}: set encoder.model to the model of the checkpoint"
+                f"{config.get(key, default)}: set model to the model of the checkpoint"
             )
 
 

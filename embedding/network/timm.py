@@ -82,20 +82,20 @@ def _known(model: str) -> None:
     models, tagged = timm.list_models(), timm.list_pretrained()
     if model not in models and model not in tagged:
         near = difflib.get_close_matches(model, [*models, *tagged], n=3)
-        fix = f"to {_written(near)}" if near else 'to "timm:" and one of timm.list_models()'
-        raise EncoderError(f"timm has no model {model!r} of its own: set encoder.name {fix}")
+        fix = f"to {_written(near)}" if near else "to one of timm.list_models()"
+        raise EncoderError(f"timm has no model {model!r} of its own: set model {fix}")
     published = [name for name in tagged if name.startswith(f"{model}.")]
     colours = {(tuple(each.mean), tuple(each.std)) for each in map(timm.get_pretrained_cfg, published) if each}
     if len(colours) > 1:
         raise EncoderError(
-            f"the published weights of {model} need pictures prepared in different ways: set encoder.name to the one "
+            f"the published weights of {model} need pictures prepared in different ways: set model to the one "
             f"that matches the training of yours, {_written(published)}"
         )
 
 
 def _written(names: list[str]) -> str:
     """As they are written in the settings."""
-    return " or ".join(f'"timm:{name}"' for name in names)
+    return " or ".join(f'"{name}"' for name in names)
 
 
 def _heads(tower: Any) -> set[str]:

@@ -117,7 +117,7 @@ def _difference(wanted: dict[str, torch.Size], have: dict[str, torch.Size]) -> s
 def _read(checkpoint: Path) -> dict[str, torch.Tensor]:
     """All tensors by name. `weights_only` prevents a pickle from running code."""
     if not checkpoint.is_file():
-        raise EncoderError(f"there is no checkpoint at {checkpoint}: set encoder.checkpoint to a file with the weights")
+        raise EncoderError(f"there is no checkpoint at {checkpoint}: set checkpoint to a file with the weights")
     if checkpoint.suffix not in _ENDINGS:
         raise EncoderError(f"{checkpoint} must end in {', '.join(_ENDINGS)}: convert it, preferably to safetensors")
     try:

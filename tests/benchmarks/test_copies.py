@@ -11,7 +11,7 @@ from PIL import Image
 from run import SEED
 
 from benchmarks.copies import main, matcher
-from benchmarks.copies_count import Copy, Tally, figures, micro_average_precision, threshold
+from benchmarks.copies_count import Copy, Tally, any_of, figures, micro_average_precision, threshold
 from benchmarks.copies_finder import NOTHING, Answer
 from benchmarks.copies_pictures import copies, divide, known, unrelated, usable
 from harness.edits import HARD
@@ -52,6 +52,14 @@ def test_a_copy_is_found_if_its_best_candidate_is_right_and_above_the_threshold(
     assert found.recall == pytest.approx(2 / 3)
     assert found.shortlist_per_edit == {"crop": 1, "turn": 0}
     assert found.shortlist == 0.75
+
+
+def test_several_ways_together_find_what_one_of_them_finds_at_a_stricter_threshold_of_its_own():
+    unrelated = [float(score) for score in range(10)]
+    first = Tally([Copy("crop", 8.5, True, 1), Copy("crop", 9.5, True, 1), Copy("turn", 9.5, False, 2)], unrelated)
+    second = Tally([Copy("crop", 0.1, True, 1), Copy("crop", 0.1, True, 1), Copy("turn", 99, True, 1)], unrelated)
+    assert any_of([first], 0.2) == {"crop": 1, "turn": 0}
+    assert any_of([first, second], 0.2) == {"crop": 0.5, "turn": 1}
 
 
 def test_the_mean_of_the_precision_at_each_right_answer_is_the_average_precision():
@@ -223,7 +231,7 @@ def test_a_run_compares_the_ways_and_ends_with_one_line_of_json(folder, tmp_path
         (["--limit", "39"], "at least 40"),
         (["--plot", "plot.txt"], r"\.svg"),
         (["--plot", "nowhere/plot.svg"], "no folder"),
-        (["--encoder", "sift"], "no encoder"),
+        (["--encoder", "sift"], "no kind of encoder"),
         (["--encoder", "openclip:ViT-B-32"], "checkpoint"),
     ],
 )

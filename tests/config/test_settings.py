@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from pydantic import SecretStr
 
 from config.load import DEFAULTS, FILE_VARIABLE, PREFIX, SettingsError, keys, load, load_with_sources, variable
+from config.settings import BUILT_IN, Encoder
 from vigilens.cli import main
 
 ROOT = Path(__file__).parents[2]
@@ -45,7 +46,14 @@ def vigilens(*words: str) -> Result:
 
 
 def test_default_toml_and_the_models_have_the_same_keys():
-    assert {f"{section}.{key}" for section, table in IN_DEFAULTS.items() for key in table} == set(keys())
+    tables = {section: table for section, table in IN_DEFAULTS.items() if section != "encoders"}
+    assert {f"{section}.{key}" for section, table in tables.items() for key in table} == set(keys())
+    assert set(IN_DEFAULTS["encoders"]) == set(BUILT_IN)
+
+
+def test_default_toml_explains_every_key_of_an_encoder():
+    above = DEFAULTS.read_text().partition("[encoders.words]")[0]
+    assert [key for key in Encoder.model_fields if f"#   {key} = " not in above] == []
 
 
 def test_default_toml_alone_is_valid():
@@ -201,8 +209,18 @@ def test_a_wrong_value_is_not_reported_a_second_time_as_a_contradiction():
         ('[kafka]\nsasl_mechanism = "PLAIN"\n', "kafka.sasl_mechanism is set, so"),
         ('[kafka]\nssl_certfile = "x.pem"\n', "kafka.ssl_certfile and kafka.ssl_keyfile go together"),
         ('[kafka]\nmetrics_topic = "vigilens.images"\n', "kafka.images_topic, kafka.verdicts_topic and"),
-        ('[encoder]\nname = "openclip"\n', "encoder.name is openclip, which needs"),
-        ('[encoder]\nname = "timm:resnet50"\n', "encoder.name names a model of timm, which needs encoder.checkpoint"),
+        (
+            '[encoders.cnn]\nkind = "timm"\nmodel = "resnet50"\n',
+            "encoders.cnn.kind is timm, which needs encoders.cnn.checkpoint",
+        ),
+        ('[encoders.cnn]\nkind = "onnx"\n', "encoders.cnn.kind is onnx, which needs encoders.cnn.checkpoint"),
+        ('[encoders.words]\nkind = "pdq"\n', "encoders.words.kind must be words, which is built in"),
+        ('[encoders.Clip]\nkind = "pdq"\n', "encoders.Clip.kind: Clip cannot name an encoder"),
+        ('[encoders.exact]\nkind = "pdq"\n', "encoders.exact.kind: exact cannot name an encoder"),
+        (
+            '[sets]\ndefault_encoder = "clip"\n',
+            "sets.default_encoder is clip, but the encoders are pdq, relatives, words",
+        ),
         ('[milvus]\nuri = "http://root:Milvus@localhost"\n', "milvus.uri must not hold a password"),
         ("[waiting]\ngive_up_s = 300.0\n", "waiting.give_up_s must be less than kafka.max_poll_interval_s"),
         ("[milvus]\ntimeout_s = 120.5\n", "milvus.timeout_s must not be more than waiting.give_up_s"),
@@ -264,7 +282,10 @@ def test_config_prints_where_each_value_comes_from(monkeypatch):
 def test_config_as_json_has_value_and_source():
     shown = json.loads(vigilens("config", "--json").output)
     assert shown["batch"]["images"] == {"value": 64, "from": "default.toml"}
-    assert {f"{section}.{key}" for section, table in shown.items() for key in table} == set(keys())
+    assert {f"{section}.{key}" for section, table in shown.items() for key in table if "." not in section} == set(
+        keys()
+    )
+    assert shown["encoders.pdq"]["kind"] == {"value": "pdq", "from": "default.toml"}
 
 
 def test_config_prints_the_defaults_with_their_reasons():

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from embedding.choose import choose
+from embedding.choose import Configured, choose
 from embedding.encoder import EncoderError
 from embedding.look import encode_pictures
 from embedding.network import backends
@@ -250,10 +250,10 @@ def test_a_file_that_is_not_a_checkpoint_is_refused(tmp_path, ending, data):
 
 @pytest.mark.usefixtures("weights")
 def test_a_missing_checkpoint_gives_one_sentence_that_names_the_setting(tmp_path):
-    with pytest.raises(EncoderError, match=r"there is no checkpoint at .*set encoder\.checkpoint"):
-        choose("openclip", model=MODEL, checkpoint=str(tmp_path / "none.safetensors"))
+    with pytest.raises(EncoderError, match=r"there is no checkpoint at .*set checkpoint"):
+        choose(Configured("openclip", model=MODEL, checkpoint=str(tmp_path / "none.safetensors")))
     with pytest.raises(EncoderError, match="nothing is downloaded"):
-        choose("openclip", model=MODEL)
+        choose(Configured("openclip", model=MODEL))
 
 
 @pytest.mark.parametrize("name", ["no-such-model", "hf-hub:laion/CLIP-ViT-B-32", "local-dir:/tmp", ""])

@@ -10,7 +10,7 @@ from embedding.choose import choose
 from embedding.draw_probe import draw
 from embedding.encoder import EncoderError
 from embedding.look import encode_pictures
-from embedding.pdq import DIMENSION, Pdq, _reduced
+from embedding.pdq import DIMENSION, Pdq, _reduced, bits_of, hash_of
 from embedding.probe import agrees, probe_picture, probe_vector
 
 # Never change it: existing sets have stored it.
@@ -23,6 +23,12 @@ def hamming(left, right):
 
 def resized(pixels, width, height):
     return np.asarray(Image.fromarray(pixels).resize((width, height)))
+
+
+def test_the_bits_of_a_vector_are_those_of_the_hash():
+    pixels = probe_picture()
+    (vector,) = encode_pictures(Pdq(), [pixels]).vectors
+    assert bits_of(vector[None]).tobytes() == np.packbits(hash_of(pixels).bits).tobytes()
 
 
 def test_cosine_and_hamming_distance_are_equivalent():
@@ -83,7 +89,7 @@ def test_choosing_pdq_does_not_load_torch():
 
 
 def test_an_unknown_encoder_gives_one_sentence_that_names_the_setting():
-    with pytest.raises(EncoderError, match=r"set encoder\.name"):
+    with pytest.raises(EncoderError, match=r"there is no kind of encoder .phash.: set kind to one of words, "):
         choose("phash")
 
 

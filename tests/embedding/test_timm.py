@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from config.load import load
-from embedding.choose import choose
+from embedding.choose import Configured, choose
 from embedding.encoder import EncoderError
 from embedding.look import encode_pictures
 from embedding.network import backends
@@ -218,29 +218,28 @@ def test_a_checkpoint_that_does_not_fit_is_refused(weights, tmp_path, why):
 
 
 def test_a_missing_checkpoint_gives_one_sentence_that_names_the_setting(tmp_path):
-    with pytest.raises(EncoderError, match=r"there is no checkpoint at .*set encoder\.checkpoint"):
-        choose(f"timm:{CNN}", checkpoint=str(tmp_path / "none.safetensors"))
+    with pytest.raises(EncoderError, match=r"there is no checkpoint at .*set checkpoint"):
+        choose(Configured("timm", model=CNN, checkpoint=str(tmp_path / "none.safetensors")))
     with pytest.raises(EncoderError, match="nothing is downloaded"):
-        choose(f"timm:{CNN}")
+        choose(Configured("timm", model=CNN))
 
 
 @pytest.mark.parametrize(
     ("name", "fix"),
     [
-        ("resnet5O", '"timm:resnet50"'),
-        ("vit_small_patch16_224.dinosaur", r'"timm:vit_small_patch16_224\.dino"'),
-        ("hf-hub:timm/resnet50.a1_in1k", r"set encoder\.name to "),
+        ("resnet5O", '"resnet50"'),
+        ("vit_small_patch16_224.dinosaur", r'"vit_small_patch16_224\.dino"'),
+        ("hf-hub:timm/resnet50.a1_in1k", r"set model to "),
         ("local-dir:/tmp", r"one of timm\.list_models\(\)"),
-        ("", r"one of timm\.list_models\(\)"),
     ],
 )
 def test_a_model_that_timm_does_not_have_is_refused_with_the_nearest_that_it_has(checkpoint, name, fix):
     with pytest.raises(EncoderError, match=f"timm has no model .*{fix}"):
-        choose(f"timm:{name}", checkpoint=str(checkpoint))
+        choose(Configured("timm", model=name, checkpoint=str(checkpoint)))
 
 
 def test_published_weights_that_disagree_on_preparation_need_a_tag(checkpoint):
-    with pytest.raises(EncoderError, match=r'prepared in different ways.*"timm:vit_small_patch16_224\.dino"'):
+    with pytest.raises(EncoderError, match=r'prepared in different ways.*"vit_small_patch16_224\.dino"'):
         Timm("vit_small_patch16_224", checkpoint)
     with pytest.raises(EncoderError, match="use a checkpoint of exactly this model"):
         Timm("vit_small_patch16_224.dino", checkpoint)
@@ -248,8 +247,9 @@ def test_published_weights_that_disagree_on_preparation_need_a_tag(checkpoint):
 
 def test_the_settings_name_model_and_checkpoint(checkpoint, tmp_path):
     file = tmp_path / "mine.toml"
-    file.write_text(f'[encoder]\nname = "timm:{CNN}"\ncheckpoint = "{checkpoint}"\nprecision = "float32"\n')
-    encoder = wiring.encoder(load(file))
+    table = f'kind = "timm"\nmodel = "{CNN}"\ncheckpoint = "{checkpoint}"\nprecision = "float32"\n'
+    file.write_text(f"[encoders.cnn]\n{table}")
+    encoder = wiring.encoders(load(file)).get("cnn")
     assert encoder.name == "timm"
     assert encoder.fingerprint == Timm(CNN, checkpoint, precision="float32").fingerprint
 

@@ -51,7 +51,7 @@ def test_the_demo_gives_each_event_one_verdict_and_the_sums_agree(done):
 def test_the_demo_prints_real_times_and_counts_of_the_verdicts(done):
     _, out = done
     assert 0 < float(re.search(r"first verdict after ([\d.]+) s", out)[1]) < TIMEOUT_S
-    rows = [line for line in out.splitlines() if line.startswith("image-")]
+    rows = [line for line in out.splitlines() if line.startswith("image-") and "the other half" not in line]
     found, missed = (sum(f"  {outcome} " in line for line in rows) for outcome in ("found", "missed"))
     assert f"{found} of {found + missed} copies were found" in out
     assert (missed > 0) == ("it is missed if few of them are left" in out)
@@ -71,7 +71,9 @@ def test_the_demo_finds_edits_that_a_perceptual_hash_misses(done):
 def test_a_set_that_changes_during_the_demo_changes_the_verdict_and_its_version(done):
     _, out = done
     rows = [line for line in out.splitlines() if line.startswith("image-")]
-    before, after = rows[:3], [line for line in rows if re.match("image-00(48|49|50) ", line)]
+    before, after = (
+        [line for line in rows if re.match(f"image-00({these}) ", line)] for these in ("01|02|03", "48|49|50")
+    )
     assert all(" allow " in line and "not known yet" in line for line in before)
     assert all(" block " in line and "horse" in line and "sample_known v3" in line for line in after)
     assert float(re.search(r"in force ([\d.]+) s after the change", out)[1]) > 0
@@ -90,7 +92,8 @@ def test_the_report_is_in_the_folder_and_shows_each_event(done):
     page = (folder / "report.html").read_text()
     assert page.count('<article class="card"') == 50
     rows = [line for line in out.splitlines() if line.startswith("image-")]
-    matched = sum(f"  {outcome} " in line for line in rows for outcome in ("found", "cleared", "named"))
+    checked = [line for line in rows if "sample_relatives" not in line]  # a network does not say where
+    matched = sum(f"  {outcome} " in line for line in checked for outcome in ("found", "cleared", "named"))
     drawn = Page(page)
     assert len(drawn.of("polygon", "region")) == len(drawn.of("path", "pairs")) == matched
     assert all(joins(path) for path in drawn.of("path", "pairs"))

@@ -53,12 +53,12 @@ def fill(uri):
             mirrored=usual.mirrored,
         )
         store.create(described)
-        looks = look(encoder, [detailed(seed) for seed in range(6)], needs(described))
-        store.upsert("known", [reference(one, f"id-{n}", "") for n, one in enumerate(looks)])
+        looks = look([encoder], [detailed(seed) for seed in range(6)], needs(described))
+        store.upsert("known", [reference(one, described, f"id-{n}", "") for n, one in enumerate(looks)])
 
 
 def scanned(uri, picture):
-    environment = {**os.environ, "VIGILENS_MILVUS__URI": uri, "VIGILENS_ENCODER__NAME": "words"}
+    environment = {**os.environ, "VIGILENS_MILVUS__URI": uri, "VIGILENS_SETS__DEFAULT_ENCODER": "words"}
     said = subprocess.run(
         [sys.executable, "-m", "vigilens.cli", "scan", "--json", str(picture)],
         capture_output=True,
@@ -71,7 +71,7 @@ def scanned(uri, picture):
 
 
 def streamed(cluster, topics, uri, picture):
-    with running(settings(cluster, topics, uri, VIGILENS_ENCODER__NAME="words")):
+    with running(settings(cluster, topics, uri, VIGILENS_SETS__DEFAULT_ENCODER="words")):
         produce(cluster.bootstrap, topics.images, [(None, picture.read_bytes(), [], 0)])
         (record,) = read_committed(cluster.bootstrap, topics.verdicts, 1)
     return matched(json.loads(record.value()))

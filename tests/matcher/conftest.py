@@ -5,7 +5,7 @@ from detailed import detailed
 from judging import PDQ, described, reference
 
 from embedding.look import look
-from matcher.search import needs_of
+from matcher.demand import demand_of
 from reference_sets.model import Mirrored, Verify
 from reference_sets.store import Store
 
@@ -19,6 +19,6 @@ def judged_sets(tmp_path_factory):
             described("supported", verify=Verify.SUPPORTS, mirrored=Mirrored.QUERIED),
         ):
             opened.create(known)
-            looks = look(PDQ, [detailed(seed) for seed in range(300, 304)], needs_of([known]))
+            looks = look([PDQ], [detailed(seed) for seed in range(300, 304)], demand_of([known]).needs)
             opened.upsert(known.name, [reference(f"id-{number}", one.view) for number, one in enumerate(looks)])
         yield opened

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from deciding import known
+from deciding import NOW, known
 from detailed import cropped, detailed
 from PIL import Image, ImageDraw, ImageFont
 
@@ -10,6 +10,7 @@ from embedding.local.keypoints import detect
 from embedding.look import Look, View
 from matcher.candidates import Near, candidates
 from matcher.decide import decide
+from matcher.keypoint_cache import Stored
 from matcher.levels import Compared
 from reference_sets.model import Kind, Neighbour, Verify
 
@@ -26,13 +27,14 @@ def decision(pixels, harmful, allowed):
             Neighbour(f"id{number}", "", 0.95, turned) for number in range(len(pictures)) for turned in TURNED
         ]
         both = (each[:, ::-1] if turned else each for each in pictures for turned in TURNED)
-        keypoints = {
-            (one.id, one.mirrored): detect(np.ascontiguousarray(each))
+        stored = {
+            (one.id, one.mirrored): Stored(detect(np.ascontiguousarray(each)))
             for one, each in zip(neighbours, both, strict=True)
         }
-        near.append(Near(rules, (neighbours, []), keypoints))
-    found = candidates(Look(View(np.zeros(2, np.float32), detect(pixels))), near)
-    return decide([Compared(each.set, listed) for each, listed in zip(near, found, strict=True)])
+        near.append(Near(rules, (neighbours, []), stored))
+    found = candidates(Look(View({"pdq:0": np.zeros(2, np.float32)}, detect(pixels))), near)
+    compared = [Compared(each.set, listed) for each, listed in zip(near, found, strict=True)]
+    return decide(compared, judged_at=NOW)
 
 
 def marked(pixels, at=(120, 200), side=28):

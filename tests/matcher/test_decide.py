@@ -1,21 +1,16 @@
 """The table of docs/verdicts.md, line by line."""
 
 import pytest
-from deciding import BLOCK, CHECK_BLOCK, CHECK_REVIEW, REVIEW, checked, decided, known, near
+from deciding import BLOCK, CHECK_BLOCK, CHECK_REVIEW, REVIEW, checked, decided, known, match, near
 
 from embedding.image import Reason, Unreadable
-from matcher.decide import MOST_OTHERS, decide
-from matcher.decide import match as match_of
-from matcher.levels import ROUNDING, Compared
+from matcher.decide import MOST_OTHERS
+from matcher.levels import ROUNDING
 from reference_sets.model import Kind, ReferenceSet, Thresholds, Verify
 
 
-def match(known, candidates):
-    return match_of(Compared(known, candidates))
-
-
 def found(name, kind, score, severity=50):
-    return Compared(known(name, kind, severity), near(score))
+    return known(name, kind, severity), near(score)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +87,7 @@ H, A, R = Kind.HARMFUL, Kind.ALLOW, Kind.REFERENCE
     ],
 )
 def test_the_decision_from_the_matches_of_all_sets(matches, decision, decided_by, vetoed):
-    outcome = decide([found(*each) for each in matches])
+    outcome = decided(*(found(*each) for each in matches))
     assert outcome.decision == decision
     assert outcome.decided_by == decided_by
     assert {each.set.name: each.vetoed_by for each in outcome.matches if each.vetoed_by} == vetoed
@@ -100,13 +95,11 @@ def test_the_decision_from_the_matches_of_all_sets(matches, decision, decided_by
 
 
 def test_the_worst_match_comes_first_and_matches_without_effect_come_last():
-    outcome = decide(
-        [
-            found("reference", R, 0.99),
-            found("mild", H, 0.95, severity=10),
-            found("grave", H, 0.93, severity=90),
-            found("suspect", H, 0.80, severity=99),
-        ]
+    outcome = decided(
+        found("reference", R, 0.99),
+        found("mild", H, 0.95, severity=10),
+        found("grave", H, 0.93, severity=90),
+        found("suspect", H, 0.80, severity=99),
     )
     assert [each.set.name for each in outcome.matches] == ["grave", "mild", "suspect", "reference"]
     assert outcome.decided_by == "grave"
@@ -175,10 +168,11 @@ def test_the_candidate_with_the_best_check_matches_even_if_another_is_more_simil
 
 @pytest.mark.parametrize(("kind", "decision"), [(H, "unscannable"), (A, "allow"), (R, "allow")])
 def test_nothing_is_allowed_if_a_harmful_set_could_not_be_compared(kind, decision):
-    outcome = decided((known("clean"), near(0.1)), (known("blind", kind), [], Reason.FEATURELESS))
+    blind = known("blind", kind, group="other"), [], Reason.FEATURELESS
+    outcome = decided((known("clean"), near(0.1)), blind)
     assert outcome.decision == decision
     assert (outcome.problem and outcome.problem.reason) == (Reason.FEATURELESS if kind is H else None)
-    still_found = decided((known("bad"), near(0.95)), (known("blind", kind), [], Reason.FEATURELESS))
+    still_found = decided((known("bad"), near(0.95)), blind)
     assert (still_found.decision, still_found.problem) == ("block", None)
 
 
@@ -200,7 +194,7 @@ def test_an_image_that_could_not_be_embedded_is_always_unscannable():
     ],
 )
 def test_an_image_of_which_only_a_part_was_seen_gets_another_decision_instead_of_allow(instead, reason, decision):
-    sets = [(known("other"), near(0.1)), (known("blind"), [], reason)]
+    sets = [(known("other"), near(0.1)), (known("blind", group="other"), [], reason)]
     outcome = decided(*sets, instead_of_allow=instead)
     assert (outcome.decision, outcome.decided_by) == (decision, None)
     if isinstance(instead, Unreadable):
@@ -262,3 +256,13 @@ def test_a_capped_candidate_matches_only_if_no_other_reaches_a_higher_level():
 def test_a_cap_does_not_raise_a_level():
     reached = match(known(verify=Verify.REQUIRED), [checked(0.95, 0.4, ceiling="block", differs=BOX)])
     assert (reached.level, reached.reached, reached.capped_by) == ("review", "review", ())
+
+
+def test_similarities_of_different_encoders_do_not_order_matches():
+    low, high = (known("a", encoder="words:0"), near(0.91)), (known("b", encoder="openclip:0"), near(0.99))
+    for sets in ((low, high), (high, low)):
+        assert [each.set.name for each in decided(*sets).matches] == ["a", "b"]
+    required = {"verify": Verify.REQUIRED}
+    weak = known("a", encoder="words:0", **required), [checked(0.99, 0.7)]
+    strong = known("b", encoder="openclip:0", **required), [checked(0.91, 0.8)]
+    assert decided(weak, strong).decided_by == "b"

@@ -13,7 +13,7 @@ WORDS = ((0.1, 0.2, 0.4, 0.3),)
 
 
 def looks(*places):
-    view = View(np.zeros(2, np.float32))
+    view = View({"pdq:0": np.zeros(2, np.float32)})
     return [Look(view, None, frame, reading=reading) for frame, reading in places]
 
 

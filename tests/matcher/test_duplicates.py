@@ -10,20 +10,20 @@ from detailed import detailed
 from embedding.image import Facts, Reason, Unreadable
 from embedding.local.keypoints import detect
 from embedding.look import Look, View
-from embedding.picture import Needs
+from matcher.demand import Demand
 from matcher.duplicates import Duplicates
 from matcher.embed import Embedded
 
-NEEDS = Needs(keypoints=False, mirror=False)
+NEEDS = Demand()
 FACTS = Facts(sha256="0" * 64, bytes=1, format="PNG", width=1, height=1)
 
 
 def embedded(number=0, size=16):
-    return found(Look(View(np.full(size, number, np.float32))))
+    return found(Look(View({"a": np.full(size, number, np.float32)})))
 
 
 def found(*looks, **facts):
-    return Embedded(FACTS.sha256, FACTS, looks=looks, **facts)
+    return Embedded(FACTS.sha256, facts=FACTS, looks=looks, **facts)
 
 
 def same(these, those):
@@ -38,7 +38,7 @@ def values(view):
     """All values of a view, and whether there is one."""
     found = view and view.keypoints
     keypoints = [getattr(found, each.name) for each in fields(found)] if found else []
-    return [True, view.vector, *keypoints] if view else [False]
+    return [True, *view.vectors.values(), *keypoints] if view else [False]
 
 
 def key(number, needs=NEEDS):
@@ -75,16 +75,16 @@ def test_a_result_is_made_by_one_caller_and_all_others_wait_for_it():
 def test_a_result_that_was_made_for_fewer_needs_is_not_used_for_more():
     recent = Duplicates(1 << 20)
     make(recent, 1)
-    _, ours = recent.claim(key(1, Needs(keypoints=True, mirror=False)))
+    _, ours = recent.claim(key(1, Demand(keypoints=True)))
     assert ours
 
 
 def test_keypoints_and_mirror_images_are_kept_and_changing_a_result_does_not_change_the_kept_one():
     recent, keypoints = Duplicates(1 << 20), detect(detailed(1))
-    made, _ = make(recent, 1, found(Look(View(np.ones(4, np.float32), keypoints), View(np.zeros(4)))))
+    made, _ = make(recent, 1, found(Look(View({"a": np.ones(4, np.float32)}, keypoints), View({"a": np.zeros(4)}))))
     again, _ = make(recent, 1)
     assert same(again, made)
-    again.looks[0].view.vector[:] = 7
+    again.looks[0].view.vectors["a"][:] = 7
     assert same(make(recent, 1)[0], made)
 
 

@@ -19,9 +19,10 @@ from embedding.image import File
 from embedding.image import Image as ToJudge
 from embedding.probe import probe_vector
 from matcher.explain import Overlay, explain, why
-from reference_sets.add import Limits, gather
+from reference_sets.add import gather
 from reference_sets.files import find
 from reference_sets.model import CHECK, Kind, Mirrored, ReferenceSet, Thresholds, Verify
+from reference_sets.opened import Limits
 from reference_sets.store import Store
 from vigilens import wiring
 from vigilens.cli import main
@@ -74,9 +75,8 @@ def folder(tmp_path_factory):
             given = (name, Kind.HARMFUL, "test", 50, limits, encoder.fingerprint, encoder.dimension, 1, probe)
             store.create(ReferenceSet(*given, verify=verify, mirrored=mirrored))
             if name != EMPTY:
-                gather(
-                    store, name, encoder, list(find([place / "known"])), decoders=shared(), limits=Limits(10**7, 10**7)
-                )
+                files = list(find([place / "known"]))
+                gather(store, {name: encoder}, files, decoders=shared(), limits=Limits(10**7, 10**7))
     return place
 
 
@@ -85,7 +85,6 @@ def parts(folder):
     """The judge of a scan, on that database."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VIGILENS_MILVUS__URI", str(folder / "vigilens.db"))
-        patch.setenv("VIGILENS_ENCODER__NAME", "words")
         settings = load(None)
     with scan.judging(settings) as opened:
         yield opened
@@ -97,7 +96,7 @@ def explained(parts, file):
     pixels = scan.pixels_of(parts.settings, shared(), File(str(file)))
     (verdict,) = parts.judge.judge([ToJudge("event", "image", File(str(file)))]).verdicts
     searcher = wiring.searcher(parts.settings, parts.store)
-    sets = explain(pixels, verdict, encoder=parts.encoder, searcher=searcher, store=parts.store)
+    sets = explain(pixels, verdict, encoders=parts.encoders, searcher=searcher, store=parts.store)
     return pixels, verdict, {one.result.set: one for one in sets}
 
 
@@ -238,7 +237,7 @@ def test_files_of_references_are_found_by_their_content_whatever_their_names(fol
 def scanned(folder, tmp_path, monkeypatch):
     """Runs `vigilens scan --explain`; returns the result and the page."""
     monkeypatch.chdir(folder)
-    monkeypatch.setenv("VIGILENS_ENCODER__NAME", "words")
+    monkeypatch.setenv("VIGILENS_SETS__DEFAULT_ENCODER", "words")
 
     def run(*words, to=tmp_path / "why.html"):
         result = CliRunner().invoke(main, ["scan", "--explain", str(to), *map(str, words)])

@@ -51,7 +51,7 @@ def test_a_verdict_has_the_source_of_its_image_even_if_that_was_refused(store):
 
 
 def test_an_image_without_enough_corners_is_not_allowed_if_a_harmful_set_needs_them(store):
-    bare = dataclasses.replace(store.describe("supported"), verify=Verify.REQUIRED)
+    bare = dataclasses.replace(store.describe("supported"), verify=Verify.REQUIRED, group="other")
     sets = Changing(store, Snapshot((store.describe("alone"), bare), (4, 4), {}))
     wave = (np.sin(np.arange(512) / 20) + 1) * 127  # soft stripes: gradients for PDQ, and no corner
     stripes = np.broadcast_to(wave[None, :, None], (512, 512, 3)).astype(np.uint8)
@@ -83,10 +83,10 @@ class Dropping:
         self._store, self._name, self._call = store, name, call
 
     def __getattr__(self, call):
-        def dropped(name, *arguments):
+        def dropped(name, *arguments, **options):
             if (name, call) == (self._name, self._call):
                 raise UnknownSet(name, "here")
-            return getattr(self._store, call)(name, *arguments)
+            return getattr(self._store, call)(name, *arguments, **options)
 
         return dropped
 

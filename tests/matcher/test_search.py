@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from deciding import match
 from detailed import cropped, detailed
 
 from embedding.choose import choose
@@ -12,12 +13,11 @@ from embedding.picture import Needs
 from embedding.probe import probe_vector
 from matcher.candidates import Near, candidates
 from matcher.compose import best
-from matcher.decide import match
+from matcher.demand import demand_of
 from matcher.evidence import Candidate, Evidence
 from matcher.keypoint_cache import KeypointCache
-from matcher.levels import Compared
-from matcher.search import Searcher, needs_of
-from reference_sets.model import Kind, Mirrored, Neighbour, Part, Reference, ReferenceSet, Thresholds, Verify
+from matcher.search import Searcher
+from reference_sets.model import NO_FACTS, Kind, Mirrored, Neighbour, Part, Reference, ReferenceSet, Thresholds, Verify
 from reference_sets.store import Store
 
 SEEDS = range(200, 212)
@@ -56,8 +56,10 @@ def flipped(pixels):
 
 
 def reference(words, seed, mirrored):
-    looks = look(words, [detailed(seed), flipped(detailed(seed))], Needs(keypoints=True))
-    own, mirror = (Part(tuple(each.view.vector.tolist()), pack(each.view.keypoints)) for each in looks)
+    looks = look([words], [detailed(seed), flipped(detailed(seed))], Needs(keypoints=True))
+    own, mirror = (
+        Part(tuple(each.view.vectors[words.fingerprint].tolist()), pack(each.view.keypoints)) for each in looks
+    )
     stored = mirror if mirrored is Mirrored.STORED else None
     return Reference(f"id-{seed}", f"label {seed}", own.vector, own.features, stored)
 
@@ -66,7 +68,7 @@ def checked_candidates(store, words, name, pixels):
     """The candidates for one picture, with its mirror image if the set needs it."""
     searcher = Searcher(store, top_k=5, shortlist=20, keep_bytes=1 << 24)
     known = store.describe(name)
-    looks = look(words, [pixels], needs_of([known]))
+    looks = look([words], [pixels], demand_of([known]).needs)
     found = searcher.search(known, looks)
     (listed,) = candidates(looks[0], [Near(known, found[0], searcher.read_keypoints(known, found))])
     return known, listed
@@ -78,13 +80,13 @@ def test_an_edited_copy_is_verified_and_unrelated_references_are_not(store, word
     assert checked[0].neighbour.id == "id-203"
     assert checked[0].score > known.check.block
     assert all(one.checked and one.score < known.check.review for one in checked[1:])
-    assert match(Compared(known, checked)).passed_check is True
+    assert match(known, checked).passed_check is True
 
 
 def test_an_unrelated_picture_matches_nothing_if_the_check_is_required(store, words):
     known, checked = checked_candidates(store, words, "mirrored_off", detailed(999))
     assert len(checked) == len(SEEDS)
-    assert match(Compared(known, checked)) is None
+    assert match(known, checked) is None
 
 
 @pytest.mark.parametrize(
@@ -93,7 +95,7 @@ def test_an_unrelated_picture_matches_nothing_if_the_check_is_required(store, wo
 def test_a_mirrored_copy_is_found_if_the_set_stores_or_queries_mirror_images(store, words, name, found):
     original = detailed(205)
     known, checked = checked_candidates(store, words, name, flipped(cropped(original, 0.0, 0.0, 0.6, 1.0)))
-    reached = match(Compared(known, checked))
+    reached = match(known, checked)
     assert (reached is not None) == found
     if not found:
         return
@@ -115,7 +117,7 @@ def test_each_reference_is_one_candidate_even_if_its_mirror_image_was_found_too(
 def test_a_reference_that_is_removed_before_its_features_are_read_stays_a_candidate_without_a_check(store, words):
     known = store.describe("mirrored_off")
     searcher = Searcher(store, top_k=5, shortlist=20, keep_bytes=1 << 24)
-    looks = look(words, [detailed(207)], needs_of([known]))
+    looks = look([words], [detailed(207)], demand_of([known]).needs)
     gone = Neighbour("id-gone", "gone", 0.99)
     found = ([gone], [])
     (checked,) = candidates(looks[0], [Near(known, found, searcher.read_keypoints(known, [found]))])
@@ -131,7 +133,7 @@ class Counting:
 
     def features(self, _name, neighbours):
         self.rows_read += [one.id for one in neighbours]
-        return {(one.id, one.mirrored): self.features_of for one in neighbours}
+        return {(one.id, one.mirrored): (self.features_of, NO_FACTS) for one in neighbours}
 
 
 def near(*numbers):
@@ -142,11 +144,11 @@ def test_recently_used_keypoints_are_not_read_again_until_the_set_changes(store)
     known = store.describe("mirrored_off")
     counting = Counting()
     cache = KeypointCache(counting, 1 << 24)
-    cache.keypoints(known, near(1, 2))
-    cache.keypoints(known, near(2, 3))
+    cache.stored(known, near(1, 2))
+    cache.stored(known, near(2, 3))
     assert counting.rows_read == ["id-1", "id-2", "id-3"]
     newer = store.change("mirrored_off", note="changed")
-    cache.keypoints(newer, near(2))
+    cache.stored(newer, near(2))
     assert counting.rows_read[3:] == ["id-2"]
 
 
@@ -155,11 +157,11 @@ def test_the_cache_stays_within_its_bound_and_forgets_the_longest_unused_first(s
     counting = Counting()
     cache = KeypointCache(counting, 3 * MAX_KEYPOINTS * 50)
     for number in (1, 2, 1, 3, 4):
-        cache.keypoints(known, near(number))
+        cache.stored(known, near(number))
     before = len(counting.rows_read)
-    cache.keypoints(known, near(4))
+    cache.stored(known, near(4))
     assert len(counting.rows_read) == before
-    cache.keypoints(known, near(2))
+    cache.stored(known, near(2))
     assert counting.rows_read[-1] == "id-2"
     assert cache._bytes <= 3 * MAX_KEYPOINTS * 50
 
@@ -169,7 +171,7 @@ def test_without_memory_for_the_cache_everything_is_read_each_time_and_still_rig
     cache = KeypointCache(counting, 0)
     known = store.describe("mirrored_off")
     for _ in range(2):
-        assert len(cache.keypoints(known, near(1))["id-1", False]) > 0
+        assert len(cache.stored(known, near(1))["id-1", False].keypoints) > 0
     assert counting.rows_read == ["id-1", "id-1"]
 
 
@@ -182,22 +184,22 @@ def test_a_damaged_reference_is_left_out_counted_and_reported_once_and_its_neigh
     class Damaging:
         """The store, in which the features of one row are damaged or missing."""
 
-        def search(self, *what):
-            return store.search(*what)
+        def search(self, *what, facts):
+            return store.search(*what, facts=facts)
 
         def features(self, name, neighbours):
             read = store.features(name, neighbours)
-            return read | {row: damaged for row in read if row[0] == "id-204"}
+            return read | {row: (damaged, NO_FACTS) for row in read if row[0] == "id-204"}
 
     searcher = Searcher(Damaging(), top_k=5, shortlist=20, keep_bytes=1 << 24)
     for _ in range(2):
-        looks = look(words, [detailed(204), detailed(205)], needs_of([known]))
+        looks = look([words], [detailed(204), detailed(205)], demand_of([known]).needs)
         found = searcher.search(known, looks)
         read = searcher.read_keypoints(known, found)
         first, second = (candidates(one, [Near(known, near, read)])[0] for one, near in zip(looks, found, strict=True))
         assert "id-204" not in {one.neighbour.id for one in first}
         assert (second[0].neighbour.id, second[0].checked) == ("id-205", True)
-        assert match(Compared(known, first)) is None
+        assert match(known, first) is None
     assert searcher.damaged([known]) == {name: 1}
     assert [(record.fields["set"], record.fields["reference"]) for record in caplog.records] == [(name, "id-204")]
 

@@ -19,9 +19,10 @@ from embedding.local.keypoints import MIN_KEYPOINTS, detect
 from embedding.look import encode_pictures
 from embedding.picture import Needs, Prepared
 from matcher.candidates import finds_itself
-from reference_sets.add import Gathered, Interrupted, Limits, gather, key
+from reference_sets.add import Gathered, Interrupted, gather
 from reference_sets.files import Found, find
 from reference_sets.model import Mirrored, Part, Verify
+from reference_sets.opened import Limits, key_of
 from reference_sets.store import Store
 
 LIMITS = Limits(max_bytes=100_000, max_pixels=1_000_000)
@@ -84,7 +85,7 @@ def folder(tmp_path: Path) -> Path:
 
 def add(store: Store, paths: list[Path], encoder: MeanColours | None = None, label: str = "", **more) -> Gathered:
     files = list(find(paths, label))
-    return gather(store, "alpha", encoder or MeanColours(), files, decoders=shared(), limits=LIMITS, **more)
+    return gather(store, {"alpha": encoder or MeanColours()}, files, decoders=shared(), limits=LIMITS, **more)["alpha"]
 
 
 def test_files_in_folders_come_in_order_with_their_path_as_label_and_loops_end(folder: Path):
@@ -126,7 +127,9 @@ def test_the_id_depends_on_content_and_label(store: Store, folder: Path):
     assert add(store, [folder]).added == 2
     assert add(store, [folder], label="case").added == 1
     known = list(store.references("alpha"))
-    assert {one.id for one in known} == {key(picture(1), label) for label in ("one.png", "two.png", "case")}
+    assert {one.id for one in known} == {
+        key_of(hashlib.sha256(picture(1)).hexdigest(), label) for label in ("one.png", "two.png", "case")
+    }
     assert {one.digest for one in known} == {hashlib.sha256(picture(1)).hexdigest()}
 
 
@@ -162,7 +165,7 @@ def test_an_interrupted_run_keeps_its_batches_and_the_next_one_does_the_rest(sto
     (folder / "000.txt").write_text("no picture")
     with pytest.raises(Interrupted) as caught:
         add(store, [folder], MeanColours(fail_at_call=3))
-    so_far = caught.value.so_far
+    so_far = caught.value.so_far["alpha"]
     assert (so_far.files, so_far.added, so_far.known, len(so_far.refused)) == (151, 128 - 1, 0, 1)
     assert store.count("alpha") == so_far.added
     again = add(store, [folder])
@@ -175,7 +178,7 @@ def test_progress_adds_up_to_the_files(store: Store, folder: Path):
     (folder / "bad.png").write_text("no")
     files = list(find([folder], "one label for all"))
     steps: list[int] = []
-    gather(store, "alpha", MeanColours(), files, decoders=shared(), limits=LIMITS, progress=steps.append)
+    gather(store, {"alpha": MeanColours()}, files, decoders=shared(), limits=LIMITS, progress=steps.append)
     assert sum(steps) == len(files) == 301
 
 
@@ -201,7 +204,7 @@ def test_a_folder_that_cannot_be_read_is_refused_and_the_rest_is_added(
 
 def test_a_file_that_is_deleted_before_it_is_decoded_is_refused(store: Store, folder: Path):
     gone = [Found(folder / "gone.png", "x")]
-    gathered = gather(store, "alpha", MeanColours(), gone, decoders=shared(), limits=LIMITS)
+    gathered = gather(store, {"alpha": MeanColours()}, gone, decoders=shared(), limits=LIMITS)["alpha"]
     assert gathered.refused[0].why.reason.value == "not_found"
 
 
@@ -215,7 +218,8 @@ def test_references_have_keypoints_and_mirror_images_if_the_set_needs_them(store
     for verify, mirrored in [*wishes, (Verify.REQUIRED, Mirrored.STORED)]:
         name = f"{verify}_{mirrored}"
         store.create(make_set(name, verify=verify, mirrored=mirrored))
-        gathered = gather(store, name, MeanColours(), list(find([folder])), decoders=shared(), limits=LIMITS)
+        files = list(find([folder]))
+        gathered = gather(store, {name: MeanColours()}, files, decoders=shared(), limits=LIMITS)[name]
         assert (gathered.added, gathered.weak, gathered.partly) == (1, (), ())
         (known,) = store.references(name)
         kept = [b"", b""] if verify is Verify.OFF else features
@@ -290,5 +294,5 @@ def test_jpegs_are_reduced_as_those_of_events_are(store, folder, verify, reduce,
     Image.fromarray(cornered(1)[:191, :255]).save(folder / "one.jpg", quality=90)
     store.create(make_set("beta", verify=verify))
     encoder, limits = Reducible(), Limits(100_000, 1_000_000, reduce=reduce)
-    gather(store, "beta", encoder, list(find([folder])), decoders=shared(), limits=limits)
+    gather(store, {"beta": encoder}, list(find([folder])), decoders=shared(), limits=limits)
     assert encoder.given == [(shape, (191, 255))]

@@ -8,7 +8,7 @@ import pytest
 from milvus_fixtures import make_set
 
 from matcher.check.weigh import score_of
-from reference_sets.description import UNDERSTOOD, facts_of, from_facts, to_facts
+from reference_sets.description import ASSUMED, UNDERSTOOD, changed, facts_of, from_facts, to_facts
 from reference_sets.errors import DamagedSet, NewerSet
 from reference_sets.model import (
     HIGHEST_CHECK,
@@ -41,7 +41,7 @@ def test_every_fact_is_read_as_it_was_written():
         verify=Verify.SUPPORTS,
         check=CheckThresholds(0.1, 0.25),
         mirrored=Mirrored.QUERIED,
-        needs=("kind", "check_review"),
+        needs=("alone", "altered", "background", "check_review", "index", "kind"),
         removed_version=3,
         version=4,
         group="people",
@@ -49,7 +49,7 @@ def test_every_fact_is_read_as_it_was_written():
         altered="nothing",
         background="strangers",
         background_k=7,
-        index="hnsw",
+        index="memory",
         index_options='{"M": 16}',
         check_version=2,
         shadow=True,
@@ -72,7 +72,8 @@ def test_the_defaults_of_missing_keys_are_those_of_a_new_set():
     must = ("kind", "review", "block", "encoder", "dimension", "version", "probe")
     facts = {key: text for key, text in to_facts(make_set("alpha")).items() if key in must}
     assert from_facts("alpha", facts) == make_set("alpha", category="", note="")
-    assert from_facts("alpha", {**facts, "encoder": "openclip:9a"}).alone == "review"
+    for network in ("openclip:9a", "timm:9a", "onnx:9a"):
+        assert from_facts("alpha", {**facts, "encoder": network}).alone == "review"
 
 
 @pytest.mark.parametrize("key", ["kind", "review", "block", "encoder", "dimension", "version", "probe"])
@@ -110,9 +111,10 @@ def test_a_key_without_a_default_must_be_there(key: str):
         ("mirrored", "yes", "mirrored is "),
         ("ready", "perhaps", "ready is "),
         ("removed_version", "-1", "removed_version is "),
-        ("alone", "allow", "alone is "),
+        ("alone", "allow", r"alone is .*`vigilens sets edit alpha --alone …` sets it"),
         ("altered", "allow", "altered is "),
-        ("background_k", "0", "background_k is "),
+        ("background_k", "0", r"background_k is .*`vigilens sets edit alpha --background-k …` sets it"),
+        ("index", "hnsw", "index is .* exact, memory"),
         ("check_version", "one", "check_version is "),
         ("shadow", "True", "shadow is .* true or false"),
         ("ratio", "1.5", "ratio is .* 0 to 1"),
@@ -146,3 +148,45 @@ def test_no_threshold_of_the_check_is_above_what_an_identical_picture_reaches():
     CheckThresholds(0.3, HIGHEST_CHECK)
     with pytest.raises(ValueError, match=r"at most 0\.914, which an identical picture reaches"):
         CheckThresholds(0.3, HIGHEST_CHECK + 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("facts", "needs"),
+    [
+        ({}, ()),
+        ({"alone": "review"}, ("alone",)),
+        ({"alone": "nothing", "altered": "block"}, ("alone", "altered")),
+        ({"background": "strangers"}, ("background",)),
+        ({"index": "memory"}, ("index",)),
+        ({"group": "people", "background_k": 3}, ()),  # what older versions make of these is no less careful
+        ({"needs": ("verify",), "alone": "review"}, ("alone", "verify")),
+    ],
+)
+def test_a_set_needs_the_keys_that_older_versions_would_ignore(facts, needs):
+    made = make_set("alpha", **facts)
+    assert from_facts("alpha", to_facts(made)).needs == needs
+    assert ASSUMED.keys() <= UNDERSTOOD
+    # the same by changing one key at a time, and back
+    known = to_facts(make_set("alpha", needs=facts.get("needs", ())))
+    for key, value in facts.items():
+        if key != "needs":
+            known |= changed({key: value}, known)
+    assert from_facts("alpha", known).needs == needs
+    for key in facts.keys() & {"alone", "altered", "background"}:
+        known |= changed({key: ASSUMED[key]}, known)
+    assert set(from_facts("alpha", known).needs) == set(needs) - {"alone", "altered", "background"}
+
+
+def test_any_change_names_what_a_set_that_was_made_before_needs():
+    before = to_facts(make_set("alpha", encoder="openclip:9a", altered="nothing"))
+    del before["alone"]
+    before["needs"] = ""
+    assert changed({"note": "x"}, before) == {"note": "x", "needs": "alone,altered"}
+    assert changed({"severity": 3}, {**before, "severity": "9999", "kind": "?"})["needs"] == "alone,altered"
+
+
+def test_a_set_that_needs_to_be_searched_in_an_unknown_way_is_refused():
+    facts = to_facts(make_set("alpha", index="memory"))
+    assert from_facts("alpha", facts).index == "memory"
+    with pytest.raises(NewerSet, match="the index tree"):
+        from_facts("alpha", {**facts, "index": "tree"})

@@ -8,7 +8,9 @@ import pytest
 from milvus_fixtures import make_set, references, unit
 
 from reference_sets.digest_table import DigestTable
-from reference_sets.model import Known, Reference
+from reference_sets.in_memory import EXACT, IN_MEMORY
+from reference_sets.model import Reference
+from reference_sets.rows import Stored
 from reference_sets.store import Store
 
 
@@ -28,14 +30,17 @@ class Counting:
         self._store = store
         self.digests = self.rows = 0
 
-    def digests_since(self, name: str, version: int) -> Iterator[list[str]]:
+    def digests_since(self, name: str, version: int) -> Iterator[list[tuple[str, str]]]:
         for part in self._store.digests_since(name, version):
             self.digests += len(part)
             yield part
 
-    def same_content(self, name: str, wanted: str) -> tuple[Known, ...]:
-        self.rows += 1
-        return self._store.same_content(name, wanted)
+    def stored(self, name: str, ids: list[str]) -> dict[str, Stored]:
+        self.rows += len(ids)
+        return self._store.stored(name, ids)
+
+    def count(self, name: str) -> int:
+        return self._store.count(name)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +85,9 @@ def test_a_reference_that_is_removed_is_not_found_any_more(store: Store):
     assert labels(table, store, 0, 1) == {0: ["label 0"], 1: ["label 1"]}
     store.delete("alpha", ["ref-0-0"])
     assert labels(table, store, 0, 1) == {1: ["label 1"]}
-    assert counting.rows == 3  # the removed one is not in the table any more, so Milvus is not asked for it
+    assert counting.digests == 300  # nothing is read again for a few that were removed
+    store.upsert("alpha", some(0, 1))
+    assert labels(table, store, 0, 1) == {0: ["label 0"], 1: ["label 1"]}
 
 
 def test_one_file_with_two_labels_is_found_as_both_until_the_last_is_removed(store: Store):
@@ -88,7 +95,8 @@ def test_one_file_with_two_labels_is_found_as_both_until_the_last_is_removed(sto
     (again,) = some(0, 1, "again")
     store.upsert("alpha", [replace(again, label="another label", ceiling="review")])
     found = table.find(store.describe("alpha"), [digest(0)])
-    assert [(one.label, one.ceiling) for one in found[digest(0)]] == [("label 0", ""), ("another label", "review")]
+    facts = [(one.label, one.facts.ceiling) for one in found[digest(0)]]
+    assert facts == [("label 0", ""), ("another label", "review")]
     store.delete("alpha", ["ref-0-0"])
     assert labels(table, store, 0) == {0: ["another label"]}
 
@@ -116,3 +124,26 @@ def test_a_reference_without_a_digest_is_never_found(store: Store):
 def test_only_the_first_half_of_a_digest_being_the_same_is_not_enough(store: Store):
     alike = digest(3)[:32] + "0" * 32
     assert DigestTable(store).find(store.describe("alpha"), [alike]) == {}
+
+
+def test_a_reference_whose_id_begins_with_its_digest_is_found_like_any_other(store: Store):
+    """These are the ids that Vigilens makes; exports of other programs may have any."""
+    (one,) = some(900, 1)
+    store.upsert("alpha", [replace(one, id=f"{one.digest}-0123456789abcdef"), replace(one, id=f"{one.digest}-fed")])
+    found = DigestTable(store).find(store.describe("alpha"), [one.digest])
+    assert [each.id for each in found[one.digest]] == [f"{one.digest}-0123456789abcdef", f"{one.digest}-fed"]
+
+
+def test_an_exact_list_is_asked_for_all_digests_of_a_file_and_a_list_of_perceptual_hashes_for_none(store: Store):
+    lists = {"exact": EXACT, "pdq": "pdq:0123456789abcdef"}
+    for name, encoder in lists.items():
+        store.create(make_set(name, encoder=encoder, dimension=2, probe=(1.0, 0.0), index=IN_MEMORY))
+    md5, sha1, sha256 = (hashlib.new(each, b"a file").hexdigest() for each in ("md5", "sha1", "sha256"))
+    known = [Reference(f"{each}-{'0' * 16}", "", (1.0, 0.0), digest=each) for each in (md5, sha1, sha256)]
+    store.upsert("exact", known)
+    store.upsert("pdq", known[2:])
+    table = DigestTable(store)
+    assert table.find(store.describe("exact"), [md5, sha1, sha256, md5[:31] + "0"]).keys() == {md5, sha1, sha256}
+    assert table.find(store.describe("pdq"), [md5, sha1, sha256]) == {}
+    for name in lists:
+        store.drop(name)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from milvus_fixtures import FINGERPRINT, features, make_set, mirrored, references, unit
+from milvus_fixtures import features, make_set, mirrored, references, unit
 
 from reference_sets import parquet as exchange
 from reference_sets.model import CheckThresholds, Mirrored, Thresholds, Verify
@@ -33,7 +33,7 @@ def exported(store: Store, tmp_path: Path) -> Path:
 
 
 def test_an_imported_set_is_as_it_was_except_for_its_version(store: Store, exported: Path):
-    done = exchange.read(store, exported, name="beta", fingerprint=FINGERPRINT)
+    done = exchange.read(store, exported, name="beta")
     assert (done.made, done.rows) == (True, 2300)
     assert replace(done.set, version=1) == make_set("beta")
     alpha, beta = ({one.id: replace(one, version=0) for one in store.references(name)} for name in ("alpha", "beta"))
@@ -52,24 +52,24 @@ def test_features_and_mirror_images_are_exported_and_imported_only_into_sets_tha
     table = pq.read_table(file)
     assert table.schema.field("mirror_vector").type == pa.list_(pa.float32(), 8)
 
-    done = exchange.read(store, file, name="beta", fingerprint=FINGERPRINT)
+    done = exchange.read(store, file, name="beta")
     assert replace(done.set, version=1) == make_set("beta", **facts)
     known = [replace(one, version=2) for one in known]
     assert (done.rows, sorted(store.references("beta"), key=lambda one: one.id)) == (5, known)
 
     store.create(make_set("plain"))
-    exchange.read(store, file, name="plain", fingerprint=FINGERPRINT)
+    exchange.read(store, file, name="plain")
     assert {one.mirror for one in store.references("plain")} == {None}
     exchange.write(store, "plain", file)
     assert pq.read_table(file)["mirror_vector"].null_count == 5
     with pytest.raises(StoreError, match="has no mirror image, which the set beta stores"):
-        exchange.read(store, file, name="beta", fingerprint=FINGERPRINT)
+        exchange.read(store, file, name="beta")
     assert sorted(store.references("beta"), key=lambda one: one.id) == known
 
 
 def test_importing_again_changes_no_row_and_an_existing_set_keeps_its_thresholds(store: Store, exported: Path):
     store.change("alpha", thresholds=Thresholds(0.1, 0.2))
-    done = exchange.read(store, exported, fingerprint=FINGERPRINT)
+    done = exchange.read(store, exported)
     assert (done.made, done.set.thresholds, store.count("alpha")) == (False, Thresholds(0.1, 0.2), 2300)
 
 
@@ -85,11 +85,9 @@ def test_other_tools_read_the_file_without_us(exported: Path):
 
 
 def test_vectors_of_another_encoder_are_refused_and_no_set_is_created(store: Store, exported: Path):
-    with pytest.raises(StoreError, match=r"made by the encoder test:.*the encoder in use is pdq:other"):
-        exchange.read(store, exported, name="beta", fingerprint="pdq:other")
     store.create(make_set("gamma", encoder="pdq:other"))
     with pytest.raises(StoreError, match="the set gamma was made by pdq:other"):
-        exchange.read(store, exported, name="gamma", fingerprint=FINGERPRINT)
+        exchange.read(store, exported, name="gamma")
     assert {known.name for known in store.sets()} == {"alpha", "gamma"}
     assert store.count("gamma") == 0
 
@@ -117,7 +115,7 @@ def test_files_without_a_set_are_refused_in_one_sentence(store: Store, exported:
     with pytest.raises(StoreError, match=r"the set in .*bad\.parquet is damaged .severity is .*; export it again$"):
         exchange.describe(bad)
     with pytest.raises(StoreError, match="cannot be read"):
-        exchange.read(store, tmp_path / "nowhere", fingerprint=FINGERPRINT)
+        exchange.read(store, tmp_path / "nowhere")
 
 
 def test_rows_that_milvus_would_accept_and_never_find_are_refused(store: Store, exported: Path, tmp_path: Path):
@@ -125,10 +123,10 @@ def test_rows_that_milvus_would_accept_and_never_find_are_refused(store: Store, 
     zeros = pa.array([[0.0] * 8] * 3, type=pa.list_(pa.float32(), 8))
     pq.write_table(table.set_column(2, "vector", zeros), tmp_path / "zeros.parquet")
     with pytest.raises(StoreError, match="unit length"):
-        exchange.read(store, tmp_path / "zeros.parquet", name="beta", fingerprint=FINGERPRINT)
+        exchange.read(store, tmp_path / "zeros.parquet", name="beta")
     pq.write_table(table.set_column(1, "label", pa.nulls(3, pa.string())), tmp_path / "nulls.parquet")
     with pytest.raises(StoreError, match=r"row 1 of .*nulls\.parquet \(ref-\d+\) has no label"):
-        exchange.read(store, tmp_path / "nulls.parquet", name="beta", fingerprint=FINGERPRINT)
+        exchange.read(store, tmp_path / "nulls.parquet", name="beta")
 
 
 @pytest.mark.parametrize(
@@ -149,7 +147,7 @@ def test_a_damaged_row_is_named_and_not_imported(store: Store, exported: Path, t
     rows[1]["mirror_vector"] = rows[1]["vector"]
     pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), tmp_path / "bad.parquet")
     with pytest.raises(StoreError, match=rf"row 2 of .*bad\.parquet \({rows[1]['id']}\) has {sentence}"):
-        exchange.read(store, tmp_path / "bad.parquet", name="beta", fingerprint=FINGERPRINT)
+        exchange.read(store, tmp_path / "bad.parquet", name="beta")
     with pytest.raises(UnknownSet):  # an empty set would look like one to judge by
         store.describe("beta")
 
@@ -161,7 +159,7 @@ def test_all_facts_of_a_reference_are_exported_and_imported(store: Store, tmp_pa
     store.create(make_set("alpha"))
     store.upsert("alpha", [known])
     exchange.write(store, "alpha", tmp_path / "alpha.pq")
-    exchange.read(store, tmp_path / "alpha.pq", name="beta", fingerprint=FINGERPRINT)
+    exchange.read(store, tmp_path / "alpha.pq", name="beta")
     assert list(store.references("beta")) == [replace(known, version=2)]
 
 
@@ -173,7 +171,7 @@ def test_a_file_of_the_previous_version_is_read_and_a_key_of_a_later_version_is_
     rows = {"id": ["a", "b"], "label": ["one", "two"], "vector": [row.tolist() for row in unit(2, 4)], "moon": [1, 2]}
     file = tmp_path / "before.parquet"
     pq.write_table(pa.table(rows).replace_schema_metadata({"vigilens.set": json.dumps(facts)}), file)
-    done = exchange.read(store, file, fingerprint=facts["encoder"])
+    done = exchange.read(store, file)
     assert (done.made, done.rows, done.set.name, done.set.severity) == (True, 2, "spam", 40)
     assert store._database.properties("spam")["vigilens.tomorrow"] == '{"level": 3}'
     assert sorted((one.id, one.label, one.features) for one in store.references("spam")) == [
@@ -188,7 +186,7 @@ def test_a_file_of_the_previous_version_is_read_and_a_key_of_a_later_version_is_
         pa.table(rows).replace_schema_metadata({"vigilens.set": json.dumps(facts | {"needs": "moon"})}), file
     )
     with pytest.raises(StoreError, match=r"before\.parquet cannot be imported: the set spam needs moon"):
-        exchange.read(store, file, name="beta", fingerprint=facts["encoder"])
+        exchange.read(store, file, name="beta")
     assert [known.name for known in store.sets()] == ["spam"]
 
 
@@ -209,4 +207,4 @@ def test_an_export_that_fails_leaves_no_incomplete_file(store: Store, tmp_path: 
         exchange.write(store, "alpha", tmp_path / "x.csv")
     assert not list(tmp_path.glob("*.part")) + list(tmp_path.glob("*.csv"))
     assert exchange.write(store, "alpha", tmp_path / "empty.parquet") == 0
-    assert exchange.read(store, tmp_path / "empty.parquet", name="beta", fingerprint=FINGERPRINT).rows == 0
+    assert exchange.read(store, tmp_path / "empty.parquet", name="beta").rows == 0

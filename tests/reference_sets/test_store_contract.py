@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from milvus_fixtures import DIMENSION, make_set, mirrored, references, unit
 
-from reference_sets.model import CheckThresholds, Kind, Mirrored, Neighbour, Reference, Thresholds, Verify
+from reference_sets.model import (
+    CheckThresholds,
+    Kind,
+    Mirrored,
+    Neighbour,
+    Reference,
+    Thresholds,
+    Verify,
+)
 from reference_sets.store import Store, StoreError, UnknownSet
 
 pytest_plugins = ["store_fixtures"]
@@ -188,22 +196,6 @@ def test_a_reference_and_its_mirror_image_count_as_one_and_a_search_finds_both(s
     (found,) = store.search(name, np.float32([again.mirror.vector]), 10)
     assert {(one.id, one.mirrored) for one in found} == {(f"ref-{i}", side) for i in (1, 2) for side in (False, True)}
     assert store.count(name) == 2
-
-
-def test_features_are_read_for_all_neighbours_but_removed_ones(
-    store: Store, other: Store, name: str, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("reference_sets.store.FEATURE_ROWS", 2)
-    store.change(name, mirrored=Mirrored.STORED)
-    for step in range(3):
-        known = mirrored(references(unit(3, 30 + step), f"step{step}"))
-        store.upsert(name, known)
-        sides = [Neighbour(one.id, one.label, 0.5, side) for one in known for side in (False, True)]
-        gone = Neighbour("gone", "", 0.5)
-        assert other.features(name, [*sides, gone, *sides]) == {
-            (one.id, side): one.mirror.features if side else one.features for one in known for side in (False, True)
-        }
-    assert other.features(name, []) == {}
 
 
 def test_the_check_and_mirror_images_are_switched_on_only_if_all_references_have_them(store: Store, name: str):

@@ -54,7 +54,7 @@ def test_vectors_that_milvus_would_accept_and_never_find_are_refused(store, unto
         ({"label": "ü" * 513}, "more than 1024 bytes"),
         ({"id": "ref~m"}, "cannot be an id"),
         ({"features": bytes(48_001)}, "48001 bytes, at most 48000 fit"),
-        ({"digest": "A" * 64}, "digest of ref-1 must be a SHA-256"),
+        ({"digest": "A" * 64}, "digest of ref-1 must be of 64 hexadecimal digits"),
         ({"source_id": "ü" * 129}, "source_id of ref-1 has more than 256 bytes"),
         ({"extra": {"x": "y" * 65_535}}, "extra of ref-1 have more than 65535 bytes"),
         ({"tags": ("y" * 65_535,)}, "tags of ref-1 have more than 65535 bytes"),

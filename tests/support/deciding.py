@@ -1,10 +1,13 @@
 """Sets and candidates for the tests of the decision."""
 
+from datetime import UTC, datetime
+
 from matcher.decide import decide
 from matcher.evidence import WHOLE, Candidate, Evidence
 from matcher.levels import Compared
-from reference_sets.model import CheckThresholds, Kind, Neighbour, ReferenceSet, Thresholds, Verify
+from reference_sets.model import CheckThresholds, Kind, Neighbour, ReferenceFacts, ReferenceSet, Thresholds, Verify
 
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 REVIEW, BLOCK = 0.75, 0.9
 CHECK_REVIEW, CHECK_BLOCK = 0.3, 0.6
 
@@ -36,13 +39,20 @@ def checked(similarity, score, name="id0", **facts):
     evidence = None
     if score:
         evidence = Evidence(score, 40, own["share"], 1.0, 1.0, own["region"], mirrored=False, differs=own["differs"])
-    return Candidate(Neighbour(name, name, similarity), checked=True, evidence=evidence, **facts)
+    near = Neighbour(name, name, similarity, facts=ReferenceFacts(facts.pop("ceiling", "")))
+    return Candidate(near, checked=True, evidence=evidence, **facts)
 
 
-def same_content(name="id0", **facts):
-    return Candidate(Neighbour(name, name, 0.0), content=True, **facts)
+def same_content(name="id0", ceiling="", **facts):
+    return Candidate(Neighbour(name, name, 0.0, facts=ReferenceFacts(ceiling)), content=True, **facts)
 
 
-def decided(*pairs, problem=None, instead_of_allow=None):
+def decided(*pairs, problem=None, instead_of_allow=None, judged_at=NOW):
     """The outcome for sets with their candidates, and perhaps why they were not compared."""
-    return decide([Compared(*pair) for pair in pairs], problem, instead_of_allow=instead_of_allow)
+    compared = [Compared(*pair) for pair in pairs]
+    return decide(compared, problem, judged_at=judged_at, instead_of_allow=instead_of_allow)
+
+
+def match(known, candidates):
+    """The match with a set, if it is the only one."""
+    return next(iter(decided((known, candidates)).matches), None)

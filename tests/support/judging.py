@@ -4,6 +4,7 @@ import numpy as np
 from drawn import encoded
 from opening import shared
 from PIL import Image as Pictures
+from ready import Ready
 
 from embedding.choose import choose
 from embedding.fetch.fetcher import Fetcher, FetchRules
@@ -24,24 +25,25 @@ RULES = FetchRules(max_bytes=10_000_000, roots=(), hosts=(), allow_http=False, t
 def described(name, **wishes):
     probe = tuple(probe_vector(PDQ).tolist())
     limits = Thresholds(0.7578125, 0.84375)
-    return ReferenceSet(name, Kind.HARMFUL, "test", 50, limits, PDQ.fingerprint, PDQ.dimension, 1, probe, **wishes)
+    category = wishes.pop("category", "test")
+    return ReferenceSet(name, Kind.HARMFUL, category, 50, limits, PDQ.fingerprint, PDQ.dimension, 1, probe, **wishes)
 
 
 def reference(name, view):
     features = pack(view.keypoints) if view.keypoints else b""
-    return Reference(name, f"label of {name}", tuple(view.vector.tolist()), features)
+    return Reference(name, f"label of {name}", tuple(view.vectors[PDQ.fingerprint].tolist()), features)
 
 
 def in_force(store, *use):
-    return SetsInForce(store, use, fits(PDQ), 60)
+    return SetsInForce(store, use, fits(Ready(PDQ)), 60)
 
 
 def judge(store, sets, encoder=PDQ, recent_bytes=1 << 20, **others):
     searcher = Searcher(others.get("searched", store), top_k=5, shortlist=20, keep_bytes=1 << 24)
     embedder = Embedder(
-        encoder,
+        encoder if isinstance(encoder, Ready) else Ready(encoder),
         others.get("fetcher", Fetcher(RULES)),
-        shared(),
+        others.get("decoders", shared()),
         max_pixels=10_000_000,
         max_views=others.get("max_views", 12),
         reduce=others.get("reduce", True),

@@ -56,7 +56,7 @@ def settings(cluster, topics, uri, **more):
         "VIGILENS_KAFKA__METRICS_TOPIC": topics.metrics,
         "VIGILENS_KAFKA__SESSION_TIMEOUT_S": "6",
         "VIGILENS_KAFKA__TRANSACTION_TIMEOUT_S": "5",
-        "VIGILENS_ENCODER__NAME": "pdq",
+        "VIGILENS_SETS__DEFAULT_ENCODER": "pdq",
         "VIGILENS_MILVUS__URI": uri,
         "VIGILENS_MILVUS__TIMEOUT_S": "2",
         **more,

@@ -1,5 +1,7 @@
 """Patched Milvus Lite reads only the fields that a search or query needs, and finds the same. On real files."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from milvus_fixtures import features, make_set, mirrored, references, unit
@@ -7,7 +9,7 @@ from milvus_lite.engine import collection
 from milvus_lite.storage.memtable import MemTable
 from milvus_lite.storage.segment import Segment
 
-from reference_sets.model import Mirrored, Verify
+from reference_sets.model import NO_FACTS, Mirrored, Verify
 from reference_sets.store import Store
 from vectors import lite_patch
 
@@ -60,7 +62,7 @@ def test_counting_does_not_read_whole_rows_and_counts_the_same_as_without_the_pa
 
 def test_a_row_that_is_read_by_its_id_is_complete(store):
     (nearest,) = store.search("alpha", unit(4, 1)[3:], 1)[0]
-    assert store.features("alpha", [nearest]) == {("ref-3", False): features("of ref-3")}
+    assert store.features("alpha", [nearest]) == {("ref-3", False): (features("of ref-3"), NO_FACTS)}
     known = {one.id: one for one in store.references("alpha")}
     assert known["ref-3"].vector == tuple(unit(4, 1)[3].tolist())
 
@@ -78,3 +80,29 @@ def test_a_milvus_lite_without_the_patched_function_is_left_alone(monkeypatch, w
     assert not hasattr(collection, function)
     monkeypatch.undo()
     assert getattr(collection, function) is before
+
+
+def test_a_query_with_a_condition_finds_the_newest_rows_only_as_without_the_patch(tmp_path, monkeypatch, rng):
+    """Rows are stored again and deleted, in files and in memory, so that a condition holds for old rows only."""
+    with Store(str(tmp_path / "sets.db")) as store:
+        store.create(make_set("alpha"))
+        known = references(unit(60, 1))
+        for _ in range(12):
+            some = rng.sample(known, 20)
+            source = rng.choice(["one", "two"])
+            store.upsert("alpha", [replace(one, source=source) for one in some])
+            store.delete("alpha", [one.id for one in rng.sample(known, 5)])
+            if rng.random() < 0.6:
+                store.flush("alpha")
+        filters = ('source == "one"', 'source == "two"', "version > 12", 'id >= "ref-3" and id < "ref-5"', 'part == ""')
+        database = store._database
+
+        def answers():
+            rows = [sorted(row["id"] for row in database.query("alpha", each, ["id"])) for each in filters]
+            return rows, [database.count("alpha", each) for each in filters]
+
+        patched = answers()
+        monkeypatch.setattr(collection, "assemble_candidates", lite_patch._assemble_whole)
+        monkeypatch.setattr(collection.Collection, "query", lite_patch._query_whole)
+        assert patched == answers()
+        assert [len(rows) for rows in patched[0]] == patched[1]

@@ -35,7 +35,7 @@ def no_socket_is_left_to_the_next_test() -> Iterator[None]:
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("VIGILENS_ENCODER__NAME", "pdq")
+    monkeypatch.setenv("VIGILENS_SETS__DEFAULT_ENCODER", "pdq")
     return tmp_path
 
 
@@ -181,8 +181,10 @@ def test_an_encoder_that_gives_other_vectors_here_is_a_failure(home, findings_wi
 
 
 def test_an_encoder_without_weights_is_a_failure_and_milvus_is_still_tried(home, findings_without_kafka, monkeypatch):
-    (home / "vigilens.toml").write_text('[encoder]\nname = "openclip"\nmodel = "ViT-B-32"\ncheckpoint = "none.pt"\n')
-    monkeypatch.delenv("VIGILENS_ENCODER__NAME")
+    (home / "vigilens.toml").write_text(
+        '[encoders.clip]\nkind = "openclip"\nmodel = "ViT-B-32"\ncheckpoint = "none.pt"\n'
+    )
+    monkeypatch.setenv("VIGILENS_SETS__DEFAULT_ENCODER", "clip")
     found = findings_without_kafka()
     assert "none.pt" in found["encoder", "failed"]
     assert ("milvus", "ok") in found

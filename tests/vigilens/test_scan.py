@@ -60,7 +60,7 @@ def sets(database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     """A copy of the database where the settings look for it."""
     shutil.copytree(database, tmp_path / "vigilens.db")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("VIGILENS_ENCODER__NAME", "pdq")
+    monkeypatch.setenv("VIGILENS_SETS__DEFAULT_ENCODER", "pdq")
 
 
 @pytest.fixture

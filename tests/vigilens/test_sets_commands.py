@@ -15,42 +15,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 from detailed import detailed
 from milvus_fixtures import references, unit
 from PIL import Image
 
 from reference_sets.defaults import completed, defaults
-from reference_sets.model import CheckThresholds, Mirrored, Thresholds, Verify
+from reference_sets.model import CheckThresholds, Kind, Mirrored, Thresholds, Verify
 from reference_sets.store import Store
 from vectors.database import Database
 from vigilens.cli import main
 from vigilens.commands.sets_tables import HEADINGS
-
-
-@pytest.fixture
-def sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Runs `vigilens sets …` on a database of its own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("VIGILENS_MILVUS__URI", str(tmp_path / "sets.db"))
-    monkeypatch.setenv("VIGILENS_ENCODER__NAME", "pdq")  # its thresholds are known numbers
-
-    def run(*words: str, answer: str = "") -> Result:
-        return CliRunner().invoke(main, ["sets", *words], input=answer)
-
-    return run
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Three pictures with detail, and a text."""
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for number in range(3):
-        small = np.random.default_rng(number).integers(0, 256, (12, 12, 3), dtype=np.uint8)
-        Image.fromarray(small).resize((240, 240), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
-    (folder / "notes.txt").write_text("no picture")
-    return folder
 
 
 def test_a_set_is_created_filled_listed_shown_changed_and_dropped(sets, pictures: Path):
@@ -63,7 +38,9 @@ def test_a_set_is_created_filled_listed_shown_changed_and_dropped(sets, pictures
     (listed,) = json.loads(sets("list", "--json").stdout)
     assert (listed["name"], listed["references"], listed["review"], listed["block"]) == ("spam", 3, 0.5, 0.7578125)
     assert listed["encoder"].startswith("pdq:")
-    assert sets("list").stdout == f"spam\tharmful\tads\t40\t0.5000\t0.7578\toff\toff\t3\t2\t{listed['encoder']}\n"
+    assert sets("list").stdout == (
+        f"spam\tharmful\tads\tads\t40\t0.5000\t0.7578\tblock\toff\toff\t3\t2\t{listed['encoder']}\n"
+    )
     assert sets("thresholds", "spam", "--review", "0.7").exit_code == 0
     assert json.loads(sets("show", "spam", "--json").stdout)["review"] == 0.7
     assert sets("drop", "spam", answer="n\n").exit_code == 1
@@ -99,12 +76,16 @@ def test_the_check_and_mirrored_copies_are_chosen_shown_and_changed(sets, pictur
 
 
 def test_each_encoder_has_its_defaults():
-    words, pdq, other = defaults("words"), defaults("pdq"), defaults("openclip")
-    assert (words.verify, words.mirrored) == (Verify.REQUIRED, Mirrored.STORED)
-    assert (pdq.verify, pdq.mirrored) == (other.verify, other.mirrored) == (Verify.OFF, Mirrored.OFF)
-    assert words.thresholds
-    assert pdq.thresholds == Thresholds(1 - 64 / 128, 1 - 31 / 128)
-    assert other.thresholds is None
+    words, pdq, network = defaults("words:6d1e"), defaults("pdq"), defaults("onnx:9a")
+    assert (words.verify, words.mirrored, words.alone) == (Verify.REQUIRED, Mirrored.STORED, "block")
+    assert (network.verify, network.mirrored, network.alone) == (Verify.REQUIRED, Mirrored.STORED, "review")
+    assert (pdq.verify, pdq.mirrored, pdq.alone) == (Verify.OFF, Mirrored.OFF, "block")
+    assert {pdq.similarity(each) for each in Verify} == {Thresholds(1 - 64 / 128, 1 - 31 / 128)}
+    for encoder in (words, network):
+        assert encoder.similarity(Verify.REQUIRED) == Thresholds(0, 0)
+        assert encoder.similarity(Verify.OFF) is encoder.similarity(Verify.SUPPORTS) is None
+    for nothing in (defaults("exact:1"), defaults("onnx:9a", Kind.BACKGROUND), defaults("words", Kind.BACKGROUND)):
+        assert (nothing.thresholds, nothing.verify, nothing.alone) == (Thresholds(1, 1), Verify.OFF, "block")
     assert [completed(CheckThresholds(0.3, 0.5), *given) for given in ((None, None), (0.6, None), (None, 0.2))] == [
         (0.3, 0.5),
         (0.6, 0.6),
@@ -187,18 +168,6 @@ def test_a_damaged_set_is_listed_with_its_error_beside_the_others_and_repaired_a
     assert json.loads(sets("show", "beta", "--json").stdout)["severity"] == 40
 
 
-def test_creating_a_set_for_another_encoder_than_the_existing_sets_gives_a_warning(sets, monkeypatch):
-    assert sets("create", "alpha").stderr == ""
-    assert sets("create", "beta").stderr == ""
-    monkeypatch.setenv("VIGILENS_ENCODER__NAME", "words")
-    made = sets("create", "gamma")
-    assert made.exit_code == 0
-    assert "warning: gamma is for the encoder words:" in made.stderr
-    assert "alpha (pdq:" in made.stderr
-    assert "beta (pdq:" in made.stderr
-    assert "sets.use" in made.stderr
-
-
 def listing(columns: int) -> list[str]:
     """Returns the lines of `sets list` on a terminal with this many columns."""
     main_end, command_end = pty.openpty()
@@ -234,12 +203,12 @@ def test_after_ctrl_c_add_says_how_many_files_are_in_the_set(sets, pictures: Pat
 
     def interrupted(*arguments) -> None:
         upsert(*arguments)
-        monkeypatch.setattr("reference_sets.add.encode", stop)
+        monkeypatch.setattr("reference_sets.add.encode_each", stop)
 
-    def stop(*_):
+    def stop(*_, **__):
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr("reference_sets.add.ENCODE_AT_ONCE", 2)
+    monkeypatch.setattr("reference_sets.opened.ENCODE_AT_ONCE", 2)
     monkeypatch.setattr(Store, "upsert", interrupted)
     stopped = sets("add", "spam", str(pictures))
     assert stopped.exit_code == 130
@@ -289,7 +258,7 @@ def test_help_teaches_with_an_example(words: list[str]):
 
 
 def test_a_set_of_the_default_encoder_checks_and_stores_mirror_images_by_default(sets, pictures: Path, monkeypatch):
-    monkeypatch.delenv("VIGILENS_ENCODER__NAME")
+    monkeypatch.delenv("VIGILENS_SETS__DEFAULT_ENCODER")
     Image.fromarray(detailed(1)).save(pictures / "detailed.png")
     assert sets("create", "spam").exit_code == 0
     assert "spam: 1 added" in sets("add", "spam", str(pictures / "detailed.png")).stdout

@@ -2,8 +2,14 @@
 
 check        `vigilens check`: tries every part and prints one line for each
 sets         `vigilens sets …`: creates, fills, shows and changes sets
-sets_create  `vigilens sets create`, `edit` and `thresholds`
+sets_create  `vigilens sets create`
+sets_edit    `vigilens sets edit` and `thresholds`
+sets_options options that they share
+sets_hashes  `vigilens sets import-hashes`, `export-hashes`, `references`, `disable` and `enable`
+sets_hashes_output prints what became of a hash list, and references
+progress     a progress bar on stderr
 sets_tables  prints sets as tables, lines and JSON
+encoders     `vigilens encoders …`: shows the encoders, and makes shorter vectors
 scan         `vigilens scan`: judges files without Kafka
 scan_output  prints its results as a table, lines, CSV and JSON
 printable    escapes text from other people for the terminal

@@ -1,7 +1,8 @@
 """`vigilens check`: tries everything that the service needs, one line for each part, and goes on after a failure."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -11,7 +12,8 @@ if TYPE_CHECKING:
     from kafka import KafkaAdminClient
 
     from config.settings import Settings
-    from embedding.encoder import Encoder
+    from embedding.encoders import Encoders
+    from reference_sets.model import ReferenceSet
     from reference_sets.store import Store
 
 # ruff: noqa: PLC0415 (each part is imported when it is tried: a missing one must not keep the others from being tried)
@@ -165,37 +167,54 @@ def _topics(settings: "Settings", client: "KafkaAdminClient", new: NewTopics | N
 
 
 def _matching(settings: "Settings") -> Iterator[Finding]:
-    """Try the encoder, Milvus, and then the sets, which need both."""
-    from embedding.encoder import EncoderError
+    """Try Milvus, the encoders that the sets need, or else the default one, and then the sets."""
     from patience import Away
     from reference_sets.store import StoreError
     from vigilens import wiring
 
-    encoder = None
-    try:
-        encoder = wiring.encoder(settings)
-        about = f"{encoder.name}, {encoder.dimension} values, {encoder.backend}, fingerprint {encoder.fingerprint}"
-        yield Finding("encoder", "ok", about)
-    except EncoderError as error:
-        yield Finding("encoder", "failed", str(error))
+    encoders, used = wiring.encoders(settings), {settings.sets.default_encoder}
     try:
         with wiring.store(settings) as store:
-            number = len(store.sets())
-            yield Finding("milvus", "ok", f"{number} {'set' if number == 1 else 'sets'} in {settings.milvus.uri}")
-            if encoder is None:
-                yield Finding("sets", "failed", "not tried, because they need the encoder")
-            else:
-                yield from _sets(settings, store, encoder)
+            sets = store.sets()
+            named = [known for known in sets if not settings.sets.use or known.name in settings.sets.use]
+            used = _names(encoders, named) or used
+            yield from (_encoder(encoders, name) for name in sorted(used))
+            number = f"{len(sets)} {'set' if len(sets) == 1 else 'sets'}"
+            yield Finding("milvus", "ok", f"{number} in {settings.milvus.uri}")
+            yield from _sets(settings, store, encoders)
     except (StoreError, Away) as error:
+        yield from (_encoder(encoders, name) for name in sorted(used))
         yield Finding("milvus", "failed", str(error))
 
 
-def _sets(settings: "Settings", store: "Store", encoder: "Encoder") -> Iterator[Finding]:
+def _names(encoders: "Encoders", sets: "Sequence[ReferenceSet]") -> set[str]:
+    """Return the names of the encoders that these sets need. Those that there are not are reported with the sets."""
+    from embedding.encoder import EncoderError
+
+    names = set()
+    for known in sets:
+        with suppress(EncoderError):
+            names.add(encoders.with_fingerprint(known.encoder).name)
+    return names
+
+
+def _encoder(encoders: "Encoders", name: str) -> Finding:
+    from embedding.encoder import EncoderError
+
+    try:
+        encoder = encoders.get(name)
+    except EncoderError as error:
+        return Finding("encoder", "failed", f"{name}: {error}")
+    about = f"{name}, {encoder.dimension} values, {encoder.backend}, fingerprint {encoder.fingerprint}"
+    return Finding("encoder", "ok", about)
+
+
+def _sets(settings: "Settings", store: "Store", encoders: "Encoders") -> Iterator[Finding]:
     from reference_sets.in_force import SetsUnfit
     from vigilens import wiring
 
     try:
-        sets = wiring.sets_in_force(settings, store, encoder).read().sets
+        sets = wiring.sets_in_force(settings, store, encoders).read().sets
     except SetsUnfit as error:
         yield Finding("sets", "failed", str(error))
         return

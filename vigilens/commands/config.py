@@ -39,14 +39,22 @@ def command(ctx: click.Context, *, as_json: bool, defaults: bool) -> None:
 
 
 def shown(in_force: "InForce") -> dict[str, dict[str, Any]]:
-    """Return the values by section and key, as plain types and with secrets hidden."""
+    """Return the values by section ("kafka", "encoders.words") and key, as plain types and with secrets hidden."""
     tables = in_force.settings.model_dump(
         mode="json"
     )  # a secret is already ********** here, of any length; "" if empty
+    flat: dict[str, dict[str, Any]] = {}
+    for section, table in tables.items():
+        flat |= {f"{section}.{name}": its for name, its in table.items()} if section == "encoders" else {section: table}
     return {
         s: {key: HIDDEN if _is_secret(s, key) and value else value for key, value in table.items()}
-        for s, table in tables.items()
+        for s, table in flat.items()
     }
+
+
+def _source(in_force: "InForce", section: str, key: str) -> str:
+    """Return where a value comes from; a key of an encoder that is set nowhere has its default."""
+    return in_force.sources.get(f"{section}.{key}", "default.toml")
 
 
 def as_toml(in_force: "InForce") -> str:
@@ -54,13 +62,13 @@ def as_toml(in_force: "InForce") -> str:
     lines = []
     for section, table in shown(in_force).items():
         lines += ["", f"[{section}]"]
-        lines += [f"{key} = {_toml(value)}  # {in_force.sources[f'{section}.{key}']}" for key, value in table.items()]
+        lines += [f"{key} = {toml(value)}  # {_source(in_force, section, key)}" for key, value in table.items()]
     return "\n".join(lines[1:])
 
 
 def _as_json(in_force: "InForce") -> str:
     tables = {
-        section: {key: {"value": v, "from": in_force.sources[f"{section}.{key}"]} for key, v in table.items()}
+        section: {key: {"value": v, "from": _source(in_force, section, key)} for key, v in table.items()}
         for section, table in shown(in_force).items()
     }
     return json.dumps(tables, indent=2, ensure_ascii=False)
@@ -72,6 +80,8 @@ def _is_secret(section: str, key: str) -> bool:
     return is_secret(f"{section}.{key}")
 
 
-def _toml(value: Any) -> str:
-    """Return a string, number, boolean or list of strings as TOML. JSON writes them the same way, except for DEL."""
+def toml(value: Any) -> str:
+    """Return a value as TOML. JSON writes strings, numbers, booleans and lists the same way, except for DEL."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{toml(key)} = {toml(each)}" for key, each in value.items()) + "}"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

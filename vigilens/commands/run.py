@@ -88,15 +88,12 @@ def serve(settings: "Settings") -> None:
 
     def start(patience: Patience) -> "Judge":
         started = time.monotonic()
-        encoder = wiring.encoder(settings)
-        fields = {"name": encoder.name, "how": encoder.backend, "seconds": round(time.monotonic() - started, 1)}
-        log.info("encoder", extra={"fields": fields})
-        started = time.monotonic()
+        encoders = wiring.encoders(settings)
         store = wiring.store(settings, patience)
-        in_force = wiring.sets_in_force(settings, store, encoder)
+        in_force = wiring.sets_in_force(settings, store, encoders)
         sets = in_force.read().sets
         log.info("sets", extra={"fields": {"sets": len(sets), "seconds": round(time.monotonic() - started, 1)}})
-        judge = wiring.judge(settings, encoder, store, in_force)
+        judge = wiring.judge(settings, encoders, store, in_force)
         # Objects that the libraries made while they were imported are never freed. Searching them for garbage stopped
         # all threads for 0.2 s, once in every one or two thousand images.
         gc.collect()
@@ -109,6 +106,8 @@ def serve(settings: "Settings") -> None:
         except Away:
             if not asked:  # a stop while waiting is no error: nothing was committed
                 raise
+        finally:
+            gc.unfreeze()  # otherwise torch's libraries report "leaked" objects behind the last line of the log
 
 
 def plan(settings: "Settings") -> "Plan":

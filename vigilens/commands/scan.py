@@ -14,7 +14,7 @@ import click
 
 if TYPE_CHECKING:
     from config.settings import Settings
-    from embedding.encoder import Encoder
+    from embedding.encoders import Encoders
     from embedding.image import Image, Source
     from embedding.picture import Pixels
     from embedding.processes.decoders import Decoders
@@ -124,12 +124,12 @@ def check_explain(page: Path | None, references: Path | None, files: int) -> Non
         raise click.UsageError(f"--explain is for one picture, got {files} files")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Parts:
     """What a scan needs."""
 
     settings: "Settings"
-    encoder: "Encoder"
+    encoders: "Encoders"
     store: "Store"
     judge: "Judge"
 
@@ -141,12 +141,12 @@ def judging(settings: "Settings") -> "Iterator[Parts]":
 
     images = settings.images.model_copy(update={"roots": (Path("/"),)})
     settings = settings.model_copy(update={"images": images})
-    encoder = wiring.encoder(settings)
+    encoders = wiring.encoders(settings)
     with wiring.store(settings) as store:
-        in_force = wiring.sets_in_force(settings, store, encoder)
+        in_force = wiring.sets_in_force(settings, store, encoders)
         in_force.read()  # sets that cannot be matched are reported before the files are read
-        with closing(wiring.judge(settings, encoder, store, in_force)) as judge:
-            yield Parts(settings, encoder, store, judge)
+        with closing(wiring.judge(settings, encoders, store, in_force)) as judge:
+            yield Parts(settings, encoders, store, judge)
 
 
 def explained(parts: Parts, image: "Image", verdict: "Verdict", references: Path | None) -> str:
@@ -168,7 +168,7 @@ def explained(parts: Parts, image: "Image", verdict: "Verdict", references: Path
         if pixels is None:
             return page(verdict, None, (), {})
         searcher = wiring.searcher(parts.settings, parts.store)
-        sets = explain(pixels, verdict, encoder=parts.encoder, searcher=searcher, store=parts.store)
+        sets = explain(pixels, verdict, encoders=parts.encoders, searcher=searcher, store=parts.store)
         near = [(one.result.set, one.near.id) for one in sets if one.near] if references else []
         digests = [parts.store.digests(name, [id_]) for name, id_ in near]
         files = files_of(references, dict(ChainMap(*digests))) if references else {}

@@ -4,6 +4,7 @@ import csv
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
+from typing import NamedTuple
 
 import click
 from rich.cells import cell_len
@@ -12,7 +13,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from matcher.verdict import Candidate, Rules, Verdict
+from matcher.verdict import Candidate, Rules, SetResult, Verdict
 from vigilens.commands.printable import printable
 
 COLOURS = {"block": "bold red", "review": "yellow", "unscannable": "magenta", "allow": "green"}
@@ -60,12 +61,30 @@ def row(verdict: Verdict) -> Row:
         check = first.check.score if first.check else None
         scores = (first.decided_on, first.score, first.threshold, first.similarity.score, check)
         return Row(verdict.decision, *scores, first.set, first.reference.label, reason, verdict.image_id)
-    missed = [(*near_miss(each.rules, one), each.set, one) for each in verdict.sets for one in each.candidates[:1]]
+    missed = [_Missed(*near_miss(each.rules, one), each, one) for each in verdict.sets for one in each.candidates[:1]]
     if not missed:
         return Row(verdict.decision, "", None, None, None, None, "", "", reason, verdict.image_id)
-    by, score, threshold, name, one = max(missed, key=lambda each: (each[1] - each[2], each[3]))
+    by, score, threshold, of_set, one = _nearest_miss(missed)
+    name = of_set.set
     values = (score, threshold, one.similarity, one.check)
     return Row(verdict.decision, by, *values, name, one.label, reason, verdict.image_id)
+
+
+class _Missed(NamedTuple):
+    """A set's best candidate, and the measure by which it failed."""
+
+    by: str
+    score: float
+    threshold: float
+    set: SetResult
+    candidate: Candidate
+
+
+def _nearest_miss(missed: Sequence[_Missed]) -> _Missed:
+    """Return the set that came nearest. Scores of the check have one scale; similarities of two encoders do not."""
+    comparable = [each for each in missed if each.by == "check"]
+    comparable = comparable or [each for each in missed if each.set.encoder == missed[0].set.encoder]
+    return max(comparable, key=lambda each: (each.score - each.threshold, each.set.set))
 
 
 def near_miss(rules: Rules, one: Candidate) -> tuple[str, float, float]:
@@ -74,7 +93,8 @@ def near_miss(rules: Rules, one: Candidate) -> tuple[str, float, float]:
     If the set requires the check, that is the measure that is farther below its threshold. If the check only supports,
     one of the two is enough, so it is the measure that came nearer.
     """
-    similarity = ("similarity", one.similarity, rules.similarity.review)
+    near = one.similarity if one.normalised is None else one.normalised
+    similarity = ("similarity", near, rules.similarity.review)
     if rules.check.use == "off":
         return similarity
     check = ("check", one.check or 0.0, rules.check.review)

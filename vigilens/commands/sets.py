@@ -3,17 +3,24 @@
 # ruff: noqa: PLC0415 (pymilvus, encoders and tables are imported by the commands that need them, not for --help)
 
 import signal
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
-from vigilens.commands.sets_create import create, edit, thresholds
+from vigilens.commands.progress import progress_bar
+from vigilens.commands.sets_create import create
+from vigilens.commands.sets_edit import edit, thresholds
+from vigilens.commands.sets_hashes import disable, enable, export_hashes, import_hashes, references
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+
     from config.settings import Settings
+    from embedding.encoder import Encoder
+    from embedding.encoders import Encoders
+    from reference_sets.model import ReferenceSet
     from reference_sets.store import Store
 
     Load = Callable[[], Settings]
@@ -45,9 +52,8 @@ def command() -> None:
     """
 
 
-command.add_command(create)
-command.add_command(edit)
-command.add_command(thresholds)
+for each in (create, edit, thresholds, import_hashes, export_hashes, references, disable, enable):
+    command.add_command(each)
 
 
 @command.command("list")
@@ -56,8 +62,9 @@ command.add_command(thresholds)
 def list_(load: "Load", *, as_json: bool) -> None:
     """List all sets of the database: a table on a terminal, tab-separated lines in a pipe.
 
-    The columns of a line are set, kind, category, severity, review, block, check, mirrored, references, version and
-    encoder. A terminal that is too narrow shows fewer columns; `vigilens sets show` prints everything about a set.
+    The columns of a line are set, kind, category, group, severity, review, block, alone, check, mirrored, references,
+    version and encoder. A terminal that is too narrow shows fewer columns; `vigilens sets show` prints everything about
+    a set.
 
     The exit code is 1 if a set cannot be read; stderr says why.
     """
@@ -83,80 +90,112 @@ def show(load: "Load", *, name: str, as_json: bool) -> None:
         print_one(store.describe(name), store.count(name), as_json=as_json)
 
 
-@command.command()
-@click.argument("name")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@command.command(short_help="Add pictures to one set or several.")
+@click.argument("names_and_paths", nargs=-1, required=True, metavar="NAME… PATH…")
 @click.option(
     "--label", default="", help="Of all these pictures. [default: each picture's path below the given folder]"
 )
 @click.pass_obj
-def add(load: "Load", *, name: str, paths: tuple[Path, ...], label: str) -> None:
+def add(load: "Load", *, names_and_paths: tuple[str, ...], label: str) -> None:
     """Add pictures: files, and all files in folders and their subfolders.
+
+    The first words that name sets are the sets; each picture is decoded once and added to all of them. A folder with
+    the name of a set is written as ./NAME.
 
     The same picture with the same label is one reference, so an interrupted command can simply be run again. Files that
     are not readable pictures, or have too little detail to be distinguished from others, are named on stderr with the
     reason.
 
-    The exit code is 0 if at least one of the files is in the set now, 1 if files were found and none is, 130 after
-    Ctrl-C.
+    The exit code is 0 if each set has at least one of the files now, 1 if files were found and a set has none, 130
+    after Ctrl-C.
 
     \b
     Example:
       vigilens sets add spam ~/pictures/spam
       vigilens sets add spam case-4711.jpg --label 4711
+      vigilens sets add spam spam_relatives ~/pictures/spam
     """
     from matcher.candidates import finds_itself
-    from reference_sets.add import Interrupted, Limits, gather
+    from reference_sets.add import Interrupted, gather
     from reference_sets.files import find
+    from reference_sets.opened import Limits
     from vigilens import wiring
     from vigilens.commands.sets_tables import print_gathered
 
     settings = load()
-    encoder = wiring.encoder(settings)
-    files = list(find(paths, label))
     with _opened(load) as store, wiring.decoders(settings) as decoders:
-        described = store.describe(name)
-        _fits(encoder.fingerprint, described.encoder, name)
+        names, paths = _sets_and_paths({known.name for known in store.sets()}, names_and_paths)
+        described = {name: store.describe(name) for name in names}
+        into = {name: _encoder_of(wiring.encoders(settings), known) for name, known in described.items()}
+        files = list(find(paths, label))
         limits = Limits(settings.images.max_bytes, settings.images.max_pixels, settings.images.reduce_jpegs)
         try:
-            with _progress(len(files)) as advance:
+            with progress_bar(len(files)) as advance:
                 gathered = gather(
-                    store,
-                    name,
-                    encoder,
-                    files,
-                    decoders=decoders,
-                    limits=limits,
-                    finds_itself=finds_itself,
-                    progress=advance,
+                    store, into, files, decoders=decoders, limits=limits, finds_itself=finds_itself, progress=advance
                 )
         except Interrupted as interrupt:
-            print_gathered(described, interrupt.so_far, interrupted=True)
+            for name, so_far in interrupt.so_far.items():
+                print_gathered(described[name], so_far, interrupted=True)
             raise click.exceptions.Exit(128 + signal.SIGINT) from None
-    print_gathered(described, gathered)
-    if gathered.files and len(gathered.refused) == gathered.files:
+    for name, each in gathered.items():
+        print_gathered(described[name], each)
+    if any(each.files and len(each.refused) == each.files for each in gathered.values()):
         raise click.exceptions.Exit(1)
 
 
-def _fits(ours: str, theirs: str, name: str) -> None:
-    if ours != theirs:
-        raise click.ClickException(
-            f"the set {name} was made by the encoder {theirs}, but the settings name {ours}: change the encoder in the "
-            "settings, or create a new set"
+def _sets_and_paths(sets: "Collection[str]", words: "Sequence[str]") -> tuple[list[str], list[Path]]:
+    """Return the names of sets at the beginning, and the paths after them.
+
+    Raises:
+        click.ClickException: the first word names no set, a path does not exist, or it is not clear what is meant.
+    """
+    if len(words) == 1:
+        raise click.UsageError("name the files or folders to add, after the names of the sets")
+    first, *between = words[:-1]
+    number = 1 + next((index for index, word in enumerate(between) if word not in sets), len(between))
+    names, paths = list(dict.fromkeys(words[:number])), [Path(word) for word in words[number:]]
+    if first not in sets:
+        raise click.ClickException(f"there is no set named {first}; `vigilens sets list` shows all of them")
+    if both := [name for name in names[1:] if Path(name).exists()]:
+        raise click.UsageError(
+            f"{both[0]} is a set, and a file or folder here: write ./{both[0]} for the file or folder, or add to the "
+            f"set {both[0]} by a command of its own"
         )
+    if missing := [path for path in paths if not path.exists()]:
+        what = "neither a set nor a file or folder" if len(missing) < len(paths) else "no such file or folder"
+        raise click.UsageError(f"{missing[0]}: {what}")
+    return names, paths
 
 
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar on stderr, if that is a terminal; yields the function that advances it."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+def _encoder_of(encoders: "Encoders", known: "ReferenceSet") -> "Encoder | None":
+    """Return the encoder for the pictures of a set; None: it is an exact list.
 
-    console = Console(stderr=True)
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda done: bar.advance(task, done)
+    Raises:
+        click.ClickException: the set cannot take pictures.
+    """
+    from reference_sets.in_memory import IN_MEMORY
+
+    encoder = _check_encoder(encoders, known)
+    if encoder and known.index == IN_MEMORY:
+        raise click.ClickException(
+            f"{known.name} is a list of hashes, which `vigilens sets import-hashes` fills; create a set for pictures "
+            "with `vigilens sets create`"
+        )
+    return encoder
+
+
+def _check_encoder(encoders: "Encoders", known: "ReferenceSet") -> "Encoder | None":
+    """Return the encoder that made a set, None for an exact list. Raise click.ClickException if it is not there."""
+    from embedding.encoder import EncoderError
+    from reference_sets.in_memory import is_exact
+
+    try:
+        return None if is_exact(known.encoder) else encoders.with_fingerprint(known.encoder).encoder
+    except EncoderError as error:
+        raise click.ClickException(
+            f"the set {known.name} was made by another encoder: {error}; add that table, or create a new set"
+        ) from error
 
 
 @command.command(short_help="Remove references by id, label or picture.")
@@ -214,7 +253,7 @@ def export(load: "Load", *, name: str, file: Path, yes: bool) -> None:
     exchange.check_name(file)
     if file.exists() and not yes:
         click.confirm(f"{file} exists. Overwrite it?", abort=True)
-    with _opened(load) as store, _progress(store.count(name)) as advance:
+    with _opened(load) as store, progress_bar(store.count(name)) as advance:
         rows = exchange.write(store, name, file, advance)
     click.echo(f"{file}: {rows} references of {name}")
 
@@ -226,14 +265,14 @@ def export(load: "Load", *, name: str, file: Path, yes: bool) -> None:
 def import_(load: "Load", *, file: Path, name: str) -> None:
     """Create a set from an exported FILE, or add its references to a set that exists.
 
-    A file whose vectors were made by another encoder is refused.
+    A file whose vectors were made by an encoder that is not configured is refused.
     """
     from reference_sets import parquet as exchange
     from vigilens import wiring
 
-    fingerprint = wiring.encoder(load()).fingerprint
-    with _opened(load) as store, _progress(exchange.count(file)) as advance:
-        done = exchange.read(store, file, name=name, fingerprint=fingerprint, progress=advance)
+    _check_encoder(wiring.encoders(load()), exchange.describe(file))
+    with _opened(load) as store, progress_bar(exchange.count(file)) as advance:
+        done = exchange.read(store, file, name=name, progress=advance)
     click.echo(f"{done.set.name}: {done.rows} references {'in a new set' if done.made else 'added or replaced'}")
 
 

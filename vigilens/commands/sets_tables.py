@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from reference_sets.add import Gathered
-from reference_sets.model import ReferenceSet, UnreadableSet, Verify
+from reference_sets.catalogue import UnreadableSet
+from reference_sets.model import ReferenceSet, Verify
 from vigilens.commands.printable import printable
 
 SHOWN_REFUSALS = 20
@@ -21,9 +22,11 @@ HEADINGS = (
     "set",
     "kind",
     "category",
+    "group",
     "severity",
     "review",
     "block",
+    "alone",
     "check",
     "mirrored",
     "references",
@@ -31,13 +34,13 @@ HEADINGS = (
     "encoder",
 )
 NUMBERS = {"severity", "review", "block", "references", "version"}
-OPTIONAL = ("encoder", "mirrored", "category", "severity", "version", "check")
+OPTIONAL = ("encoder", "mirrored", "category", "alone", "severity", "version", "group", "check")
 GAP = 2  # characters between two columns
 
 
 def facts(known: ReferenceSet, count: int) -> dict[str, Any]:
     """Return what `--json` prints: the set's description without the probe vector, and the number of references."""
-    described: dict[str, Any] = asdict(known)
+    described: dict[str, Any] = {**asdict(known), "group": known.group_name}
     del described["probe"]
     thresholds: dict[str, float] = described.pop("thresholds")
     check: dict[str, float] = described.pop("check")
@@ -72,9 +75,11 @@ def _row(known: ReferenceSet, count: int) -> dict[str, str]:
         known.name,
         known.kind.value,
         known.category,
+        known.group_name,
         str(known.severity),
         f"{known.thresholds.review:.4f}",
         f"{known.thresholds.block:.4f}",
+        known.alone,
         _check(known),
         known.mirrored.value,
         str(count),

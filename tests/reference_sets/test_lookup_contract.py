@@ -1,0 +1,81 @@
+"""What is read of very many references, and their states, on each kind of Milvus."""
+
+import hashlib
+from dataclasses import replace
+
+import pytest
+from milvus_fixtures import features, make_set, mirrored, references, unit
+
+from reference_sets.model import DISABLED, Mirrored, Verify
+from reference_sets.store import Store
+from vectors import database
+from vectors.key_ranges import KeyRange, ranges
+
+pytest_plugins = ["store_fixtures"]
+
+
+def hashed(number: int, source: str = "") -> list:
+    digests = [hashlib.sha256(b"%d" % each).hexdigest() for each in range(number)]
+    rows = zip(references(unit(number, 1)), digests, strict=True)
+    return [replace(one, id=f"{digest}-{'0' * 16}", digest=digest, source=source) for one, digest in rows]
+
+
+def test_all_references_are_read_once_in_parts(store: Store, name: str, monkeypatch: pytest.MonkeyPatch):
+    known = hashed(300) + references(unit(40, 2), "case")  # ids of another form are all in one part
+    store.upsert(name, known)
+    monkeypatch.setattr(database, "MAX_QUERIES", 32)
+    listed = [one for part in store.listed(name) for one in part]
+    assert len(listed) == 340
+    assert dict(listed).keys() == {one.id for one in known}
+    assert {id_: one.digest for id_, one in listed} == {one.id: one.digest for one in known}
+    since = [pair for part in store.digests_since(name, 0) for pair in part]
+    assert sorted(since) == sorted((one.id, one.digest) for one in known[:300])
+
+
+def test_only_what_a_source_gave_is_read(store: Store, name: str):
+    store.upsert(name, hashed(5, 'a "source"\\') + references(unit(3, 2), "other"))
+    assert len([one for part in store.listed(name, 'a "source"\\') for one in part]) == 5
+    assert store.count(name) == 8
+
+
+def test_a_reference_that_is_stored_again_or_removed_is_read_as_it_is_now(store: Store, name: str):
+    known = hashed(20, "first")
+    store.upsert(name, known)
+    store.flush(name)
+    store.upsert(name, [replace(one, source="second") for one in known[:5]])
+    store.delete(name, [one.id for one in known[4:8]])
+    for _ in range(2):
+        assert {id_ for part in store.listed(name, "first") for id_, _ in part} == {one.id for one in known[8:]}
+        assert {id_ for part in store.listed(name, "second") for id_, _ in part} == {one.id for one in known[:4]}
+        assert store.count(name) == 16
+        store.flush(name)
+
+
+def test_a_state_is_changed_with_a_new_version_and_nothing_else(store: Store):
+    new = make_set(verify=Verify.SUPPORTS, mirrored=Mirrored.STORED)
+    store.create(new)
+    known = [replace(one, tags=("a",), extra={"k": 1}, source="s") for one in mirrored(references(unit(3, 4)))]
+    store.upsert(new.name, known)
+    before = {one.id: one for one in store.references(new.name)}
+    assert store.set_state(new.name, ["ref-1", "no-such", "not valid!"], DISABLED, 12) == 1
+    after = {one.id: one for one in store.references(new.name)}
+    version = store.describe(new.name).version
+    assert after["ref-1"] == replace(before["ref-1"], state=DISABLED, disabled_until=12, version=version)
+    assert after["ref-1"].mirror is not None
+    assert after["ref-1"].mirror.features == features("mirror of ref-1")
+    assert {id_: one for id_, one in after.items() if id_ != "ref-1"} == {
+        id_: one for id_, one in before.items() if id_ != "ref-1"
+    }
+    assert store.set_state(new.name, ["no-such"], DISABLED) == 0
+    assert store.describe(new.name).version == version
+    store.drop(new.name)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 8_000, 8_193, 200_000, 5_000_000, 10**9])
+def test_each_key_is_in_exactly_one_range(rows: int):
+    some = list(ranges(rows, 8_192))
+    keys = ["0", "00", "000", "0a", "9", "a", "f", "ff", "fff0", "case-1", "A", "~", "-", "7f3"]
+    for key in keys:
+        assert sum(low <= key and (not high or key < high) for low, high in some) == 1, key
+    assert rows / len(some) <= 8_192 or len(some) == 16**4
+    assert KeyRange("0", "1").condition('a == "x"') == '(id >= "0") and (id < "1") and (a == "x")'
