@@ -58,7 +58,7 @@ def kinds_in(described: ReferenceSet) -> tuple[Kind, ...]:
 
 def suffix(source: str, source_id: str) -> str:
     """Return the end of the ids of all references that a source gave under an id of its own."""
-    return hashlib.sha256(f"{source}\0{source_id}".encode()).hexdigest()[:ID_DIGITS]
+    return hashlib.sha256(f"{source}\0{source_id}".encode(errors="surrogatepass")).hexdigest()[:ID_DIGITS]
 
 
 def reference(entry: Entry, source: str) -> Reference:

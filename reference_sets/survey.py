@@ -1,7 +1,8 @@
 """What a hash list says in the end: the last word about each of its entries, before anything is written.
 
 A list can name one id several times, withdraw it, and give it again; some lists are not in the order of time. The
-latest counts, by the list's own times and then by its order. For each entry, 100 bytes are kept.
+latest counts, by the list's own times and then by its order; what has no time is as new as the newest before it. For
+each entry, 100 bytes are kept.
 """
 
 from array import array
@@ -59,18 +60,24 @@ class _Events:
     codes: bytearray = field(default_factory=bytearray)
     at: "array[float]" = field(default_factory=lambda: array("d"))
     gone: dict[int, tuple[float, int]] = field(default_factory=dict)  # end of an id → time, entries before it
+    latest: float = 0.0
 
     def add(self, one: Entry, end: str) -> None:
         """Note an entry."""
         self.ids += f"{one.value}-{end}".encode().ljust(WIDTH, b"\0")
         self.suffixes += bytes.fromhex(end)
         self.codes.append(KINDS.index(one.kind))
-        self.at.append(one.at)
+        self.at.append(self._time(one))
 
     def withdraw(self, one: Gone, end: str) -> None:
         """Note that an id is gone."""
         key = int(end, 16)
-        self.gone[key] = max(self.gone.get(key, (0.0, -1)), (one.at, len(self.codes)))
+        self.gone[key] = max(self.gone.get(key, (0.0, -1)), (self._time(one), len(self.codes)))
+
+    def _time(self, one: Entry | Gone) -> float:
+        """Return when it was changed; if the list does not say, it is as new as the newest before it."""
+        self.latest = max(self.latest, one.at)
+        return one.at or self.latest
 
 
 def survey(items: Iterable[Item], source: str, progress: Callable[[int], None] = lambda _: None) -> Survey:

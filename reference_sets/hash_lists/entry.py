@@ -1,5 +1,6 @@
 """What a hash list says: entries, and what in it cannot be used. Plain values."""
 
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -26,6 +27,9 @@ BAD_HEX = "not hexadecimal"
 WRONG_LENGTH = "not of the right length"
 NO_VALUE = "without a value"
 LOW_QUALITY = f"quality below {LEAST_QUALITY}"
+BAD_QUALITY = "quality that is not a number"
+NOT_CSV = "not CSV, for example a quote that is not closed in its line"
+NOT_A_RECORD = "not a JSON object"
 UNKNOWN_ALGORITHM = "of an unknown algorithm"
 VIDEO = "of a video, sound or document, not of an image"
 PHOTODNA = "PhotoDNA, which cannot be computed here"
@@ -125,7 +129,7 @@ def item(  # noqa: PLR0913 (one for each fact, by keyword)
         ceiling: see `Entry`.
         at: see `Entry`.
     """
-    kind, digits = _NAMES.get(_plain(name)), value.strip().lower()
+    kind, digits = _NAMES.get(_plain(name)), value.strip().strip('"').strip().lower()
     if kind is None:
         return Unusable(where, _UNUSABLE.get(_plain(name), UNKNOWN_ALGORITHM), name)
     if why := wrong(kind, digits):
@@ -156,9 +160,11 @@ def seconds(time: object) -> float:
     """Return a time, in ISO 8601 or in seconds since 1970, as seconds; 0 if it is neither."""
     text = str(time).strip()
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         pass
+    else:
+        return number if math.isfinite(number) else 0.0
     try:
         at = datetime.fromisoformat(text)
     except ValueError:

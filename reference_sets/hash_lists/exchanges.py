@@ -5,11 +5,13 @@ the size of the file.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from reference_sets.hash_lists.entry import (
     NO_VALUE,
+    NOT_A_RECORD,
     VIDEO,
     BadList,
     Ceiling,
@@ -21,6 +23,8 @@ from reference_sets.hash_lists.entry import (
     words,
 )
 
+_NO_SPACE = re.compile(r"\S")
+
 
 def pages(text: str, key: str) -> Iterator[Mapping[str, Any]]:
     """Yield the answers in a text, which are JSON objects with a list under this key.
@@ -28,7 +32,7 @@ def pages(text: str, key: str) -> Iterator[Mapping[str, Any]]:
     Raises:
         BadList: it is not JSON, or an answer has no such list.
     """
-    decoder, at = json.JSONDecoder(), 0
+    decoder, at = json.JSONDecoder(), _after_space(text, 0)
     while at < len(text):
         try:
             answer, end = decoder.raw_decode(text, at)
@@ -38,21 +42,29 @@ def pages(text: str, key: str) -> Iterator[Mapping[str, Any]]:
             if not isinstance(page, Mapping) or not isinstance(page.get(key), list):
                 raise BadList(f"an answer in it has no list {key}")
             yield page
-        at = end + len(text[end:]) - len(text[end:].lstrip()) if text[end : end + 1].isspace() else end
+        at = _after_space(text, end)
+
+
+def _after_space(text: str, at: int) -> int:
+    """Return the place of the first character from here on that is no space."""
+    found = _NO_SPACE.search(text, at)
+    return found.start() if found else len(text)
 
 
 def threatexchange(text: str) -> Iterator[Item]:
     """Read `threat_updates`: indicators with the opinions of those who described them."""
-    for where, record in _records(text, "data"):
-        value, at = _text(record, "indicator"), seconds(record.get("last_updated"))
-        id_ = _text(record, "id") or value
-        found = [one for one in _list(record.get("descriptors"), "data") if isinstance(one, Mapping)]
-        if record.get("should_delete") is True:
-            yield Gone(id_, at) if id_ else Unusable(where, NO_VALUE, "")
-            continue
-        tags = words([tag for one in found for tag in _list(one, "tags")])
-        kind = _text(record, "type")
-        yield item(where, kind, value, source_id=id_, tags=tags, ceiling=_opinion(found), at=at)
+    return _each(text, "data", _indicator)
+
+
+def _indicator(where: str, record: Mapping[str, Any]) -> Item:
+    value, at = _text(record, "indicator"), seconds(record.get("last_updated"))
+    id_ = _text(record, "id") or value
+    found = [one for one in _list(record.get("descriptors"), "data") if isinstance(one, Mapping)]
+    if _is_true(record.get("should_delete")):
+        return Gone(id_, at) if id_ else Unusable(where, NO_VALUE, "")
+    tags = words([tag for one in found for tag in _list(one, "tags")])
+    kind = _text(record, "type")
+    return item(where, kind, value, source_id=id_, tags=tags, ceiling=_opinion(found), at=at)
 
 
 def _opinion(descriptors: list[Mapping[str, Any]]) -> Ceiling:
@@ -79,32 +91,36 @@ def _said(descriptor: Mapping[str, Any], key: str) -> list[Any]:
 
 def stopncii(text: str) -> Iterator[Item]:
     """Read `FetchHashes`. What is withdrawn or deleted must not be matched."""
-    for where, record in _records(text, "hashRecords"):
-        state, value = _text(record, "hashStatus").lower(), _text(record, "hashValue")
-        at = seconds(record.get("lastModtimestamp"))
-        if state in _ENDED:
-            yield Gone(value.strip().lower(), at) if value else Unusable(where, NO_VALUE, state)
-            continue
-        feedback = [one for one in _list(record, "CSPFeedbacks") if isinstance(one, Mapping)]
-        values = {str(one.get("feedbackValue", "")).lower() for one in feedback}
-        disputed = state != "active" or values & {"notblocked", *_ENDED}
-        tags = words([tag for one in feedback for tag in _list(one, "tags")])
-        ceiling: Ceiling = "review" if disputed else ""
-        yield item(where, _text(record, "signalType"), value, tags=tags, ceiling=ceiling, at=at)
+    return _each(text, "hashRecords", _hash_record)
+
+
+def _hash_record(where: str, record: Mapping[str, Any]) -> Item:
+    state, value = _text(record, "hashStatus").lower(), _text(record, "hashValue")
+    at = seconds(record.get("lastModtimestamp"))
+    if state in _ENDED:
+        return Gone(value.strip().lower(), at) if value else Unusable(where, NO_VALUE, state)
+    feedback = [one for one in _list(record, "CSPFeedbacks") if isinstance(one, Mapping)]
+    values = {str(one.get("feedbackValue", "")).lower() for one in feedback}
+    disputed = state != "active" or values & {"notblocked", *_ENDED}
+    tags = words([tag for one in feedback for tag in _list(one, "tags")])
+    ceiling: Ceiling = "review" if disputed else ""
+    return item(where, _text(record, "signalType"), value, tags=tags, ceiling=ceiling, at=at)
 
 
 def tat(text: str) -> Iterator[Item]:
     """Read Tech Against Terrorism's list."""
-    for where, record in _records(text, "results"):
-        file_type, value = _text(record, "file_type").lower(), _text(record, "hash_digest")
-        id_, at = _text(record, "id") or value.strip().lower(), seconds(record.get("updated_on"))
-        if record.get("deleted") is True:
-            yield Gone(id_, at) if id_ else Unusable(where, NO_VALUE, "")
-        elif file_type.split("/")[0] in _NOT_IMAGES:
-            yield Unusable(where, VIDEO, file_type)
-        else:
-            tags = tuple(one for one in (_text(record, "ideology"), file_type) if one)
-            yield item(where, _text(record, "algorithm"), value, source_id=id_, tags=tags, at=at)
+    return _each(text, "results", _result)
+
+
+def _result(where: str, record: Mapping[str, Any]) -> Item:
+    file_type, value = _text(record, "file_type").lower(), _text(record, "hash_digest")
+    id_, at = _text(record, "id") or value.strip().lower(), seconds(record.get("updated_on"))
+    if _is_true(record.get("deleted")):
+        return Gone(id_, at) if id_ else Unusable(where, NO_VALUE, "")
+    if file_type.split("/")[0] in _NOT_IMAGES:
+        return Unusable(where, VIDEO, file_type)
+    tags = tuple(one for one in (_text(record, "ideology"), file_type) if one)
+    return item(where, _text(record, "algorithm"), value, source_id=id_, tags=tags, at=at)
 
 
 _ENDED = frozenset({"withdrawn", "deleted"})
@@ -123,16 +139,17 @@ def goes_on(text: str, key: str) -> bool:
     return bool(last.get("hasMoreRecords") or last.get("next") or after)
 
 
-def _records(text: str, key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield place and record."""
-    number = 0
-    for page in pages(text, key):
-        for record in page[key]:
-            number += 1
-            if isinstance(record, Mapping):
-                yield f"record {number}", record
-            else:
-                raise BadList(f"record {number} is not a JSON object")
+def _each(text: str, key: str, read: Callable[[str, Mapping[str, Any]], Item]) -> Iterator[Item]:
+    """Yield what `read` makes of the place and content of each record."""
+    records = (record for page in pages(text, key) for record in page[key])
+    for number, record in enumerate(records, 1):
+        where = f"record {number}"
+        yield read(where, record) if isinstance(record, Mapping) else Unusable(where, NOT_A_RECORD, str(record))
+
+
+def _is_true(value: object) -> bool:
+    """Return whether a value says that a record is deleted, also if it is a number or a text instead of true."""
+    return str(value).strip().lower() in {"true", "1", "yes"}
 
 
 def _text(record: Mapping[str, Any], key: str) -> str:

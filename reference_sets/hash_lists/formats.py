@@ -108,13 +108,21 @@ def recognise(path: Path) -> str:
 def _recognised(path: Path) -> str:
     with path.open("rb") as file:
         head = file.read(HEAD)
+    if _is_packed(head):
+        raise BadList("it is compressed: unpack it first")
     text = head.decode(_BOMS.get(head[:2], "utf-8-sig"), errors="replace").lstrip("\ufeff \t\r\n")
+    if not text:
+        raise BadList("it is empty: if it should be, name its format with --format")
     if text.startswith("<"):
         return "ncmec"
     found = _exchange(text) if text.startswith(("{", "[")) else _lines(text)
     if not found:
         raise BadList(f"its format is not recognised; name it with --format: {', '.join(FORMATS)}")
     return found
+
+
+def _is_packed(head: bytes) -> bool:
+    return head.startswith((b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd"))
 
 
 def _exchange(text: str) -> str:

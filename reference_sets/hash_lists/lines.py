@@ -5,16 +5,16 @@ characters, or that begins with #, counts as nothing.
 """
 
 import csv
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator
 
 from reference_sets.hash_lists.entry import (
+    BAD_QUALITY,
     DIGITS,
     LEAST_QUALITY,
     LOW_QUALITY,
     NO_VALUE,
+    NOT_CSV,
     WRONG_LENGTH,
-    BadList,
     Ceiling,
     Item,
     Unusable,
@@ -59,23 +59,29 @@ def digests(lines: Lines) -> Iterator[Item]:
 
 def tx(lines: Lines) -> Iterator[Item]:
     """Read `tx dataset -P --csv`: signal_type,signal_str,collab,category,tags."""
-    for where, row in _rows(lines):
-        if [cell.strip().lower() for cell in row] == TX_HEADER:
-            continue
-        kind, value, collab, category, tags = (*row, "", "", "", "", "")[:5]
-        opinion = OPINIONS.get(category.strip().lower(), "" if not category.strip() else "review")
-        id_ = f"{collab.strip()}/{value.strip().lower()}" if collab.strip() else ""
-        yield item(where, kind, value, source_id=id_, tags=words(tags), ceiling=opinion)
+    return _each_row(lines, _tx_row)
+
+
+def _tx_row(where: str, row: list[str]) -> Item | None:
+    if [cell.strip().lower() for cell in row] == TX_HEADER:
+        return None
+    kind, value, collab, category, tags = (*row, "", "", "", "", "")[:5]
+    opinion = OPINIONS.get(category.strip().lower(), "" if not category.strip() else "review")
+    id_ = f"{collab.strip()}/{value.strip().lower()}" if collab.strip() else ""
+    return item(where, kind, value, source_id=id_, tags=words(tags), ceiling=opinion)
 
 
 def old_state(lines: Lines) -> Iterator[Item]:
     """Read the state of older command lines: indicator,descriptor_id,added_on,tags; or with indicator_id second."""
-    for where, row in _rows(lines):
-        if row[0].strip().lower() == "indicator":
-            continue
-        id_ = row[1].strip() if len(row) > 1 else ""
-        tags = words(row[-1]) if len(row) > 2 else ()  # noqa: PLR2004 (indicator and id)
-        yield item(where, "pdq", row[0], source_id=id_, tags=tags)
+    return _each_row(lines, _old_row)
+
+
+def _old_row(where: str, row: list[str]) -> Item | None:
+    if row[0].strip().lower() == "indicator":
+        return None
+    id_ = row[1].strip() if len(row) > 1 else ""
+    tags = words(row[-1]) if len(row) > 2 else ()  # noqa: PLR2004 (indicator and id)
+    return item(where, "pdq", row[0], source_id=id_, tags=tags)
 
 
 def hasher(lines: Lines) -> Iterator[Item]:
@@ -89,18 +95,30 @@ def hasher(lines: Lines) -> Iterator[Item]:
             value, quality, name = (*line.split(",", 2), "", "")[:3]
         if value.strip().lower() == "hash":
             continue
-        if quality.strip().isdigit() and int(quality) < LEAST_QUALITY:
-            yield Unusable(where, LOW_QUALITY, line)
+        if why := _unusable_quality(quality.strip()):
+            yield Unusable(where, why, line)
         else:
             yield item(where, "pdq", value, label=name.strip().strip('"'))
 
 
+def _unusable_quality(quality: str) -> str:
+    """Return why a hash of this quality cannot be used; "" if it can, or if the list does not give the quality."""
+    try:
+        good = not quality or float(quality) >= LEAST_QUALITY
+    except ValueError:
+        return BAD_QUALITY
+    return "" if good else LOW_QUALITY
+
+
 def paths(lines: Lines) -> Iterator[Item]:
     """Read PDQ's own test data: FilePath,Hash."""
-    for where, row in _rows(lines):
-        if [cell.strip().lower() for cell in row] == ["filepath", "hash"]:
-            continue
-        yield item(where, "pdq", row[-1], label=row[0].strip()) if len(row) > 1 else Unusable(where, NO_VALUE, row[0])
+    return _each_row(lines, _path_row)
+
+
+def _path_row(where: str, row: list[str]) -> Item | None:
+    if [cell.strip().lower() for cell in row] == ["filepath", "hash"]:
+        return None
+    return item(where, "pdq", row[-1], label=row[0].strip()) if len(row) > 1 else Unusable(where, NO_VALUE, row[0])
 
 
 def _hex(text: str) -> bool:
@@ -114,12 +132,17 @@ def _lines(lines: Lines) -> Iterator[tuple[str, str]]:
             yield f"line {number}", text.replace("\t", " ")
 
 
-def _rows(lines: Lines) -> Iterator[tuple[str, list[str]]]:
-    """Yield the rows of a CSV file that are not empty, each with the number of its last line."""
-    reader = csv.reader(chain(lines))
-    try:
-        for row in reader:
-            if any(cell.strip() for cell in row):
-                yield f"line {reader.line_num}", row
-    except csv.Error as error:
-        raise BadList(f"line {reader.line_num} is not CSV: {error}") from error
+def _each_row(lines: Lines, read: Callable[[str, list[str]], Item | None]) -> Iterator[Item]:
+    """Yield what `read` makes of the rows of a CSV file that are not empty; None: nothing, as for a header.
+
+    Each line is read by itself. So a quote that is not closed spoils one line, and not all up to the next quote.
+    """
+    for number, line in enumerate(lines, 1):
+        where = f"line {number}"
+        try:
+            row = next(csv.reader([line], strict=True), [])
+        except csv.Error:
+            yield Unusable(where, NOT_CSV, line)
+            continue
+        if any(cell.strip() for cell in row) and (found := read(where, row)):
+            yield found

@@ -275,9 +275,7 @@ def test_a_file_of_another_kind_is_not_recognised(read, text):
         read(text)
 
 
-@pytest.mark.parametrize(
-    "text", ['{"hashRecords": 5}', '{"hashRecords": [5]}', '{"hashRecords": [{}', "[" * 100_000 + '"hashRecords":']
-)
+@pytest.mark.parametrize("text", ['{"hashRecords": 5}', '{"hashRecords": [{}', "[" * 100_000 + '"hashRecords":'])
 def test_json_that_is_not_the_list_that_it_looks_like_is_refused(read, text):
     with pytest.raises(StoreError):
         read(text)
