@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from reference_sets.files import replacing
 from reference_sets.hash_lists.entry import DIGITS
 from reference_sets.hash_lists.lines import TX_HEADER
 from reference_sets.hash_sets import DIGESTS, kinds_in
@@ -44,23 +45,16 @@ def write(
     digests = kinds_in(described) == DIGESTS
     if digests and format_ == "pdq":
         raise StoreError(f"the set {name} holds digests of files: write them with --format csv")
-    part, now = file.with_name(f".{file.name}.part"), time.time()
-    written = left = 0
-    try:
-        with part.open("w", encoding="utf-8", newline="") as out:
-            if format_ == "csv":
-                out.write(_row(TX_HEADER))
-            for some in _hashes(store, described):
-                used = [one for one in some if one[1].in_use(now)]
-                out.writelines(_line(one, format_, digests=digests) for one in used)
-                written += len(used)
-                left += len(some) - len(used)
-                progress(len(some))
-        part.replace(file)
-    except OSError as error:
-        raise StoreError(f"{file} cannot be written: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)
+    now, written, left = time.time(), 0, 0
+    with replacing(file) as part, part.open("w", encoding="utf-8", newline="") as out:
+        if format_ == "csv":
+            out.write(_row(TX_HEADER))
+        for some in _hashes(store, described):
+            used = [one for one in some if one[1].in_use(now)]
+            out.writelines(_line(one, format_, digests=digests) for one in used)
+            written += len(used)
+            left += len(some) - len(used)
+            progress(len(some))
     return written, left
 
 

@@ -1,14 +1,16 @@
-"""Finds picture files, the labels that their references will have, and the digests of their content."""
+"""Finds picture files, the labels that their references will have, and the digests of their content; writes files."""
 
 import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from embedding.image import Reason, Unreadable
 from reference_sets.rows import MAX_LABEL
+from vectors.errors import StoreError
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +100,21 @@ def _text(path: Path) -> str:
 def unicode_of(text: str) -> str:
     """Return a name or an argument of the system as valid Unicode: bytes that are not UTF-8 become U+FFFD."""
     return os.fsencode(text).decode("utf-8", errors="replace")
+
+
+@contextmanager
+def replacing(file: Path) -> Iterator[Path]:
+    """Give the path to write to; what is written there replaces the file when it is complete.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    part = file.with_name(f".{file.name}.part")
+    try:
+        yield part
+        part.replace(file)
+    except OSError as error:
+        raise StoreError(f"{file} cannot be written: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):  # there is none, or not even its folder
+            part.unlink()

@@ -20,6 +20,7 @@ import numpy as np
 
 from reference_sets import description
 from reference_sets.errors import BadDescription, DamagedSet, UnknownSet
+from reference_sets.files import replacing
 from reference_sets.model import Mirrored, Part, Reference, ReferenceSet
 from reference_sets.store import Store
 from vectors.errors import StoreError
@@ -52,23 +53,16 @@ def write(store: Store, name: str, file: Path, progress: Callable[[int], None] =
     check_name(file)
     described = store.describe(name)
     schema = _schema(described)
-    part = file.with_name(f".{file.name}.part")
     rows = 0
-    try:
-        with pq.ParquetWriter(part, schema, compression="zstd") as writer:
-            references = store.references(name)
-            while group := list(islice(references, GROUP)):
-                if (values := len(group[0].vector)) != described.dimension:
-                    what = f"its dimension is {described.dimension}, but its vectors have {values} values"
-                    raise StoreError(f"the description of the set {name} is damaged: {what}; create the set again")
-                writer.write_table(_table(group, schema))
-                rows += len(group)
-                progress(len(group))
-        part.replace(file)
-    except OSError as error:
-        raise StoreError(f"{file} cannot be written: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(file) as part, pq.ParquetWriter(part, schema, compression="zstd") as writer:
+        references = store.references(name)
+        while group := list(islice(references, GROUP)):
+            if (values := len(group[0].vector)) != described.dimension:
+                what = f"its dimension is {described.dimension}, but its vectors have {values} values"
+                raise StoreError(f"the description of the set {name} is damaged: {what}; create the set again")
+            writer.write_table(_table(group, schema))
+            rows += len(group)
+            progress(len(group))
     return rows
 
 

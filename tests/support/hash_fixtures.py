@@ -1,25 +1,10 @@
-"""Runs `vigilens sets …` on a database of its own, and lists of hashes for it."""
+"""Lists of hashes for the database of `sets`, and what became of them."""
 
 import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
-
-from vigilens.cli import main
-
-
-@pytest.fixture
-def sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Runs `vigilens sets …` on a database of its own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("VIGILENS_MILVUS__URI", str(tmp_path / "sets.db"))
-    monkeypatch.setenv("VIGILENS_ENCODER__NAME", "pdq")
-
-    def run(*words: str) -> Result:
-        return CliRunner().invoke(main, ["sets", *words])
-
-    return run
+from click.testing import Result
 
 
 @pytest.fixture

@@ -146,7 +146,7 @@ NCMEC = f"""<queryResult xmlns="x"><images>
 def test_digests_and_perceptual_hashes_of_one_list_go_into_two_sets(sets, bring, tmp_path):
     taken = bring(NCMEC)
     assert "known: 1 added" in taken.stdout
-    assert "2 of another kind are not taken" in taken.stderr
+    assert "not taken because the set holds PDQ hashes: 2 of another kind" in taken.stderr
     assert "1 PhotoDNA, which cannot be computed here" in taken.stderr
     assert sets("import-hashes", "list.txt", "--set", "files", "--take", "exact").exit_code == 0
     digests = json.loads(sets("references", "files", "--json").stdout)
@@ -166,7 +166,7 @@ def test_a_disabled_reference_stays_disabled_when_its_list_is_read_again(sets, b
     ids = [listed()[value]["id"] for value in HASHES[:3]]
     assert sets("disable", "known", "--id", ids[0]).stdout == "known: 1 disabled\n"
     assert sets("disable", "known", "--id", ids[1], "--until", "2999-01-31").exit_code == 0
-    assert sets("disable", "known", "--id", ids[2], "--until", "2001-01-31").exit_code == 0
+    assert sets("disable", "known", "--id", ids[2], "--until", "2001-01-31").exit_code == 2  # it would do nothing
     assert sets("disable", "known", "--id", "no-such").exit_code == 1
     assert listed("--state", "disabled").keys() == {*HASHES[:2]}
     assert listed()[HASHES[1]]["disabled_until"] == datetime(2999, 1, 31, tzinfo=UTC).timestamp()
@@ -210,7 +210,7 @@ def test_lists_of_several_exchanges_need_a_source(sets, tmp_path):
 def test_no_set_is_made_for_a_list_without_anything_for_it(sets, bring):
     assert "known is not created" in bring(ncii((HASHES[0], "Withdrawn"))).stdout
     refused = bring(lines(HASHES[0]), "--take", "exact")
-    assert (refused.exit_code, "the list has no digests of files" in refused.stderr) == (1, True)
+    assert (refused.exit_code, "digests of files, and the list has none" in refused.stderr) == (1, True)
     assert json.loads(sets("list", "--json").stdout) == []
 
 

@@ -5,7 +5,8 @@ import re
 import sys
 
 import numpy as np
-from hash_values import HASHES, MD5, SHA1
+import pytest
+from hash_values import HASHES, MD5, SHA1, lines
 from PIL import Image
 
 from embedding.pdq import hash_of
@@ -30,6 +31,15 @@ def test_a_set_is_written_as_a_list_and_read_again(sets, bring, listed, tmp_path
     assert "2 hashes of known, without 1 that are disabled" in left.stdout
     assert sorted((tmp_path / "out.txt").read_text().splitlines()) == sorted(f"pdq {one}" for one in HASHES[1:3])
     assert sets("export-hashes", "known", "out.txt").exit_code == 1  # it asks before overwriting
+
+
+@pytest.mark.parametrize("export", ["export", "export-hashes"])
+def test_a_file_that_cannot_be_written_is_named(sets, bring, export):
+    bring(lines(HASHES[0]))
+    for folder in ("list.txt", "nowhere"):
+        refused = sets(export, "known", f"{folder}/out.parquet")
+        assert refused.exit_code == 1
+        assert f"Error: {folder}/out.parquet cannot be written" in refused.stderr
 
 
 def test_digests_are_written_as_csv_only(sets, bring, listed):

@@ -4,7 +4,7 @@
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,7 +92,7 @@ def import_hashes(  # noqa: PLR0913 (click's way)
         found = _survey(lists, source, advance)
     if prune and lists.go_on():
         raise click.ClickException("the list says that it goes on: --prune needs all of its parts")
-    if not found.items:
+    if not found.items and not prune:
         click.echo(f"{name}: the list is empty, nothing is changed")
         return
     new = {"kind": Kind(kind), "category": category, "severity": severity, "note": note}
@@ -153,15 +153,17 @@ def _ready(store: "Store", found: "Survey", name: str, take: str, new: dict[str,
     except UnknownSet:
         there = None
     exact = chosen(found, take, there) == "exact"
-    if found.valid.any() and not found.of(DIGESTS if exact else PDQ).any():
-        raise click.ClickException(f"the list has no {'digests of files' if exact else 'PDQ hashes'}: see --take")
+    held = "digests of files" if exact else "PDQ hashes"
+    if found.valid.any() and not found.of(DIGESTS if exact else PDQ).any() and not (there and len(found.gone)):
+        fix = "take another name" if there and not take else "see --take"
+        raise click.ClickException(f"{name} is for {held}, and the list has none: {fix}")
     if there is not None:
         return there
     if not found.valid.any():
         click.echo(f"{name} is not created, because the list has no hash that is in force")
         return None
     store.create(new_hash_set(name, exact=exact, **new))
-    click.echo(f"{name} is created, for {'digests of files' if exact else 'PDQ hashes'}")
+    click.echo(f"{name} is created, for {held}")
     return store.describe(name)
 
 
@@ -242,7 +244,10 @@ def disable(load: "Load", *, name: str, ids: tuple[str, ...], until: Any) -> Non
     Example:
       vigilens sets disable partner --id 5f0c…-1d2e… --until 2027-01-31
     """
-    _set_state(load, name, ids, DISABLED, 0 if until is None else int(until.replace(tzinfo=UTC).timestamp()))
+    at = None if until is None else until.replace(tzinfo=UTC)
+    if at is not None and at <= datetime.now(UTC):
+        raise click.UsageError(f"--until must be in the future: {at:%Y-%m-%dT%H:%M:%SZ} is not")
+    _set_state(load, name, ids, DISABLED, 0 if at is None else int(at.timestamp()))
 
 
 @click.command(short_help="Let disabled references match again.")

@@ -54,11 +54,12 @@ def print_imported(described: "ReferenceSet", found: "Survey", done: "Imported",
     always = {"added", "known already"}
     texts = [f"{number} {what}" for what, number in counts.items() if number or what in always]
     others = int(found.valid.sum()) - total
-    click.echo(f"{described.name}: {', '.join(texts)} of {found.items} entries of {printable(found.source)}")
+    entries = "1 entry" if found.items == 1 else f"{found.items} entries"
+    click.echo(f"{described.name}: {', '.join(texts)} of {entries} of {printable(found.source)}")
     if others:
         click.echo(
-            f"{others} of another kind are not taken, because the set holds {_held(described)}: read the list into "
-            "another set too, with --take",
+            f"not taken because the set holds {_held(described)}: {others} of another kind; read the list into another "
+            "set too, with --take",
             err=True,
         )
 

@@ -1,0 +1,32 @@
+"""Lists that are read again, and take back what they gave."""
+
+import json
+
+from hash_values import HASHES, MD5, lines
+
+pytest_plugins = ["hash_fixtures"]
+
+
+def exchange(*records: dict) -> str:
+    base = {"deleted": False, "algorithm": "PDQ"}
+    return json.dumps({"results": [base | one for one in records], "next": None})
+
+
+def test_a_list_without_hashes_for_the_set_can_still_take_some_back(bring, listed):
+    bring(exchange({"id": 1, "hash_digest": HASHES[0]}, {"id": 2, "hash_digest": HASHES[1]}))
+    files_only = exchange({"id": 3, "hash_digest": MD5, "algorithm": "MD5"}, {"id": 1, "deleted": True})
+    done = bring(files_only)
+    assert done.exit_code == 0, done.stderr
+    assert "1 withdrawn" in done.stdout
+    assert set(listed()) == {HASHES[1]}
+    refused = bring(exchange({"id": 3, "hash_digest": MD5, "algorithm": "MD5"}))
+    assert (refused.exit_code, "known is for PDQ hashes, and the list has none" in refused.stderr) == (1, True)
+
+
+def test_an_empty_list_prunes_everything_if_it_is_confirmed(bring, listed):
+    bring(lines(*HASHES[:2]))
+    assert "the list is empty, nothing is changed" in bring("", "--format", "pdq").stdout
+    assert bring("", "--format", "pdq", "--prune").exit_code == 1
+    assert len(listed()) == 2
+    assert "2 pruned" in bring("", "--format", "pdq", "--prune", "--yes").stdout
+    assert listed() == {}
