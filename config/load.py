@@ -9,14 +9,14 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any, get_args, get_origin
 
 from pydantic import SecretStr, ValidationError
 
-from config.settings import Encoder, Settings
+from config.settings import BUILT_IN, NAMES_OF_ENCODERS, Encoder, Settings
 
 DEFAULTS = Path(__file__).with_name("default.toml")
 PREFIX = "VIGILENS_"
@@ -133,7 +133,9 @@ def _in_file(file: Path) -> dict[str, Value]:
     for name, table in content.items():
         if name == _ENCODERS and isinstance(table, dict):
             for encoder, its in table.items():
-                pairs = its.items() if isinstance(its, dict) else [("", its)]
+                if its == {} and encoder in BUILT_IN:
+                    continue
+                pairs = its.items() if isinstance(its, dict) and its else [("", its)]
                 values |= {f"{name}.{encoder}.{key}".rstrip("."): Value(value, source) for key, value in pairs}
         elif isinstance(table, dict) and name in Settings.model_fields:
             values |= {f"{name}.{key}": Value(value, source) for key, value in table.items()}
@@ -148,7 +150,7 @@ def _in_environment() -> dict[str, Value]:
         if (found := _ENCODER_VARIABLE.fullmatch(name)) and key_type(key := _encoder_key(*found.groups())):
             names[name] = key
     return {
-        names.get(name, name): Value(_as_list(value) if _is_list(names.get(name)) else value, name)
+        names.get(name, name): Value(_parsed(value, names.get(name)), name)
         for name, value in sorted(os.environ.items())
         if name.startswith(PREFIX) and name != FILE_VARIABLE
         if name in names or not _is_from_kubernetes(name, value)
@@ -165,12 +167,16 @@ def _is_from_kubernetes(name: str, value: str) -> bool:
     return is_address or _FROM_KUBERNETES.search(name) is not None
 
 
-def _is_list(key: str | None) -> bool:
-    return key is not None and get_origin(key_type(key)) in {tuple, dict}
+def _parsed(text: str, key: str | None) -> Any:
+    """The text of a variable, as a list or a table if the key needs one."""
+    needed = None if key is None else get_origin(key_type(key))
+    return _as_list(text, is_table=needed is dict) if needed in {tuple, dict} else text
 
 
-def _as_list(text: str) -> Any:
+def _as_list(text: str, *, is_table: bool) -> Any:
     """A list or table from JSON, or a list from text separated by commas. The model refuses JSON that stays text."""
+    if not text.strip() and is_table:
+        return {}
     if not text.startswith(("[", "{")):
         return [part.strip() for part in text.split(",") if part.strip()]
     try:
@@ -182,16 +188,39 @@ def _as_list(text: str) -> Any:
 def _unknown(key: str, given: Value) -> str:
     """A sentence about an unknown key or variable, with the most similar known one."""
     from_environment = key == given.source
-    if key == "encoder" or key.startswith(f"{PREFIX}ENCODER__"):
-        return f"{key} (in {given.source}): {_FORMER_ENCODER}"
+    where = f"{key} (in {'the environment' if from_environment else given.source})"
+    if key in {"encoder", f"{PREFIX}ENCODER"} or key.startswith(f"{PREFIX}ENCODER__"):
+        return f"{where}: {_FORMER_ENCODER}"
+    if key.upper().startswith(f"{PREFIX}ENCODERS") or key.partition(".")[0] == _ENCODERS:
+        return f"{where}: {_unknown_encoder(key, given.value)}"
     known = [variable(name) for name in keys()] if from_environment else list(keys())
     nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
     fix = f"did you mean {nearest[0]}?" if nearest else "`vigilens config` lists all of them"
-    return (
-        f"{key} (in the environment): no such setting; {fix}"
-        if from_environment
-        else f"{key} (in {given.source}): no such key; {fix}"
-    )
+    return f"{where}: no such {'setting' if from_environment else 'key'}; {fix}"
+
+
+def _unknown_encoder(key: str, value: Any) -> str:
+    """What is wrong with a key or variable that looks like one of an encoder."""
+    fields = list(Encoder.model_fields)
+    if key.startswith(PREFIX):
+        return f"no such setting; it is {variable('encoders.NAME.KEY')} with KEY one of {_listed(fields).upper()}"
+    path = key.split(".")
+    if len(path) > 3:  # noqa: PLR2004 (encoders, name, key)
+        return f"{'.'.join(path[1:-1])} cannot name an encoder: take {NAMES_OF_ENCODERS}"
+    if len(path) == 3:  # noqa: PLR2004
+        nearest = difflib.get_close_matches(path[2], fields, n=1, cutoff=0.6)
+        return f"no such key; {f'did you mean {nearest[0]}?' if nearest else f'the keys are {_listed(fields)}'}"
+    if value == {}:
+        return f"the table is empty; set kind to one of {_kinds()}"
+    return "must be a table: the keys of an encoder are in [encoders.NAME]"
+
+
+def _kinds() -> str:
+    return _listed(get_args(Encoder.model_fields["kind"].annotation))
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(words)
 
 
 def _check(values: dict[str, Value]) -> tuple[Settings | None, list[str]]:
@@ -231,14 +260,16 @@ def _sentences(error: ValidationError, values: dict[str, Value]) -> Iterator[tup
         if len(found["loc"]) >= length:  # section and key, perhaps a position in a list
             key = ".".join(str(part) for part in found["loc"][:length])
             if key not in values:  # a table without it
-                yield key, f"{key}: is missing"
+                beside = next(other for other in values if other.startswith(key.removesuffix("kind")))
+                what = f"is missing beside {beside} ({_set_by(values[beside])}): set it to one of {_kinds()}"
+                yield key, f"{key}: {what}"
                 continue
-            yield key, f"{key} ({_set_by(values[key])}): {found['msg'][0].lower()}{found['msg'][1:]}"
+            what = "should be a table; JSON in a variable" if found["type"] == "dict_type" else found["msg"]
+            yield key, f"{key} ({_set_by(values[key])}): {what[0].lower()}{what[1:]}"
             continue
         for sentence in found["msg"].removeprefix("Value error, ").splitlines():
-            sources = (
-                f"{key} {_set_by(values[key])}" for key in dict.fromkeys(_KEY.findall(sentence)) if key in values
-            )
+            named = [key for key in values if sentence.startswith(f"{key}:")] or _KEY.findall(sentence)
+            sources = (f"{key} {_set_by(values[key])}" for key in dict.fromkeys(named) if key in values)
             yield "", f"{sentence} ({'; '.join(sources)})"
 
 

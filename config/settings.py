@@ -13,8 +13,22 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, model_v
 
 BATCH_SPARE = 700_000  # bytes of a record beside its image: attributes at their limit, headers, a little more
 ENCODER_NAME = re.compile(r"(?!.*__)[a-z][a-z0-9_]{0,31}")
+NAMES_OF_ENCODERS = "1-32 small letters, digits and single _, a letter first, and not exact"
 BUILT_IN = ("words", "pdq", "relatives")  # encoders that are there without being named
-NEEDED = {"openclip": ("model", "checkpoint"), "timm": ("model", "checkpoint"), "onnx": ("checkpoint",)}
+NEEDED: dict[str, tuple[str, ...]] = {
+    "openclip": ("model", "checkpoint"),
+    "timm": ("model", "checkpoint"),
+    "onnx": ("checkpoint",),
+}
+# What a kind does not use. It is refused: who sets it expects that it has an effect.
+NOT_USED: dict[str, tuple[str, ...]] = {
+    "words": ("model", "checkpoint", "device", "precision", "input"),
+    "pdq": ("model", "checkpoint", "device", "precision", "input"),
+    "relatives": ("model", "checkpoint", "input"),
+    "openclip": ("input",),
+    "timm": ("input",),
+    "onnx": ("model", "precision"),
+}
 Topic = Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")  # Kafka's own rule for names of topics
 
 
@@ -175,15 +189,15 @@ def _of_encoders(encoders: Mapping[str, Encoder], default: str) -> Iterator[str]
     for name, each in encoders.items():
         here = f"encoders.{name}"
         if not ENCODER_NAME.fullmatch(name) or name == "exact":
-            yield (
-                f"{here}.kind: {name} cannot name an encoder: take 1-32 small letters, digits and single _, a letter "
-                "first, and not exact"
-            )
+            yield f'{here}.kind: "{name}" cannot name an encoder: take {NAMES_OF_ENCODERS}'
         if name in BUILT_IN and each.kind != name:
             yield f"{here}.kind must be {name}, which is built in: take another name for another encoder"
         for key in NEEDED.get(each.kind, ()):
             if not getattr(each, key):
                 yield f"{here}.kind is {each.kind}, which needs {here}.{key} (nothing is downloaded)"
+        for key in NOT_USED.get(each.kind, ()):
+            if getattr(each, key) != Encoder.model_fields[key].default:
+                yield f"{here}.{key} has no effect, because {here}.kind is {each.kind}: remove it"
     if default not in encoders:
         yield f"sets.default_encoder is {default}, but the encoders are {', '.join(sorted(encoders))}"
 

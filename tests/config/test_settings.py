@@ -215,8 +215,8 @@ def test_a_wrong_value_is_not_reported_a_second_time_as_a_contradiction():
         ),
         ('[encoders.cnn]\nkind = "onnx"\n', "encoders.cnn.kind is onnx, which needs encoders.cnn.checkpoint"),
         ('[encoders.words]\nkind = "pdq"\n', "encoders.words.kind must be words, which is built in"),
-        ('[encoders.Clip]\nkind = "pdq"\n', "encoders.Clip.kind: Clip cannot name an encoder"),
-        ('[encoders.exact]\nkind = "pdq"\n', "encoders.exact.kind: exact cannot name an encoder"),
+        ('[encoders.Clip]\nkind = "pdq"\n', 'encoders.Clip.kind: "Clip" cannot name an encoder'),
+        ('[encoders.exact]\nkind = "pdq"\n', 'encoders.exact.kind: "exact" cannot name an encoder'),
         (
             '[sets]\ndefault_encoder = "clip"\n',
             "sets.default_encoder is clip, but the encoders are pdq, relatives, words",

@@ -81,7 +81,13 @@ def _is_secret(section: str, key: str) -> bool:
 
 
 def toml(value: Any) -> str:
-    """Return a value as TOML. JSON writes strings, numbers, booleans and lists the same way, except for DEL."""
+    """Return a value as TOML. JSON writes strings, numbers and booleans the same way, except for DEL.
+
+    TOML has no null: a key without a value is left out, which means the same.
+    """
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{toml(key)} = {toml(each)}" for key, each in value.items()) + "}"
+        pairs = (f"{toml(key)} = {toml(each)}" for key, each in value.items() if each is not None)
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(toml(each) for each in value) + "]"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
