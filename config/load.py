@@ -181,7 +181,7 @@ def _as_list(text: str, *, is_table: bool) -> Any:
         return [part.strip() for part in text.split(",") if part.strip()]
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -20,6 +20,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "timm": ("model", "checkpoint"),
     "onnx": ("checkpoint",),
 }
+NO_CHOICE: tuple[object, ...] = ("", "auto", "cpu", {})  # values that are true of any encoder
 # What a kind does not use. It is refused: who sets it expects that it has an effect.
 NOT_USED: dict[str, tuple[str, ...]] = {
     "words": ("model", "checkpoint", "device", "precision", "input"),
@@ -196,7 +197,7 @@ def _of_encoders(encoders: Mapping[str, Encoder], default: str) -> Iterator[str]
             if not getattr(each, key):
                 yield f"{here}.kind is {each.kind}, which needs {here}.{key} (nothing is downloaded)"
         for key in NOT_USED.get(each.kind, ()):
-            if getattr(each, key) != Encoder.model_fields[key].default:
+            if getattr(each, key) not in NO_CHOICE:
                 yield f"{here}.{key} has no effect, because {here}.kind is {each.kind}: remove it"
     if default not in encoders:
         yield f"sets.default_encoder is {default}, but the encoders are {', '.join(sorted(encoders))}"

@@ -12,13 +12,14 @@ thresholds of the encoder do not hold for its projection: measure them again.
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save as serialised
 
 from embedding.encoder import Encoded, Encoder, EncoderError, fingerprint
 from embedding.picture import Needs, Prepared
@@ -94,14 +95,23 @@ def fit(vectors: NDArray[np.float32], to: int, base: str) -> Projection:
 
 
 def save(projection: Projection, file: Path) -> None:
-    """Write the projection to a .safetensors file.
+    """Write the projection to a .safetensors file, which appears when it is complete.
 
     Raises:
-        OSError: it cannot be written.
+        EncoderError: it cannot be written.
     """
     facts = {"version": _VERSION, "base": projection.base}
     facts |= {"pictures": str(projection.pictures), "kept": f"{projection.kept:.6f}"}
-    save_file({"mean": projection.mean, "axes": projection.axes}, file, metadata=facts)
+    content = serialised({"mean": projection.mean, "axes": projection.axes}, metadata=facts)
+    part = file.with_name(f".{file.name}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(file)
+    except OSError as error:
+        raise EncoderError(f"{file} cannot be written: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):  # there is none, or not even its folder
+            part.unlink()
 
 
 def load(file: Path) -> Projection:
@@ -111,7 +121,7 @@ def load(file: Path) -> Projection:
         EncoderError: the file is missing, damaged, or something else.
     """
     if not file.is_file():
-        raise EncoderError(f"there is no projection at {file}: make it with `vigilens encoders reduce`")
+        raise EncoderError(f"there is no projection at {file}: restore it, or make one with `vigilens encoders reduce`")
     try:
         with safe_open(file, framework="numpy") as opened:
             facts = opened.metadata() or {}

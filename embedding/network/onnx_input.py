@@ -138,7 +138,8 @@ def input_of(model: Path, given: dict[str, Any] | None) -> OnnxInput:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         key = ".".join(str(part) for part in first["loc"])
-        what = first["msg"].removeprefix("Value error, ")
+        unknown = f"there is no such key; the keys are {', '.join(OnnxInput.model_fields)}"
+        what = unknown if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
         what = what[0].lower() + what[1:]
         raise EncoderError(
             f"{named} does not describe the model's input ({f'{key}: ' if key else ''}{what}): write it like {EXAMPLE}"
@@ -159,7 +160,7 @@ def _read(file: Path, model: Path) -> Any:
         raise EncoderError(f"{file} is longer than {_MAX_BYTES} bytes: write only what {EXAMPLE} shows")
     try:
         found = json.loads(content)
-    except ValueError:  # also bytes that are not UTF-8
+    except (ValueError, RecursionError):  # also bytes that are not UTF-8, and brackets in brackets
         raise EncoderError(f"{file} is not JSON: write it like {EXAMPLE}") from None
     if not isinstance(found, dict):
         raise EncoderError(f"{file} is not a JSON object: write it like {EXAMPLE}")

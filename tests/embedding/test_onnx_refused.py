@@ -75,9 +75,10 @@ def test_a_second_file_that_is_missing_is_named(outside):
 WRONG = {
     "no description": ("none", r"does not say how pictures are prepared: describe .*cnn\.onnx in .*cnn\.json, like"),
     "not JSON": ("{mean", "is not JSON: write it like"),
+    "thousands of brackets": ("[" * 60_000, "is not JSON: write it like"),
     "not an object": ("[1]", "is not a JSON object"),
     "nothing in it": ("{}", r"cnn\.json does not describe the model's input \(mean: field required\)"),
-    "an unknown key": ({**DESCRIBED, "means": 1}, "means: extra inputs are not permitted"),
+    "an unknown key": ({**DESCRIBED, "means": 1}, "means: there is no such key; the keys are mean, std, resize, size"),
     "a std of 0": ({**DESCRIBED, "std": [0, 1, 1]}, "std must be above 0"),
     "a resize that needs no size": ({**DESCRIBED, "resize": "pad"}, 'resize_to is for resize = "shorter"'),
     "another size than the file's": (

@@ -85,6 +85,15 @@ def test_a_projection_survives_its_file(spread, tmp_path):
     assert np.array_equal(read(spread), made(spread))
 
 
+def test_a_file_that_cannot_be_written_is_named_and_a_complete_one_is_readable_as_others_are(spread, tmp_path):
+    with pytest.raises(EncoderError, match="cannot be written"):
+        save(fit(spread, 3, "base"), tmp_path / "no" / "p.safetensors")
+    save(fit(spread, 3, "base"), tmp_path / "p.safetensors")
+    (tmp_path / "other").write_bytes(b"")
+    assert (tmp_path / "p.safetensors").stat().st_mode == (tmp_path / "other").stat().st_mode
+    assert {file.name for file in tmp_path.iterdir()} == {"p.safetensors", "other"}
+
+
 def test_what_the_other_encoder_cannot_compare_stays_featureless(spread):
     made = fit(spread, 3, BASE)
     rows = [spread[0], np.full(DIMENSION, np.nan), made.mean]
@@ -162,7 +171,9 @@ def test_a_file_that_is_no_projection_is_refused(tmp_path, why):
 
 
 def test_a_missing_or_cut_file_is_named(spread, tmp_path):
-    with pytest.raises(EncoderError, match=r"there is no projection at .*: make it with `vigilens encoders reduce`"):
+    with pytest.raises(
+        EncoderError, match=r"there is no projection at .*: restore it, or make one with `vigilens encoders reduce`"
+    ):
         load(tmp_path / "none.safetensors")
     save(fit(spread, 3, BASE), tmp_path / "p.safetensors")
     content = (tmp_path / "p.safetensors").read_bytes()

@@ -99,6 +99,13 @@ def test_too_few_pictures_are_an_error(vigilens, pictures, tmp_path):
     assert not (tmp_path / "pdq40.safetensors").exists()
 
 
+@pytest.mark.parametrize("folder", ["nowhere", "pictures/0.png"])
+def test_a_folder_that_is_not_there_is_named_before_anything_is_computed(vigilens, pictures, folder):
+    words = ("encoders", "reduce", "pdq", "--to", "4", "--pictures", pictures)
+    refused = vigilens(*words, "--output", f"{folder}/x.safetensors")
+    assert (refused.exit_code, f"there is no folder {folder}" in refused.stderr) == (2, True)
+
+
 def test_a_projection_is_only_overwritten_after_a_question(vigilens, pictures, tmp_path):
     words = ("encoders", "reduce", "pdq", "--to", "4", "--pictures", pictures)
     assert vigilens(*words).exit_code == 0

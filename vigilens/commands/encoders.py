@@ -155,6 +155,8 @@ def reduce(  # noqa: PLR0913 (click's way)
     file = output or Path(f"{name}{to}{ENDING}")
     if file.suffix != ENDING:
         raise click.UsageError(f"--output must end in {ENDING}")
+    if not file.parent.is_dir():
+        raise click.UsageError(f"there is no folder {file.parent} for {file.name}")
     if file.exists() and not yes:
         click.confirm(f"{file} exists. Overwrite it? Sets that were made with it need it.", abort=True, err=True)
     vectors = _vectors(settings, encoder, pictures)
