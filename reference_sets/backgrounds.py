@@ -33,7 +33,10 @@ def unusable(known: ReferenceSet, others: Mapping[str, ReferenceSet], unreadable
     if background.kind is not Kind.BACKGROUND:
         return f"{start}, which is of the kind {background.kind.value}, not background; {other}"
     if (background.encoder, background.dimension) != (known.encoder, known.dimension):
-        return f"{start}, which has vectors of another encoder ({background.encoder}, not {known.encoder}); {other}"
+        which = f"which has vectors of another encoder ({background.encoder}, not {known.encoder})"
+        if background.encoder == known.encoder and background.index != known.index:
+            which = "but only one of them is a list of hashes, and the other has pictures"
+        return f"{start}, {which}; {other}"
     return None
 
 

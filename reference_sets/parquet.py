@@ -131,6 +131,11 @@ def _ready(store: Store, file: Path, described: ReferenceSet) -> tuple[Reference
         store.create(described)
         return described, True
     _same(file, described.encoder, there.encoder, f"the set {there.name} was made by")
+    if described.index != there.index:
+        raise StoreError(
+            f"{file} and the set {there.name} do not fit together: one holds hashes, and the other pictures; take "
+            "another name"
+        )
     return there, False
 
 

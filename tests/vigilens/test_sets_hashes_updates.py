@@ -23,6 +23,24 @@ def test_a_list_without_hashes_for_the_set_can_still_take_some_back(bring, liste
     assert (refused.exit_code, "known is for PDQ hashes, and the list has none" in refused.stderr) == (1, True)
 
 
+def test_options_that_describe_a_new_set_are_said_to_change_nothing_in_another_one(bring):
+    assert "changes nothing" not in bring(lines(HASHES[0]), "--kind", "allow").stderr
+    assert "changes nothing" not in bring(lines(HASHES[0])).stderr
+    again = bring(lines(HASHES[0]), "--kind", "harmful", "--severity", "9")
+    assert "known is there already, so --kind, --severity changes nothing: use `vigilens sets edit`" in again.stderr
+
+
+def test_a_list_of_hashes_and_a_set_of_pictures_do_not_mix(sets, bring, pictures):
+    bring(lines(HASHES[0]), "--kind", "background")
+    refused = sets("create", "some", "--background", "known")
+    assert (refused.exit_code, "only one of them is a list of hashes" in refused.stderr) == (1, True)
+    sets("create", "some")
+    sets("add", "some", str(pictures))
+    sets("export", "some", "some.parquet")
+    refused = sets("import", "some.parquet", "--name", "known")
+    assert (refused.exit_code, "one holds hashes, and the other pictures" in refused.stderr) == (1, True)
+
+
 def test_an_empty_list_prunes_everything_if_it_is_confirmed(bring, listed):
     bring(lines(*HASHES[:2]))
     assert "the list is empty, nothing is changed" in bring("", "--format", "pdq").stdout

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("name")
-@click.option("--encoder", default="", help="What makes the vectors. [default: sets.default_encoder of the settings]")
+@click.option(
+    "--encoder",
+    default="",
+    help="As `vigilens encoders list` names it, or exact. [default: sets.default_encoder of the settings]",
+)
 @click.option("--kind", type=one_of(Kind), default="harmful", show_default=True, help="What a match means.")
 @click.option("--category", default="", help="Your word for what the set holds. [default: the set's name]")
 @click.option("--severity", type=click.IntRange(0, 100), default=50, show_default=True, help="100 is worst.")
@@ -61,7 +65,7 @@ def create(  # noqa: PLR0913 (one for each fact)
     check_block: float | None,
     **facts: Unpack["Facts"],
 ) -> None:
-    """Create an empty set for the encoder that the settings name.
+    """Create an empty set, for one encoder.
 
     The defaults depend on the encoder:
 
@@ -69,6 +73,7 @@ def create(  # noqa: PLR0913 (one for each fact)
       words     --verify required --mirrored stored --alone block
       pdq       --verify off --mirrored off --review 0.5 --block 0.7578 (Hamming distances 64 and 31) --alone block
       networks  --verify required --mirrored stored --alone review
+      exact     no thresholds: exactly the same file matches, also if it is no picture
 
     A check that is required decides among the pictures that similarity selects. With another --verify, words and
     networks need --review and --block: measure them on your own pictures.
@@ -97,6 +102,7 @@ def create(  # noqa: PLR0913 (one for each fact)
     \b
     Example:
       vigilens sets create spam --category spam --severity 40
+      vigilens sets create spam_relatives --encoder relatives --group spam
       vigilens sets create mistaken --kind allow --check-review 0.6 --note "confirmed false alarms"
     """
     from reference_sets.defaults import defaults, new_set

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from patience import Patience
 from reference_sets.hash_lists.formats import FORMATS, recognise
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     Load = Callable[[], Settings]
 
+_DESCRIBES = ("kind", "category", "severity", "note")  # options for a set that is made
 PATIENCE_S = 120.0  # a Milvus that is being filled does not answer every call in time
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -158,6 +160,7 @@ def _ready(store: "Store", found: "Survey", name: str, take: str, new: dict[str,
         fix = "take another name" if there and not take else "see --take"
         raise click.ClickException(f"{name} is for {held}, and the list has none: {fix}")
     if there is not None:
+        _note_unused(name)
         return there
     if not found.valid.any():
         click.echo(f"{name} is not created, because the list has no hash that is in force")
@@ -165,6 +168,15 @@ def _ready(store: "Store", found: "Survey", name: str, take: str, new: dict[str,
     store.create(new_hash_set(name, exact=exact, **new))
     click.echo(f"{name} is created, for {held}")
     return store.describe(name)
+
+
+def _note_unused(name: str) -> None:
+    """Say which of the given options describe a set that is made, and so have no effect now."""
+    context = click.get_current_context()
+    given = [key for key in _DESCRIBES if context.get_parameter_source(key) is ParameterSource.COMMANDLINE]
+    if given:
+        options = ", ".join(f"--{key}" for key in given)
+        click.echo(f"{name} is there already, so {options} changes nothing: use `vigilens sets edit`", err=True)
 
 
 def _bring_in(importer: "Importer", lists: _Lists) -> None:
