@@ -134,9 +134,17 @@ def goes_on(text: str, key: str) -> bool:
     last: Mapping[str, Any] = {}
     for last in pages(text, key):  # noqa: B007 (the last one is used)
         pass
-    paging = last.get("paging")
-    after = paging.get("next") if isinstance(paging, Mapping) else None
-    return bool(last.get("hasMoreRecords") or last.get("next") or after)
+    return bool(last.get("hasMoreRecords") or _link(last, "next"))
+
+
+def is_later_part(text: str, key: str) -> bool:
+    """Return whether the first answer says that there are others before it."""
+    return bool(_link(next(pages(text, key), {}), "previous"))
+
+
+def _link(page: Mapping[str, Any], where: str) -> Any:
+    paging = page.get("paging")
+    return page.get(where) or (paging.get(where) if isinstance(paging, Mapping) else None)
 
 
 def _each(text: str, key: str, read: Callable[[str, Mapping[str, Any]], Item]) -> Iterator[Item]:

@@ -24,12 +24,14 @@ class Format(NamedTuple):
     Attributes:
         read: reads the entries of a file; raises StoreError if it cannot be read.
         source: who gives such lists; empty: anybody.
-        goes_on: whether a file says that there are more entries that are not in it.
+        goes_on: whether a file says that more entries come after it.
+        is_later_part: whether a file says that others come before it.
     """
 
     read: Callable[[Path], Iterator[Item]]
     source: str = ""
     goes_on: Callable[[Path], bool] = lambda _: False
+    is_later_part: Callable[[Path], bool] = lambda _: False
 
 
 @contextmanager
@@ -68,7 +70,11 @@ def _json(read: Callable[[str], Iterator[Item]], key: str, source: str) -> Forma
         with _named(path), _text_of(path) as file:
             return exchanges.goes_on(file.read(), key)
 
-    return Format(of, source, goes_on)
+    def is_later_part(path: Path) -> bool:
+        with _named(path), _text_of(path) as file:
+            return exchanges.is_later_part(file.read(), key)
+
+    return Format(of, source, goes_on, is_later_part)
 
 
 def _read_ncmec(path: Path) -> Iterator[Item]:

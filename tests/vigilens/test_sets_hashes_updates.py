@@ -41,6 +41,17 @@ def test_a_list_of_hashes_and_a_set_of_pictures_do_not_mix(sets, bring, pictures
     assert (refused.exit_code, "one holds hashes, and the other pictures" in refused.stderr) == (1, True)
 
 
+def test_only_a_list_with_all_of_its_parts_can_prune(sets, listed, tmp_path):
+    for name, hash_, links in (("1", 0, {"next": "/2"}), ("2", 1, {"previous": "/1", "next": None})):
+        record = {"id": name, "hash_digest": HASHES[hash_], "algorithm": "PDQ", "deleted": False}
+        (tmp_path / name).write_text(json.dumps({"results": [record]} | links))
+    run = ("import-hashes", "--set", "known", "--prune")
+    assert sets(*run, "1", "2").exit_code == 0
+    assert "the list says that it goes on after 1" in sets(*run, "1").stderr
+    assert "the list says that it goes on before 2" in sets(*run, "2").stderr
+    assert set(listed()) == set(HASHES[:2])
+
+
 def test_an_empty_list_prunes_everything_if_it_is_confirmed(bring, listed):
     bring(lines(*HASHES[:2]))
     assert "the list is empty, nothing is changed" in bring("", "--format", "pdq").stdout

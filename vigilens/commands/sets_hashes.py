@@ -92,8 +92,8 @@ def import_hashes(  # noqa: PLR0913 (click's way)
     _check_source(source)
     with progress_bar(None, "reading") as advance:
         found = _survey(lists, source, advance)
-    if prune and lists.go_on():
-        raise click.ClickException("the list says that it goes on: --prune needs all of its parts")
+    if prune and (where := lists.goes_on()):
+        raise click.ClickException(f"the list says that it goes on {where}: --prune needs all of its parts")
     if not found.items and not prune:
         click.echo(f"{name}: the list is empty, nothing is changed")
         return
@@ -126,10 +126,12 @@ class _Lists:
         """Read all files."""
         return chain.from_iterable(format_.read(file) for file, format_ in self._files)
 
-    def go_on(self) -> bool:
-        """Return whether the last file says that the list has more."""
-        file, format_ = self._files[-1]
-        return format_.goes_on(file)
+    def goes_on(self) -> str:
+        """Return where the list has more, as its first and last files say: before or after them; empty: nowhere."""
+        (first, its), (last, format_) = self._files[0], self._files[-1]
+        if its.is_later_part(first):
+            return f"before {printable(first.name)}"
+        return f"after {printable(last.name)}" if format_.goes_on(last) else ""
 
 
 def _check_source(source: str) -> None:
