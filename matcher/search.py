@@ -1,5 +1,6 @@
 """A batch's looks → per set and view the references near it, their keypoints, and references with the same content."""
 
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
@@ -19,6 +20,7 @@ from reference_sets.store import Store
 Found = tuple[list[Neighbour], list[Neighbour]]  # near an image, and near its mirror image
 Nearest = tuple[float | None, float | None]  # mean background similarity of an image, and of its mirror image
 NOT_NORMALISED: Nearest = (None, None)
+ENABLED_SOON_S = 60.0  # longer than a batch takes from its search to its verdicts
 ReferenceKeypoints = dict[Row, Stored]  # what is stored of references for the check
 
 
@@ -50,6 +52,7 @@ class Searcher:
         self._top_k = top_k
         self._shortlist = shortlist
         self._cache = KeypointCache(store, keep_bytes)
+        self._disabled: dict[str, tuple[str, int, bool]] = {}  # set → creation, version, is any reference disabled?
 
     def search(self, known: ReferenceSet, looks: Sequence[Look]) -> list[Found]:
         """Per image the references near it and near its mirror image, nearest first; one search for the batch.
@@ -59,7 +62,8 @@ class Searcher:
             looks: of n images, n ≥ 1.
         """
         checks = known.verify is not Verify.OFF
-        return self._near(known, looks, self._shortlist if checks else self._top_k, facts=not checks)
+        top_k = self._shortlist if checks else self._top_k
+        return self._near(known, looks, top_k, facts=not checks, in_use=self._in_use(known))
 
     def background(self, known: ReferenceSet, background: ReferenceSet, looks: Sequence[Look]) -> list[Nearest]:
         """Per image how similar the nearest pictures of a background set are, see `reference_sets.model`.
@@ -71,9 +75,25 @@ class Searcher:
         """
         turned = replace(background, mirrored=known.mirrored)
         near = self._near(turned, looks, known.background_k, facts=False)
-        return [(_mean(own), _mean(mirror)) for own, mirror in near]
+        return [(_mean(own[: known.background_k]), _mean(mirror[: known.background_k])) for own, mirror in near]
 
-    def _near(self, known: ReferenceSet, looks: Sequence[Look], top_k: int, *, facts: bool) -> list[Found]:
+    def _in_use(self, known: ReferenceSet) -> float | None:
+        """When references must be in use to be found; None: all of the set are, or the search looks itself.
+
+        Disabled references must not take the places of others that match. The decision leaves out those that are
+        disabled at the verdict's time: so those that are enabled soon are found already.
+        """
+        if known.index == IN_MEMORY:
+            return None
+        kept = self._disabled.get(known.name)
+        if kept is None or kept[:2] != (known.created, known.version):
+            any_ = self._store.any_disabled(known.name)
+            self._disabled[known.name] = kept = (known.created, known.version, any_)
+        return time.time() + ENABLED_SOON_S if kept[2] else None
+
+    def _near(
+        self, known: ReferenceSet, looks: Sequence[Look], top_k: int, *, facts: bool, in_use: float | None = None
+    ) -> list[Found]:
         own = [look.view.vectors.get(known.encoder) for look in looks]
         queried = known.mirrored is Mirrored.QUERIED
         turned = [look.mirror.vectors.get(known.encoder) if queried and look.mirror else None for look in looks]
@@ -83,7 +103,7 @@ class Searcher:
         if known.index == IN_MEMORY:
             found = iter(self._hashes.find(known, bits_of(np.stack(vectors)), top_k))
         else:
-            found = iter(self._store.search(known.name, np.stack(vectors), top_k, facts=facts))
+            found = iter(self._store.search(known.name, np.stack(vectors), top_k, facts=facts, in_use=in_use))
         lists = [[] if vector is None else next(found) for vector in (*own, *turned)]
         return list(zip(lists[: len(looks)], lists[len(looks) :], strict=True))
 

@@ -5,6 +5,7 @@ Milvus compares 256 values for each hash, and Milvus Lite keeps 9 KB for it in m
 """
 
 import hashlib
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reference_sets.digest_table import suffix_of
-from reference_sets.model import Neighbour, ReferenceSet
+from reference_sets.model import Neighbour, ReferenceSet, Thresholds
 from reference_sets.rows import Stored
 from reference_sets.store import Store
 from reference_sets.up_to_date import Rows, StoredRows, UpToDate
 
 BITS = 256
 BYTES = BITS // 8
+MORE = 4  # times as many are looked at if the nearest cannot match
 SHOWN = 3  # the nearest, whose facts are read in any case: a verdict names as many candidates by similarity
 
 Bits = NDArray[np.uint8]
@@ -88,28 +90,35 @@ class HashTable:
         """Return the references nearest to each hash, best first; the score is 1 - Hamming distance / 128.
 
         That is the cosine of the hashes as vectors of ±1/16. Label and facts are read for those at or above the set's
-        review threshold, and for the `SHOWN` nearest; the others can neither match nor be shown.
+        review threshold, and for the `SHOWN` nearest; the others can neither match nor be shown. If these are disabled
+        or have ceilings, so that one further away could reach a higher level, more are returned.
 
         Args:
             known: the set, as the caller read it.
             bits: (n, 32); a hash's hexadecimal digits as bytes.
-            top_k: the most references for each.
+            top_k: the most references for each, if they can match.
 
         Raises:
             StoreError, Away: see `Store`.
         """
         found: dict[int, list[Neighbour]] = {}
+        number, now = top_k, time.time()
         while left := [row for row in range(len(bits)) if row not in found]:
             table = self._hashes.of(known)
-            near = _nearest(table, bits[left], top_k)
+            near = _nearest(table, bits[left], number)
             wanted = [_wanted(one, known.thresholds.review) for one in near]
             stored = self._rows.read(known, {one.id for some in wanted for one in some})
             gone = {one.id for some in wanted for one in some if one.id not in stored}
             if gone:  # removed since the table was read
                 self._hashes.without(known, partial(_Hashes.without, ids=gone))
+            more = False
             for row, some, whose in zip(left, near, wanted, strict=True):
-                if not any(one.id in gone for one in whose):
-                    found[row] = [_with_facts(one, stored.get(one.id)) for one in some]
+                with_facts = [_with_facts(one, stored.get(one.id)) for one in some]
+                if len(some) == number and _hide_others(with_facts, known.thresholds, now):
+                    more = True
+                elif not any(one.id in gone for one in whose):
+                    found[row] = with_facts
+            number *= MORE if more else 1
         return [found[row] for row in range(len(bits))]
 
 
@@ -126,6 +135,14 @@ def _nearest(table: _Hashes, bits: Bits, top_k: int) -> list[list[Neighbour]]:
 
 def _with_facts(one: Neighbour, its: Stored | None) -> Neighbour:
     return one._replace(label=its.label, facts=its.facts) if its else one
+
+
+def _hide_others(near: Sequence[Neighbour], thresholds: Thresholds, now: float) -> bool:
+    """Return whether a reference further away could reach a higher level than all of these, best first."""
+    caps = {one.facts.cap or "block" for one in near if one.facts.in_use(now)}
+    if "block" in caps:
+        return False
+    return near[-1].score >= (thresholds.block if "review" in caps else thresholds.review)
 
 
 def _wanted(near: Sequence[Neighbour], review: float) -> list[Neighbour]:

@@ -79,6 +79,10 @@ class Lookup(Catalogue):
         """Return the number of references."""
         return self._on(name, lambda collection: self._database.count(collection, OWN))
 
+    def any_disabled(self, name: str) -> bool:
+        """Return whether a reference is disabled, perhaps only until some time."""
+        return self._on(name, lambda collection: bool(self._database.count(collection, rows.IS_DISABLED)))
+
     def _with_keys(
         self, collection: str, keys: Sequence[str], fields: Sequence[str], consistency: str
     ) -> list[dict[str, Any]]:

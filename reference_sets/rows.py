@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from reference_sets.in_memory import EXACT, IN_MEMORY
-from reference_sets.model import Mirrored, Part, Reference, ReferenceFacts, ReferenceSet, Verify
+from reference_sets.model import DISABLED, Mirrored, Part, Reference, ReferenceFacts, ReferenceSet, Verify
 from vectors.database import checked
 from vectors.errors import StoreError
 
@@ -38,6 +38,7 @@ ALL = (
     *("disabled_until", "ceiling", "source", "source_id", "tags", "extra"),
 )
 FACTS = ReferenceFacts._fields
+IS_DISABLED = f'state == "{DISABLED}"'  # condition of a row, perhaps only until some time
 
 
 class Stored(NamedTuple):
@@ -66,6 +67,11 @@ def fields(dimension: int) -> Any:
     for name in ("tags", "extra"):
         schema.add_field(name, DataType.JSON)
     return schema
+
+
+def in_use(at: float) -> str:
+    """Return the condition of the rows that are in use at a time, in seconds since 1970, UTC."""
+    return f'state != "{DISABLED}" or (disabled_until > 0 and disabled_until <= {int(at)})'
 
 
 def key(id_: str, *, mirrored: bool) -> str:

@@ -201,7 +201,7 @@ class Store(Lookup):
         return (rows.from_rows(row, by_key.get(rows.key(row["id"], mirrored=True))) for row in some)
 
     def search(
-        self, name: str, vectors: NDArray[np.float32], top_k: int, *, facts: bool = False
+        self, name: str, vectors: NDArray[np.float32], top_k: int, *, facts: bool = False, in_use: float | None = None
     ) -> list[list[Neighbour]]:
         """Return the rows nearest to each query, best first: references and, if the set stores them, mirror images.
 
@@ -212,12 +212,15 @@ class Store(Lookup):
             vectors: (n, dimension), unit length. Search for a whole batch at once: most of the cost is per call.
             top_k: the most rows for each query; fewer if the set has fewer.
             facts: whether to return the references' facts too. For 50 rows, it takes more time than the search itself.
+            in_use: only references that are in use at this time, in seconds since 1970, UTC; a search then takes half
+                as long again. None: all.
 
         Returns:
             n lists. Empty lists for an empty set.
         """
         fields = ["label", *rows.FACTS] if facts else ["label"]
-        answers = self._on(name, lambda on: self._database.search(on, vectors, top_k, fields))
+        filter_ = "" if in_use is None else rows.in_use(in_use)
+        answers = self._on(name, lambda on: self._database.search(on, vectors, top_k, fields, filter_))
         return [[_neighbour(hit, facts=facts) for hit in hits] for hits in answers]
 
 

@@ -235,7 +235,9 @@ class Database:
             else:
                 yield from self.iterate(name, part.condition(filter_), fields, batch=MAX_QUERIES)
 
-    def search(self, name: str, vectors: NDArray[np.float32], top_k: int, fields: Sequence[str]) -> list[list[Any]]:
+    def search(
+        self, name: str, vectors: NDArray[np.float32], top_k: int, fields: Sequence[str], filter_: str = ""
+    ) -> list[list[Any]]:
         """Return the rows nearest to each query by cosine, best first.
 
         Args:
@@ -243,20 +245,22 @@ class Database:
             vectors: (n, dimension), unit length. Search for a whole batch at once: most of the cost is per call.
             top_k: the most rows for each query; fewer if the collection has fewer.
             fields: the fields that are returned with a row.
+            filter_: only rows for which this condition holds; empty: all.
 
         Returns:
             n lists of pymilvus's hits: `id`, `distance` (the cosine) and `entity`. Empty lists for an empty collection.
         """
         found: list[list[Any]] = []
         for part in parts(vectors, MAX_QUERIES):
-            found += self._search(name, part, top_k, list(fields))
+            options = {"limit": top_k, "output_fields": list(fields), "filter": filter_}
+            found += self._search(name, part, options)
         return found
 
-    def _search(self, name: str, vectors: NDArray[np.float32], top_k: int, fields: list[str]) -> list[list[Any]]:
+    def _search(self, name: str, vectors: NDArray[np.float32], options: Mapping[str, Any]) -> list[list[Any]]:
+        every = {**options, "anns_field": "vector", "consistency_level": STRONG, "timeout": self._timeout_s}
+
         def ask(client: "MilvusClient", dimension: int) -> list[list[Any]]:
-            data = list(checked(vectors, dimension, f"a query of {name}"))
-            options = {"consistency_level": STRONG, "timeout": self._timeout_s}
-            return list(client.search(name, data, limit=top_k, anns_field="vector", output_fields=fields, **options))
+            return list(client.search(name, list(checked(vectors, dimension, f"a query of {name}")), **every))
 
         answers = self._session.call_loaded(name, ask)
         if len(answers) != len(vectors):

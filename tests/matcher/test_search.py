@@ -1,5 +1,7 @@
 """Search and check together, on a real Milvus Lite file: each set finds copies by its own rules."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from deciding import match
@@ -184,8 +186,11 @@ def test_a_damaged_reference_is_left_out_counted_and_reported_once_and_its_neigh
     class Damaging:
         """The store, in which the features of one row are damaged or missing."""
 
-        def search(self, *what, facts):
-            return store.search(*what, facts=facts)
+        def search(self, *what, **how):
+            return store.search(*what, **how)
+
+        def any_disabled(self, name):
+            return store.any_disabled(name)
 
         def features(self, name, neighbours):
             read = store.features(name, neighbours)
@@ -202,6 +207,30 @@ def test_a_damaged_reference_is_left_out_counted_and_reported_once_and_its_neigh
         assert match(known, first) is None
     assert searcher.damaged([known]) == {name: 1}
     assert [(record.fields["set"], record.fields["reference"]) for record in caplog.records] == [(name, "id-204")]
+
+
+@pytest.mark.parametrize("verify", [Verify.REQUIRED, Verify.OFF])
+def test_disabled_references_take_no_places_of_others(store, words, verify):
+    name = f"disabled_{verify.value}"
+    store.create(replace(store.describe("mirrored_off"), name=name, verify=verify, version=1))
+    store.upsert(name, [reference(words, seed, Mirrored.OFF) for seed in SEEDS])
+    searcher = Searcher(store, top_k=2, shortlist=2, keep_bytes=1 << 24)
+    (one,) = look([words], [detailed(204)], Needs(keypoints=True))
+
+    def nearest():
+        ((own, _),) = searcher.search(store.describe(name), [one])
+        return {each.id for each in own}
+
+    first = nearest()
+    assert len(first) == 2
+    store.set_state(name, sorted(first), "disabled")
+    second = nearest()
+    assert len(second) == 2
+    assert not first & second
+    store.set_state(name, sorted(first), "disabled", disabled_until=1)
+    assert nearest() == first
+    store.set_state(name, sorted(first), "")
+    assert nearest() == first
 
 
 def candidate(name, similarity, score):

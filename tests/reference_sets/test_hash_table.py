@@ -85,6 +85,19 @@ def test_removed_hashes_do_not_hide_a_hash_behind_them(store: Store):
     assert (near[0].label, near[0].score) == ("label 0", 1 - 30 / 128)
 
 
+@pytest.mark.parametrize("facts", [{"state": "disabled"}, {"ceiling": "nothing"}, {"ceiling": "review"}])
+def test_hashes_that_can_match_less_do_not_hide_one_behind_them_that_can_match_more(store: Store, facts):
+    table = HashTable(store)
+    weak = [known(flipped(HASHES[0], number), 1000 + number, **facts) for number in range(1, 30)]
+    store.upsert("hashes", weak)
+    near, unrelated = found(table, store, flipped(HASHES[0], 30), HASHES[350], top_k=3)
+    assert "label 0" in {one.label for one in near}
+    assert len(unrelated) == 3
+    # One that is only for review is not looked for behind others that are for review.
+    far = found(table, store, flipped(HASHES[0], 62), top_k=3)[0]
+    assert (len(far) == 3) == (facts == {"ceiling": "review"})
+
+
 def test_changed_facts_are_seen_with_the_version_that_changed_them(store: Store):
     table = HashTable(store)
     assert found(table, store, HASHES[3])[0][0].facts.cap is None
