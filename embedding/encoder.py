@@ -16,6 +16,11 @@ class EncoderError(Exception):
     """The vectors would not be right. The text is one sentence that names the fix."""
 
 
+def in_short(error: Exception) -> str:
+    """An error of someone's library or model in one line."""
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:200]}"
+
+
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """The result of encoding n pictures.

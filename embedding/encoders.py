@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from embedding.choose import Configured, choose
-from embedding.encoder import Encoder, EncoderError
+from embedding.encoder import Encoder, EncoderError, in_short
 
 log = logging.getLogger("vigilens.encoder")
 
@@ -94,6 +94,12 @@ class Encoders:
             encoder = choose(self._configured[name])
         except EncoderError as error:
             self._failed[name] = EncoderError(f"encoders.{name}: {error}")
+            raise self._failed[name] from error
+        except Exception as error:
+            # Also a lack of memory, for which libraries have errors of their own. A set that comes later must not end
+            # a service that judges by others.
+            log.exception("the encoder %s cannot be loaded", name)
+            self._failed[name] = EncoderError(f"encoders.{name}: it cannot be loaded: {in_short(error)}")
             raise self._failed[name] from error
         fields = {"name": name, "how": encoder.backend, "seconds": round(time.monotonic() - started, 1)}
         log.info("encoder", extra={"fields": {**fields, "fingerprint": encoder.fingerprint}})

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from embedding.encoder import Encoder, EncoderError
+from embedding.encoder import Encoder, EncoderError, in_short
 from embedding.encoders import Encoders
 from embedding.probe import agrees_with, probe_vector
 from reference_sets import backgrounds
@@ -72,6 +72,11 @@ def fits(encoders: Encoders) -> Fits:
             return (
                 f"the set {known.name} was made by another encoder: {error}; add that table, create the set again, or "
                 "name only the other sets in sets.use"
+            )
+        except Exception as error:  # noqa: BLE001 (a model can raise anything, also for lack of memory)
+            return (
+                f"the encoder {known.encoder} of the set {known.name} fails for the packaged probe picture: "
+                f"{in_short(error)}; correct it, or name only the other sets in sets.use"
             )
         return _other_vectors(known, encoder, probes[known.encoder])
 

@@ -55,6 +55,15 @@ def test_a_fingerprint_that_no_encoder_has_is_refused_with_what_is_loaded_and_wh
         encoders.with_fingerprint("openclip:0")
 
 
+def test_whatever_a_library_raises_while_an_encoder_is_loaded_the_encoder_is_the_one_that_cannot_be_used(caplog):
+    too_long = "a" * 300  # for which the file system raises
+    encoders = Encoders({**BUILT_IN, "clip": Configured("onnx", checkpoint=too_long)}, "words")
+    for _ in range(2):
+        with pytest.raises(EncoderError, match=r"^encoders.clip: it cannot be loaded: OSError: .*File name too long"):
+            encoders.get("clip")
+    assert [record.message for record in caplog.records if record.exc_info] == ["the encoder clip cannot be loaded"]
+
+
 def test_an_encoder_that_could_not_be_loaded_is_not_tried_for_each_batch_again(tmp_path):
     file = tmp_path / "clip.pt"
     encoders = Encoders({"clip": Configured("openclip", model="ViT-B-32", checkpoint=str(file))}, "clip")

@@ -215,3 +215,23 @@ def test_a_set_fits_an_encoder_by_its_fingerprint_and_by_the_vector_of_the_probe
     assert "no longer gives the packaged probe picture the vector that it gave when the set alpha was made" in why(
         replace(known, probe=other)
     )
+
+
+def test_a_set_does_not_fit_an_encoder_that_raises_for_the_probe_picture_as_long_as_it_does():
+    pdq, faults = choose("pdq"), [MemoryError("cannot allocate"), None]
+
+    class Failing:
+        """PDQ, which raises the first time."""
+
+        name, fingerprint, dimension, needs = "pdq", pdq.fingerprint, pdq.dimension, pdq.needs
+
+        def encode(self, prepared):
+            if fault := faults.pop(0):
+                raise fault
+            return pdq.encode(prepared)
+
+    why = fits(Ready(Failing()))
+    probe = tuple(probe_vector(pdq).tolist())
+    known = make_set("alpha", encoder=pdq.fingerprint, dimension=pdq.dimension, probe=probe)
+    assert "of the set alpha fails for the packaged probe picture: MemoryError: cannot allocate" in why(known)
+    assert why(known) is None
