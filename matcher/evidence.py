@@ -129,6 +129,15 @@ def covered(inner: Corners, outer: Corners) -> float:
     return abs(_area(_clipped(visible, outer))) / area if area > 0 else 0.0
 
 
+def visible(region: Corners) -> float:
+    """Share of a convex region's area that is in the image, 0 to 1; 0 if it has no area.
+
+    OpenCV's intersectConvexConvex sometimes finds nothing in common of two regions that are almost the same.
+    """
+    area = abs(_area(region))
+    return min(1.0, abs(_area(_clipped(region, WHOLE))) / area) if area > 0 else 0.0
+
+
 def _area(corners: "tuple[Point, ...]") -> float:
     """Twice the area; its sign says in which direction the corners go round."""
     return sum(

@@ -17,7 +17,6 @@ of its descriptor's 16 parts, MOST_ALIGNED references are aligned, and each trie
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,7 +24,7 @@ from embedding.local.keypoints import Keypoints
 from matcher.check.align import Floats, Indices, Map, align
 from matcher.check.differ import differing
 from matcher.check.propose import promising
-from matcher.evidence import CONTRADICTED, Box, Corners
+from matcher.evidence import CONTRADICTED, Box, Corners, visible
 
 # An alignment with this score ends the check: the remaining references have fewer agreeing pairs.
 CONCLUSIVE = 0.8
@@ -129,16 +128,15 @@ def _weighed(picture: Keypoints, reference: Keypoints, found: Map) -> Alignment:
     if in_reference[0] < _ANSWERED * in_reference[2]:
         evidence = min(evidence, _UNANSWERED_EVIDENCE)
     score = score_of(evidence)
-    frame, known = _frame(picture), _frame(reference)
-    corners = found.forth(known)
+    region = _fractions(found.forth(_frame(reference)), picture)
     return Alignment(
         score=score,
         inliers=len(found.pairs),
         share=share,
         distinctive=1.0,
-        coverage=_coverage(corners, frame),
-        region=_fractions(corners, picture),
-        back=_fractions(found.back(frame), reference),
+        coverage=visible(region),
+        region=region,
+        back=_fractions(found.back(_frame(picture)), reference),
         pairs=np.concatenate(
             [
                 picture.points[found.pairs[:, 0]] / (picture.width, picture.height),
@@ -181,12 +179,6 @@ def _inside(points: Floats, frame: Keypoints) -> NDArray[np.bool_]:
 def _frame(of: Keypoints) -> Floats:
     """The picture's four corners, upper left first, clockwise."""
     return np.array([(0, 0), (of.width, 0), (of.width, of.height), (0, of.height)], np.float32)
-
-
-def _coverage(corners: Floats, frame: Floats) -> float:
-    area = float(cv2.contourArea(corners))
-    visible, _ = cv2.intersectConvexConvex(corners, frame)
-    return min(1.0, float(visible) / area) if area > 0 else 0.0
 
 
 def _fractions(points: Floats, of: Keypoints) -> Corners:

@@ -8,6 +8,7 @@ from embedding.local.keypoints import DESCRIPTOR_BYTES, MAX_KEYPOINTS, Keypoints
 from matcher.check.align import align
 from matcher.check.propose import MOST_ALIGNED, alike, promising
 from matcher.check.weigh import check, evidence_of, score_of
+from matcher.evidence import WHOLE, visible
 from reference_sets.model import CHECK
 
 
@@ -53,6 +54,21 @@ def test_the_region_is_where_the_known_picture_is():
     expected = np.array([(60, 100), (60 + width, 100), (60 + width, 100 + height), (60, 100 + height)])
     np.testing.assert_allclose(np.array(found.region) * (canvas.shape[1], canvas.shape[0]), expected, atol=6)
     assert found.coverage > 0.98
+
+
+def test_a_reference_that_fills_the_picture_almost_exactly_is_visible():
+    # Of an exact copy, for which cv2.intersectConvexConvex finds nothing in common.
+    almost = (
+        (1.3113021850585938e-06, 2.2564615522112168e-06),
+        (1.0000007152557373, 9.60333587889701e-07),
+        (0.9999988675117493, 0.9999900204794748),
+        (-4.5555373162642354e-07, 0.9999913828713554),
+    )
+    assert visible(almost) > 0.9999
+    assert visible(WHOLE) == 1.0
+    assert visible(tuple((x + 0.5, 1 - y / 2) for x, y in WHOLE)) == pytest.approx(0.5)
+    assert visible(tuple((x + 2, y) for x, y in WHOLE)) == 0.0
+    assert visible(((0, 0), (1, 1), (1, 1), (0, 0))) == 0.0
 
 
 def test_the_coverage_of_a_crop_is_the_share_of_the_reference_that_it_shows():
