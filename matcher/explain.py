@@ -22,6 +22,7 @@ from matcher.evidence import Candidate, Corners, flipped, renamed
 from matcher.levels import ROUNDING
 from matcher.search import NOT_NORMALISED, Searcher
 from matcher.verdict import SetMatch, SetResult, Verdict
+from reference_sets.in_memory import EXACT_NAME
 from reference_sets.model import Neighbour, ReferenceSet
 from reference_sets.store import Store
 
@@ -61,7 +62,7 @@ class Explanation:
     Attributes:
         result: the set as it was searched.
         match: the verdict's match; None if the set did not match.
-        near: the reference that matched, else the best candidate; None for an empty set.
+        near: the reference that matched, else the best candidate; None if there is none.
         corners: number of the picture's corners, as the check uses them.
         candidate: the result of searching and checking again; None if the set has changed since the verdict.
         stored: None if the set stores nothing of the reference for a check.
@@ -96,7 +97,9 @@ def explain(
     place = {name: index for index, name in enumerate(matches)}
     described = {result.set: store.describe(result.set) for result in verdict.sets}
     demand = demand_of(list(described.values()))
-    loaded = [encoders.with_fingerprint(each).encoder for each in demand.encoders]
+    # One that could not look at the picture, or raised for it, has no part in the verdict either.
+    looked = {each.fingerprint for each in verdict.encoders if each.looked}
+    loaded = [encoders.with_fingerprint(each).encoder for each in demand.encoders if each in looked]
     (found,) = look(loaded, [pixels], demand.needs)
     corners = len(found.view.keypoints) if found.view.keypoints else 0
     near = [_near(each, found, searcher, store) for each in described.values()]
@@ -181,7 +184,7 @@ def why(one: Explanation) -> str:
     """One sentence on why the set matched, or did not."""
     match, result = one.match, one.result
     if one.near is None:
-        return "no match: the set is empty"
+        return f"no match: {_nothing_found(result)}"
     outcome: str = match.level if match else "no match"
     if match and match.vetoed_by:
         outcome += f", vetoed by {match.vetoed_by}"
@@ -200,6 +203,15 @@ def why(one: Explanation) -> str:
     elif match and match.corroborated_by:
         reasons.append(f"corroborated by {', '.join(match.corroborated_by)}")
     return f"{outcome}: {'; '.join(reasons)}"
+
+
+def _nothing_found(result: SetResult) -> str:
+    """Why a set has no candidate."""
+    if not result.compared:
+        return _NOT_COMPARED.get(result.reason, _OTHERWISE)
+    if result.encoder == EXACT_NAME:
+        return "the list has no digest of this file"
+    return "the set is empty, or all of its references are disabled"
 
 
 def _similarity(one: Explanation, near: Neighbour) -> tuple[str, float]:

@@ -1,5 +1,7 @@
 """The sentence on why a set matched: with several encoders, from a verdict alone."""
 
+import pytest
+
 from matcher.explain import Explanation, nearest, why
 from matcher.verdict import Verdict, example
 
@@ -35,3 +37,18 @@ def test_what_corroborates_a_match_is_named_and_that_nothing_does():
         "no match: the similarity 0.438 reaches review's 0.250; it matches only if a match of another encoder of its "
         "group corroborates it"
     )
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({}, "the set is empty, or all of its references are disabled"),
+        ({"encoder": "exact"}, "the list has no digest of this file"),
+        ({"compared": False, "reason": "featureless"}, "too little detail"),
+        ({"compared": False, "reason": "encoder_failed"}, "encoder failed for this picture"),
+        ({"encoder": "exact", "compared": False, "reason": "not_found"}, "was not compared with this set"),
+    ],
+)
+def test_a_set_without_a_candidate_is_only_called_empty_if_it_was_compared(facts, said):
+    result = Verdict.model_validate(example()).sets[0].model_copy(update={"candidates": (), **facts})
+    assert said in why(Explanation(result, None, nearest(result, None), 100, None, None, None))
