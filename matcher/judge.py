@@ -134,14 +134,14 @@ class Judge:
     def _raise_if_broken(self, embedded: Sequence[Embedded], demand: Demand) -> None:
         """Raise EncoderError if an encoder failed for all pictures, and it is the encoder's fault rather than theirs.
 
-        With several pictures that is certain enough. A single one may be odd: then the packaged probe picture tells.
+        The packaged probe picture tells: whoever sends a few odd pictures at once must not be able to end the process.
         """
         opened = {one.sha256: one for one in embedded if one.facts}
         for fingerprint in demand.encoders if opened else ():
             if any(one.without.get(fingerprint) is not Reason.ENCODER_FAILED for one in opened.values()):
                 continue
             loaded = self._embedder.encoders.with_fingerprint(fingerprint)
-            if len(opened) > 1 or not _works(loaded.encoder):
+            if not _works(loaded.encoder):
                 raise EncoderError(
                     f"the encoder {loaded.name} fails for all pictures, as the log says above; correct "
                     f"[encoders.{loaded.name}], or free the memory or device that it needs"

@@ -297,22 +297,3 @@ def test_the_lines_of_a_scan_have_the_checks_score_and_its_threshold(scanned):
     # Of the set whose threshold was missed by the smallest margin.
     assert (row["decision"], row["by"]) == ("allow", "check")
     assert float(row["score"]) < float(row["threshold"])
-
-
-class NoEncoders:
-    """None can be used."""
-
-    def with_fingerprint(self, fingerprint):
-        raise AssertionError(f"{fingerprint} could not look at the picture")
-
-
-def test_an_encoder_that_failed_for_the_picture_is_not_asked_again(folder, parts):
-    pixels, verdict, _ = explained(parts, folder / "inbox" / "plain.png")
-    failed = [one.model_copy(update={"looked": False, "reason": "encoder_failed"}) for one in verdict.encoders]
-    results = [
-        one.model_copy(update={"compared": False, "reason": "encoder_failed", "candidates": ()}) for one in verdict.sets
-    ]
-    verdict = verdict.model_copy(update={"encoders": tuple(failed), "sets": tuple(results), "matches": ()})
-    searcher = wiring.searcher(parts.settings, parts.store)
-    sets = explain(pixels, verdict, encoders=NoEncoders(), searcher=searcher, store=parts.store)
-    assert {why(one) for one in sets} == {"no match: the set's encoder failed for this picture, as the log says"}

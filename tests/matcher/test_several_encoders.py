@@ -16,7 +16,10 @@ from embedding.encoder import Encoded, EncoderError
 from embedding.image import Image, Inline
 from embedding.look import look
 from embedding.picture import Needs
+from embedding.probe import probe_picture
 from matcher.demand import demand_of
+from matcher.explain import explain, why
+from matcher.search import Searcher
 from reference_sets.in_force import SetsInForce, Snapshot, fits
 from reference_sets.in_memory import EXACT, IN_MEMORY, NO_VECTOR
 from reference_sets.model import Reference, Verify
@@ -171,11 +174,22 @@ def matches_by_set(verdict):
     return {each.set for each in verdict.matches}
 
 
-def test_a_picture_with_which_the_only_encoder_fails_is_unscannable_and_not_allowed(store):
-    colours = Colours(fails_for=lambda pixels: pixels.shape == detailed(999).shape)
-    (verdict,) = judged(store, [colours], [image(detailed(999))], "colours").verdicts
-    assert (verdict.decision, verdict.reason) == ("unscannable", "encoder_failed")
-    assert colours.given == [1, 1, 1]  # together, alone, and the probe picture, which the encoder still knows
+@pytest.mark.parametrize("number", [1, 3])
+def test_pictures_with_which_the_only_encoder_fails_are_unscannable_and_not_allowed(store, number):
+    colours = Colours(fails_for=lambda pixels: pixels.shape != probe_picture().shape)
+    verdicts = judged(store, [colours], [image(detailed(999 + each)) for each in range(number)], "colours").verdicts
+    assert [(one.decision, one.reason) for one in verdicts] == [("unscannable", "encoder_failed")] * number
+    assert colours.given[-1] == 1  # the probe picture, which the encoder still knows: the pictures are odd
+
+
+def test_a_verdict_is_explained_without_the_encoder_that_failed_for_the_picture(store):
+    encoders = PDQ, Colours(fails_for=lambda pixels: pixels.shape != probe_picture().shape)
+    (verdict,) = judged(store, encoders, [image(detailed(301))], "hashes", "colours").verdicts
+    searcher = Searcher(store, top_k=5, shortlist=5, keep_bytes=0)
+    said = explain(detailed(301), verdict, encoders=Ready(*encoders), searcher=searcher, store=store)
+    first, second = map(why, said)
+    assert first.startswith("block: the similarity ")
+    assert second == "no match: the set's encoder failed for this picture, as the log says"
 
 
 @pytest.mark.parametrize("number", [1, 3])
