@@ -89,6 +89,9 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=60, help="how long there are faults (default %(default)s)")
     parser.add_argument("--brokers", type=int, choices=(1, 3), default=3, help="Kafka nodes (default %(default)s)")
     parser.add_argument("--workers", type=int, default=3, help="processes of the service (default %(default)s)")
+    parser.add_argument(
+        "--two-encoders", action="store_true", help="sets of two encoders: slower, so fewer transactions under faults"
+    )
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="seed of events and faults")
     parser.add_argument("--without", choices=PRECAUTIONS, help="leave out one precaution; the count should show it")
     parser.add_argument("--patience", type=float, default=300, help="seconds to finish after the faults")
@@ -145,7 +148,7 @@ def _set_up(options: argparse.Namespace, folder: Path, stack: ExitStack) -> Stag
     server = Milvus(folder)
     server.start()
     stack.callback(server.stop)
-    make_sets(server.uri, files, say)
+    make_sets(server.uri, files, say, two_encoders=options.two_encoders)
     places = {"kafka.bootstrap_servers": cluster.bootstrap, "milvus.uri": server.uri}
     calm, workers = environment({**SETTINGS, **places}), []
     for name in (f"worker-{number}" for number in range(options.workers)):

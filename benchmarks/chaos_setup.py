@@ -146,8 +146,12 @@ class Milvus:
             os.kill(self._server.pid, signal.SIGCONT)
 
 
-def make_sets(uri: str, files: Sequence[bytes], say: Callable[[str], None]) -> None:
-    """Sets of real pictures: the first tenth of `files` is harmful, once for each encoder, the second tenth allowed."""
+def make_sets(uri: str, files: Sequence[bytes], say: Callable[[str], None], *, two_encoders: bool) -> None:
+    """Sets of real pictures: the first tenth of `files` is harmful, the second tenth allowed.
+
+    The encoder is PDQ: the fastest one gives the most transactions. With `two_encoders`, the harmful pictures are in a
+    set of the encoder `words` too.
+    """
     from embedding.choose import choose  # noqa: PLC0415 (heavy)
     from embedding.decode.decoder import decode  # noqa: PLC0415
     from embedding.look import look  # noqa: PLC0415
@@ -161,8 +165,9 @@ def make_sets(uri: str, files: Sequence[bytes], say: Callable[[str], None]) -> N
     kinds: dict[str, tuple[Kind, Literal["pdq", "words"], Sequence[bytes]]] = {
         "known": (Kind.HARMFUL, "pdq", harmful),
         "fine": (Kind.ALLOW, "pdq", allowed),
-        "copies": (Kind.HARMFUL, "words", harmful),
     }
+    if two_encoders:
+        kinds["copies"] = Kind.HARMFUL, "words", harmful
     with Store(uri) as store:
         for name, (kind, of, pictures) in kinds.items():
             encoder = choose(of)
