@@ -12,7 +12,7 @@ from matcher.decide import decide
 from matcher.embed import Embedded
 from matcher.evidence import Candidate
 from matcher.levels import Compared, Match, in_use
-from reference_sets.in_memory import is_exact
+from reference_sets.in_memory.constants import is_exact
 from reference_sets.model import Neighbour, ReferenceSet
 
 MAX_ADDRESS = 4096  # characters of a path or URL that a verdict keeps: both are untrusted input

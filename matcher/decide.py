@@ -33,7 +33,7 @@ from matcher.corroborate import corroborated
 from matcher.evidence import Candidate
 from matcher.levels import RANK, Compared, Match, in_use, matches
 from matcher.veto import vetoed
-from reference_sets.in_memory import is_exact
+from reference_sets.in_memory.constants import is_exact
 from reference_sets.model import Kind
 
 Decision = Literal["block", "review", "allow", "unscannable"]

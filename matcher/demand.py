@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from embedding.picture import Needs
-from reference_sets.in_memory import is_exact
+from reference_sets.in_memory.constants import is_exact
 from reference_sets.model import Mirrored, ReferenceSet, Verify
 
 

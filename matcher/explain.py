@@ -22,7 +22,7 @@ from matcher.evidence import Candidate, Corners, flipped, renamed
 from matcher.levels import ROUNDING
 from matcher.search import NOT_NORMALISED, Searcher
 from matcher.verdict import SetMatch, SetResult, Verdict
-from reference_sets.in_memory import EXACT_NAME
+from reference_sets.in_memory.constants import EXACT_NAME
 from reference_sets.model import Neighbour, ReferenceSet
 from reference_sets.store import Store
 

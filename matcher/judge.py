@@ -21,7 +21,7 @@ from matcher.verdict import Timings, Verdict
 from matcher.views import placed, with_content, with_differences
 from matcher.workers import Workers
 from reference_sets.in_force import SetsInForce, Snapshot
-from reference_sets.in_memory import EXACT, EXACT_NAME, is_exact
+from reference_sets.in_memory.constants import EXACT, EXACT_NAME, is_exact
 from reference_sets.model import ReferenceSet
 from reference_sets.store import UnknownSet
 

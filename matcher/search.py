@@ -11,9 +11,9 @@ from embedding.look import Look
 from embedding.pdq import bits_of
 from matcher.evidence import Candidate
 from matcher.keypoint_cache import KeypointCache, Row, Stored
-from reference_sets.digest_table import DigestTable
-from reference_sets.hash_table import HashTable
-from reference_sets.in_memory import IN_MEMORY
+from reference_sets.in_memory.constants import IN_MEMORY
+from reference_sets.in_memory.digest_table import DigestTable
+from reference_sets.in_memory.hash_table import HashTable
 from reference_sets.model import Known, Mirrored, Neighbour, ReferenceSet, Verify
 from reference_sets.store import Store
 

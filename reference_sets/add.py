@@ -14,7 +14,7 @@ from embedding.look import Look, encode_each, joined, together
 from embedding.picture import Needs, Wanted
 from embedding.processes.decoders import Decoders
 from reference_sets.files import Found, digest_of
-from reference_sets.in_memory import NO_VECTOR
+from reference_sets.in_memory.constants import NO_VECTOR
 from reference_sets.model import Mirrored, Reference, ReferenceSet
 from reference_sets.opened import Limits, Opened, Refused, in_batches, key_of, opened_files
 from reference_sets.parts import needs, reference

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
 from embedding.encoder import Encoder
-from reference_sets.in_memory import EXACT, IN_MEMORY, NO_VECTOR, is_exact
+from reference_sets.in_memory.constants import EXACT, IN_MEMORY, NO_VECTOR, is_exact
 from reference_sets.model import (
     CHECK,
     Cap,

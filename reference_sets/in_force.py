@@ -20,7 +20,7 @@ from embedding.encoders import Encoders
 from embedding.probe import agrees_with, probe_vector
 from reference_sets import backgrounds
 from reference_sets.errors import UnknownSet
-from reference_sets.in_memory import EXACT, IN_MEMORY
+from reference_sets.in_memory.constants import EXACT, IN_MEMORY
 from reference_sets.model import Kind, ReferenceSet
 from reference_sets.store import Store
 from vectors.errors import StoreError

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from reference_sets.in_memory import EXACT, IN_MEMORY
+from reference_sets.in_memory.constants import EXACT, IN_MEMORY
 from reference_sets.model import DISABLED, Mirrored, Part, Reference, ReferenceFacts, ReferenceSet, Verify
 from vectors.database import checked
 from vectors.errors import StoreError

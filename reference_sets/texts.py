@@ -8,7 +8,7 @@ from typing import cast, get_args
 
 import numpy as np
 
-from reference_sets.in_memory import IN_MEMORY
+from reference_sets.in_memory.constants import IN_MEMORY
 from reference_sets.model import RANGES, Cap, Kind, Mirrored, Verify
 
 INDEXES = ("exact", IN_MEMORY)  # ways of searching a set that this version knows

@@ -21,7 +21,7 @@ from matcher.demand import demand_of
 from matcher.explain import explain, why
 from matcher.search import Searcher
 from reference_sets.in_force import SetsInForce, Snapshot, fits
-from reference_sets.in_memory import EXACT, IN_MEMORY, NO_VECTOR
+from reference_sets.in_memory.constants import EXACT, IN_MEMORY, NO_VECTOR
 from reference_sets.model import Reference, Verify
 from reference_sets.store import Store
 

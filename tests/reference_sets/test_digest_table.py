@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from milvus_fixtures import make_set, references, unit
 
-from reference_sets.digest_table import DigestTable
-from reference_sets.in_memory import EXACT, IN_MEMORY
+from reference_sets.in_memory.constants import EXACT, IN_MEMORY
+from reference_sets.in_memory.digest_table import DigestTable
 from reference_sets.model import Reference
 from reference_sets.rows import Stored
 from reference_sets.store import Store

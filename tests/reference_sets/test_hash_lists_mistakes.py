@@ -9,7 +9,7 @@ import pytest
 from reference_sets.hash_lists import entry as reasons
 from reference_sets.hash_lists.entry import Entry, Gone, Unusable, seconds
 from reference_sets.hash_lists.formats import FORMATS, recognise
-from reference_sets.survey import survey
+from reference_sets.hash_lists.survey import survey
 from tests.support.hash_values import lines
 from vectors.errors import StoreError
 

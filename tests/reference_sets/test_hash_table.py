@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from milvus_fixtures import make_set
 
-from reference_sets.hash_table import HashTable
-from reference_sets.in_memory import IN_MEMORY
+from reference_sets.in_memory.constants import IN_MEMORY
+from reference_sets.in_memory.hash_table import HashTable
 from reference_sets.model import Reference, Thresholds
 from reference_sets.store import Store
 
@@ -130,7 +130,7 @@ def test_a_list_without_hashes_and_one_that_was_made_anew(store: Store):
 
 
 def test_a_list_that_lost_most_of_its_hashes_is_read_again(store: Store, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("reference_sets.up_to_date.SOME", 0)
+    monkeypatch.setattr("reference_sets.in_memory.up_to_date.SOME", 0)
     table = HashTable(store)
     found(table, store, HASHES[0])
     store.delete("hashes", [known(bits, number).id for number, bits in enumerate(HASHES[:200])])

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from milvus_fixtures import make_set
 
-from reference_sets import import_hashes
+from reference_sets.hash_lists import importer as importing
 from reference_sets.hash_lists.entry import Entry
-from reference_sets.hash_sets import new_hash_set, reference
-from reference_sets.hash_table import HashTable
-from reference_sets.import_hashes import Importer
+from reference_sets.hash_lists.importer import Importer
+from reference_sets.hash_lists.sets import new_hash_set, reference
+from reference_sets.hash_lists.survey import survey
+from reference_sets.in_memory.hash_table import HashTable
 from reference_sets.rows import messages
 from reference_sets.store import Store
-from reference_sets.survey import survey
 from vectors.errors import StoreError
 
 
@@ -33,7 +33,7 @@ def importer(store: Store, listed: list[Entry]) -> Importer:
 
 
 def test_an_interrupted_import_continues_where_it_was(store, monkeypatch):
-    monkeypatch.setattr(import_hashes, "AT_ONCE", 10)
+    monkeypatch.setattr(importing, "AT_ONCE", 10)
     listed, done = entries(35), []
 
     def interrupt(number: int) -> None:

@@ -52,22 +52,6 @@ def test_neighbours_are_exact_and_sorted_best_first_for_each_query(store: Store,
         np.testing.assert_allclose([one.score for one in found], row[best], atol=1e-5)
 
 
-def test_references_that_are_not_in_use_take_no_places_in_a_search_for_those_that_are(store: Store, name: str):
-    vectors = unit(6, 5)
-    store.upsert(name, references(vectors))
-    assert not store.any_disabled(name)
-    store.set_state(name, ["ref-0", "ref-1"], "disabled")
-    store.set_state(name, ["ref-2"], "disabled", disabled_until=1_000)
-    assert store.any_disabled(name)
-
-    def found(at: float | None) -> set[str]:
-        return {one.id for one in store.search(name, vectors[:1], 4, in_use=at)[0]}
-
-    assert found(999.0) == {"ref-3", "ref-4", "ref-5"}
-    assert found(1_000.0) == {"ref-2", "ref-3", "ref-4", "ref-5"}
-    assert "ref-0" in found(None)
-
-
 def test_opposite_vectors_have_cosine_minus_one(store: Store, name: str):
     vectors = unit(1, 3)
     store.upsert(name, references(vectors))

@@ -29,3 +29,19 @@ def test_features_are_read_for_all_neighbours_but_removed_ones(
             for side in (False, True)
         }
     assert other.features(name, []) == {}
+
+
+def test_references_that_are_not_in_use_take_no_places_in_a_search_for_those_that_are(store: Store, name: str):
+    vectors = unit(6, 5)
+    store.upsert(name, references(vectors))
+    assert not store.any_disabled(name)
+    store.set_state(name, ["ref-0", "ref-1"], "disabled")
+    store.set_state(name, ["ref-2"], "disabled", disabled_until=1_000)
+    assert store.any_disabled(name)
+
+    def found(at: float | None) -> set[str]:
+        return {one.id for one in store.search(name, vectors[:1], 4, in_use=at)[0]}
+
+    assert found(999.0) == {"ref-3", "ref-4", "ref-5"}
+    assert found(1_000.0) == {"ref-2", "ref-3", "ref-4", "ref-5"}
+    assert "ref-0" in found(None)

@@ -8,8 +8,8 @@ import pytest
 from hash_values import HASHES, MD5, SHA1, lines
 
 from embedding.pdq import Pdq
-from reference_sets.hash_sets import suffix
-from reference_sets.in_memory import EXACT, IN_MEMORY
+from reference_sets.hash_lists.sets import suffix
+from reference_sets.in_memory.constants import EXACT, IN_MEMORY
 from reference_sets.store import Store
 
 pytest_plugins = ["hash_fixtures"]

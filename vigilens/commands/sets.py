@@ -174,7 +174,7 @@ def _encoder_of(encoders: "Encoders", known: "ReferenceSet") -> "Encoder | None"
     Raises:
         click.ClickException: the set cannot take pictures.
     """
-    from reference_sets.in_memory import IN_MEMORY
+    from reference_sets.in_memory.constants import IN_MEMORY
 
     encoder = _check_encoder(encoders, known)
     if encoder and known.index == IN_MEMORY:
@@ -188,7 +188,7 @@ def _encoder_of(encoders: "Encoders", known: "ReferenceSet") -> "Encoder | None"
 def _check_encoder(encoders: "Encoders", known: "ReferenceSet") -> "Encoder | None":
     """Return the encoder that made a set, None for an exact list. Raise click.ClickException if it is not there."""
     from embedding.encoder import EncoderError
-    from reference_sets.in_memory import is_exact
+    from reference_sets.in_memory.constants import is_exact
 
     try:
         return None if is_exact(known.encoder) else encoders.with_fingerprint(known.encoder).encoder

@@ -106,7 +106,7 @@ def create(  # noqa: PLR0913 (one for each fact)
       vigilens sets create mistaken --kind allow --check-review 0.6 --note "confirmed false alarms"
     """
     from reference_sets.defaults import defaults, new_set
-    from reference_sets.in_memory import EXACT, EXACT_NAME
+    from reference_sets.in_memory.constants import EXACT, EXACT_NAME
     from vigilens import wiring
 
     settings = load()

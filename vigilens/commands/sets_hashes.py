@@ -14,11 +14,11 @@ from click.core import ParameterSource
 
 from patience import Patience
 from reference_sets.hash_lists.formats import FORMATS, recognise
-from reference_sets.hash_sets import DIGESTS, PDQ, kinds_in, new_hash_set
-from reference_sets.import_hashes import Importer, chosen
+from reference_sets.hash_lists.importer import Importer, chosen
+from reference_sets.hash_lists.sets import DIGESTS, PDQ, kinds_in, new_hash_set
+from reference_sets.hash_lists.survey import is_unusable, survey
 from reference_sets.model import DISABLED, Kind
 from reference_sets.rows import MAX_SHORT
-from reference_sets.survey import is_unusable, survey
 from vigilens.commands.printable import printable
 from vigilens.commands.progress import progress_bar
 from vigilens.commands.sets_hashes_output import print_imported, print_left, print_references
@@ -26,9 +26,9 @@ from vigilens.commands.sets_hashes_output import print_imported, print_left, pri
 if TYPE_CHECKING:
     from config.settings import Settings
     from reference_sets.hash_lists.entry import Item
+    from reference_sets.hash_lists.survey import Survey
     from reference_sets.model import ReferenceSet
     from reference_sets.store import Store
-    from reference_sets.survey import Survey
 
     Load = Callable[[], Settings]
 
@@ -208,7 +208,7 @@ def export_hashes(load: "Load", *, name: str, file: Path, format_: str | None, y
     pdq: lines `pdq HASH`. csv: the columns signal_type,signal_str,collab,category,tags of `tx`. This works for lists of
     hashes and for sets of pictures of the encoder pdq; digests of files need csv. Disabled references are left out.
     """
-    from reference_sets.export_hashes import write
+    from reference_sets.hash_lists.exporter import write
     from vigilens import wiring
 
     if file.exists() and not yes:

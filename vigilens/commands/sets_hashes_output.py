@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from reference_sets.hash_lists.entry import Left
-    from reference_sets.import_hashes import Imported
+    from reference_sets.hash_lists.importer import Imported
+    from reference_sets.hash_lists.survey import Survey
     from reference_sets.model import ReferenceSet
     from reference_sets.rows import Stored
-    from reference_sets.survey import Survey
 
 HEADINGS = ("id", "label", "state", "ceiling", "source", "source_id", "tags", "version")
 ON_A_TERMINAL = 100  # rows
@@ -65,7 +65,7 @@ def print_imported(described: "ReferenceSet", found: "Survey", done: "Imported",
 
 
 def _held(described: "ReferenceSet") -> str:
-    from reference_sets.hash_sets import PDQ, kinds_in  # noqa: PLC0415 (--help should not wait for it)
+    from reference_sets.hash_lists.sets import PDQ, kinds_in  # noqa: PLC0415 (--help should not wait for it)
 
     return "PDQ hashes" if kinds_in(described) == PDQ else "digests of files"
 

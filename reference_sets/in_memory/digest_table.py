@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from reference_sets.in_memory import EXACT, IN_MEMORY
+from reference_sets.in_memory.constants import EXACT, IN_MEMORY
+from reference_sets.in_memory.up_to_date import Rows, StoredRows, UpToDate
 from reference_sets.model import Known, ReferenceSet
 from reference_sets.store import Store
-from reference_sets.up_to_date import Rows, StoredRows, UpToDate
 
 _DIGITS = 16  # of a digest in hexadecimal: 64 bits
 _SHA256_DIGITS = 64

@@ -11,7 +11,7 @@ import numpy as np
 from reference_sets.files import replacing
 from reference_sets.hash_lists.entry import DIGITS
 from reference_sets.hash_lists.lines import TX_HEADER
-from reference_sets.hash_sets import DIGESTS, kinds_in
+from reference_sets.hash_lists.sets import DIGESTS, kinds_in
 from reference_sets.model import ReferenceFacts, ReferenceSet
 from reference_sets.store import Store
 from vectors.errors import StoreError

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reference_sets.hash_lists.entry import Entry, Item, Kind
-from reference_sets.hash_sets import ID_DIGITS, kinds_in, reference
+from reference_sets.hash_lists.sets import ID_DIGITS, kinds_in, reference
+from reference_sets.hash_lists.survey import WIDTH, Ids, Numbers, Survey
 from reference_sets.model import Reference, ReferenceSet
 from reference_sets.rows import Stored
 from reference_sets.store import Store
-from reference_sets.survey import WIDTH, Ids, Numbers, Survey
 from vectors.errors import StoreError
 
 # References in one version of the set: 3 s in Milvus Lite. A running service reads each version; a claim is renewed

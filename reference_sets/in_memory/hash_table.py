@@ -14,11 +14,11 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from reference_sets.digest_table import suffix_of
+from reference_sets.in_memory.digest_table import suffix_of
+from reference_sets.in_memory.up_to_date import Rows, StoredRows, UpToDate
 from reference_sets.model import Neighbour, ReferenceSet, Thresholds
 from reference_sets.rows import Stored
 from reference_sets.store import Store
-from reference_sets.up_to_date import Rows, StoredRows, UpToDate
 
 BITS = 256
 BYTES = BITS // 8

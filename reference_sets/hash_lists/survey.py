@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reference_sets.hash_lists.entry import DIGITS, Entry, Gone, Item, Kind, Left
-from reference_sets.hash_sets import ID_DIGITS, suffix
+from reference_sets.hash_lists.sets import ID_DIGITS, suffix
 
 KINDS: tuple[Kind, ...] = tuple(DIGITS)
 WIDTH = max(DIGITS.values()) + 1 + ID_DIGITS  # bytes of the longest id

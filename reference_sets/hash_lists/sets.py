@@ -4,7 +4,7 @@ import hashlib
 
 from reference_sets.defaults import PDQ_BLOCK, PDQ_REVIEW
 from reference_sets.hash_lists.entry import Entry, Kind
-from reference_sets.in_memory import EXACT, IN_MEMORY, NO_VECTOR
+from reference_sets.in_memory.constants import EXACT, IN_MEMORY, NO_VECTOR
 from reference_sets.model import Kind as Means
 from reference_sets.model import Reference, ReferenceSet, Thresholds
 from reference_sets.rows import MAX_LABEL, MAX_SHORT

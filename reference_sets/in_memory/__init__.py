@@ -1,0 +1,7 @@
+"""What is compared in memory and not by Milvus, which only stores it.
+
+constants    its names (plain values)
+up_to_date   what is kept in memory of each set, brought up to date when the set has changed
+digest_table digests of files: the references' own, and lists of MD5, SHA-1 and SHA-256
+hash_table   lists of perceptual hashes
+"""
