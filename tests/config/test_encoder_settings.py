@@ -1,34 +1,14 @@
 """The tables of encoders in the settings."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
+from settings_file import mistakes, written
 
-from config.load import PREFIX, SettingsError, load, load_with_sources
+from config.load import PREFIX, load, load_with_sources
 from config.settings import BUILT_IN
 from vigilens.commands.config import as_toml
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in os.environ:
-        if name.startswith(PREFIX):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-
-
-def written(text: str) -> Path:
-    file = Path("mine.toml").absolute()
-    file.write_text(text)
-    return file
-
-
-def mistakes(file: Path | None = None) -> list[str]:
-    with pytest.raises(SettingsError) as caught:
-        load(file)
-    return str(caught.value).splitlines()
 
 
 def test_an_encoder_is_a_table_with_a_name_and_what_it_lacks_has_defaults():

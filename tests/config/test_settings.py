@@ -1,6 +1,5 @@
 import itertools
 import json
-import os
 import re
 import tomllib
 from pathlib import Path
@@ -8,34 +7,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from pydantic import SecretStr
+from settings_file import mistakes, written
 
-from config.load import DEFAULTS, FILE_VARIABLE, PREFIX, SettingsError, keys, load, load_with_sources, variable
+from config.load import DEFAULTS, FILE_VARIABLE, keys, load, load_with_sources, variable
 from config.settings import BUILT_IN, Encoder
 from vigilens.cli import main
 
 ROOT = Path(__file__).parents[2]
 SECRET = "geheim-4711"  # noqa: S105 (not a real one)
 IN_DEFAULTS = tomllib.loads(DEFAULTS.read_text())
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in os.environ:
-        if name.startswith(PREFIX):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-
-
-def written(text: str) -> Path:
-    file = Path("mine.toml").absolute()
-    file.write_text(text)
-    return file
-
-
-def mistakes(file: Path | None = None) -> list[str]:
-    with pytest.raises(SettingsError) as caught:
-        load(file)
-    return str(caught.value).splitlines()
 
 
 def vigilens(*words: str) -> Result:
