@@ -1,12 +1,13 @@
 """Sets that are lists of hashes: what describes one, and the references in it."""
 
 import hashlib
+from dataclasses import replace
 
-from reference_sets.defaults import PDQ_BLOCK, PDQ_REVIEW
+from reference_sets.defaults import defaults, new_set
 from reference_sets.hash_lists.entry import Entry, Kind
 from reference_sets.in_memory.constants import EXACT, IN_MEMORY, NO_VECTOR
 from reference_sets.model import Kind as Means
-from reference_sets.model import Reference, ReferenceSet, Thresholds
+from reference_sets.model import Reference, ReferenceSet
 from reference_sets.rows import MAX_LABEL, MAX_SHORT
 
 PDQ: tuple[Kind, ...] = ("pdq",)
@@ -33,20 +34,11 @@ def new_hash_set(  # noqa: PLR0913 (one for each fact, by keyword)
     """
     from embedding.pdq import Pdq  # noqa: PLC0415 (Pillow)
 
-    return ReferenceSet(
-        name=name,
-        kind=kind,
-        category=category or name,
-        severity=severity,
-        thresholds=Thresholds(1.0, 1.0) if exact else Thresholds(PDQ_REVIEW, PDQ_BLOCK),
-        encoder=EXACT if exact else Pdq.fingerprint,
-        dimension=len(NO_VECTOR),
-        version=1,
-        probe=NO_VECTOR,
-        note=note,
-        needs=("index",),
-        index=IN_MEMORY,
-    )
+    digests = new_set(None, name, kind=kind, category=category, severity=severity, note=note)
+    if exact:
+        return digests
+    fingerprint = Pdq.fingerprint
+    return replace(digests, encoder=fingerprint, thresholds=defaults(fingerprint, kind).thresholds)
 
 
 def kinds_in(described: ReferenceSet) -> tuple[Kind, ...]:
