@@ -25,8 +25,8 @@ RULES = FetchRules(max_bytes=10_000_000, roots=(), hosts=(), allow_http=False, t
 def described(name, **wishes):
     probe = tuple(probe_vector(PDQ).tolist())
     limits = Thresholds(0.7578125, 0.84375)
-    category = wishes.pop("category", "test")
-    return ReferenceSet(name, Kind.HARMFUL, category, 50, limits, PDQ.fingerprint, PDQ.dimension, 1, probe, **wishes)
+    kind, category = wishes.pop("kind", Kind.HARMFUL), wishes.pop("category", "test")
+    return ReferenceSet(name, kind, category, 50, limits, PDQ.fingerprint, PDQ.dimension, 1, probe, **wishes)
 
 
 def reference(name, view):
