@@ -13,10 +13,7 @@ if TYPE_CHECKING:
 
 
 class Reason(StrEnum):
-    """Why an image is `unscannable`, or a set was not compared. The list is closed: docs/verdicts.md has all of them.
-
-    Some are not used yet; they are listed so that consumers of verdicts can handle them from the start.
-    """
+    """Why an image is `unscannable`, or a set was not compared. The list is closed, see docs/verdicts.md."""
 
     EMPTY_VALUE = "empty_value"
     MALFORMED_EVENT = "malformed_event"
