@@ -24,7 +24,10 @@ processes  a separate process for each way, with its own number of threads
 machine processor, memory and versions, printed with every figure of time; load from other programs
 copies  which edited copies are found in a folder of pictures, a comparison of the ways to find them
         copies_options  the options of copies and copies_thresholds, and the choice of pictures
+        copies_trial    what is known and what is asked; one way's answers
         copies_pictures a folder: references, their copies, unrelated pictures
+        copies_documents   generated documents: references, their copies, others of the same kind
+        copies_distractors more references, made in several processes
         copies_finder   encoder, set in Milvus Lite, shortlist and check, as in the service
         copies_count    recall, average precision and threshold: pure functions
         copies_thresholds  scores that unrelated pictures reach: a separate command

@@ -15,20 +15,27 @@ class Copy:
         score: of the best candidate.
         right: whether that candidate is the reference.
         rank: of the reference in the shortlist, from 1; None: it is not in it.
+        passes: whether the geometric check passes for the reference, in the shortlist or not; None: not known.
     """
 
     edit: str
     score: float
     right: bool
     rank: int | None
+    passes: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """All answers of one way to find copies: for edited references, and the scores of unrelated pictures."""
+    """All answers of one way to find copies: for edited references, and kind → scores of unrelated pictures."""
 
     copies: list[Copy] = field(default_factory=list)
-    unrelated: list[float] = field(default_factory=list)
+    others: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def unrelated(self) -> list[float]:
+        """The scores of all unrelated pictures."""
+        return [score for scores in self.others.values() for score in scores]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +59,61 @@ class Figures:
     threshold: float
 
 
+@dataclass(frozen=True, slots=True)
+class AtLevels:
+    """The results for one edit at the thresholds of a set. Shares are 0 to 1.
+
+    Attributes:
+        review: share of the copies whose best candidate is right and reaches the level `review`.
+        block: the same for `block`.
+        shortlist: share of the copies whose reference is in the shortlist.
+        passes: share of the copies for which the check of their reference reaches `review`; None: not known.
+        lost: of these, the share that is not in `review`; None: there are none.
+    """
+
+    review: float
+    block: float
+    shortlist: float
+    passes: float | None
+    lost: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Alarms:
+    """How many pictures of one unrelated kind reach the levels `review` and `block` of a set."""
+
+    pictures: int
+    review: int
+    block: int
+
+
+def at_levels(tally: Tally, levels: tuple[float, float]) -> dict[str, AtLevels]:
+    """The results by edit, at the scores from which a set reviews and blocks."""
+    review, block = levels
+    return {
+        name: AtLevels(
+            review=_share([one.right and one.score >= review for one in of]),
+            block=_share([one.right and one.score >= block for one in of]),
+            shortlist=_share([one.rank is not None for one in of]),
+            passes=None if any(one.passes is None for one in of) else _share([bool(one.passes) for one in of]),
+            lost=_share(lost) if (lost := [not one.right or one.score < review for one in of if one.passes]) else None,
+        )
+        for name, of in _by_edit(tally).items()
+    }
+
+
+def alarms(tally: Tally, levels: tuple[float, float]) -> dict[str, Alarms]:
+    """The false alarms by kind of unrelated pictures, at the scores from which a set reviews and blocks."""
+    return {
+        kind: Alarms(len(scores), *(sum(score >= level for score in scores) for level in levels))
+        for kind, scores in tally.others.items()
+    }
+
+
 def figures(tally: Tally, false_positives: float) -> Figures:
     """The results at a share of false positives, 0 to 1."""
     limit = threshold(tally.unrelated, false_positives)
-    by_edit: dict[str, list[Copy]] = {}
-    for one in tally.copies:
-        by_edit.setdefault(one.edit, []).append(one)
+    by_edit = _by_edit(tally)
     per_edit = {name: _share([one.right and one.score > limit for one in of]) for name, of in by_edit.items()}
     scores = [one.score for one in tally.copies] + tally.unrelated
     right = [one.right for one in tally.copies] + [False] * len(tally.unrelated)
@@ -107,6 +163,13 @@ def micro_average_precision(scores: Sequence[float], right: Sequence[bool], posi
     hits = hits[order]
     precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
     return float((precision * hits).sum() / positives)
+
+
+def _by_edit(tally: Tally) -> dict[str, list[Copy]]:
+    by_edit: dict[str, list[Copy]] = {}
+    for one in tally.copies:
+        by_edit.setdefault(one.edit, []).append(one)
+    return by_edit
 
 
 def _share(of: Sequence[bool]) -> float:

@@ -17,9 +17,9 @@ from embedding.look import Look, look
 from embedding.picture import Needs, Pixels
 from matcher.candidates import Near, candidates
 from matcher.evidence import Candidate
-from matcher.search import Searcher
-from reference_sets.defaults import defaults, new_set
-from reference_sets.model import CHECK, Kind, Mirrored, Part, Verify
+from matcher.search import Found, Searcher
+from reference_sets.defaults import SELECTS, defaults, new_set
+from reference_sets.model import CHECK, Kind, Mirrored, Neighbour, Part, Reference, ReferenceSet, Verify
 from reference_sets.parts import needs, reference
 from reference_sets.store import Store
 
@@ -154,15 +154,32 @@ class Finder:
         self._store.create(self._known)
         self._searcher = Searcher(self._store, top_k=SHORTLIST, shortlist=SHORTLIST, keep_bytes=KEEP_BYTES)
 
+    @property
+    def known(self) -> ReferenceSet:
+        """The set's description."""
+        return self._known
+
+    @property
+    def levels(self) -> tuple[float, float] | None:
+        """Scores from which the set reviews and blocks; None: it has no thresholds for them."""
+        known = self._known
+        if known.verify is Verify.REQUIRED:
+            return known.check.review, known.check.block
+        if known.verify is Verify.OFF and known.thresholds != SELECTS:
+            return known.thresholds.review, known.thresholds.block
+        return None
+
     def add(self, pictures: Sequence[Pixels]) -> None:
         """Add the pictures as references, numbered after those added before. After the last ones call `ready`."""
-        looks = look([self.way.encoder], pictures, needs(self._known))
-        made = [reference(each, self._known, str(number), str(number)) for number, each in enumerate(looks, self.count)]
+        self.insert(described(self.way.encoder, self._known, pictures, self.count))
+
+    def insert(self, made: Sequence[Reference | None]) -> None:
+        """Add references that `described` made."""
         references = [one for one in made if one]
         if references:
             self._store.upsert(_SET, references)
-        self.count += len(pictures)
-        self.featureless += len(pictures) - len(references)
+        self.count += len(made)
+        self.featureless += len(made) - len(references)
         self.bytes += sum(
             _bytes(Part(one.vector, one.features)) + (_bytes(one.mirror) if one.mirror else 0) for one in references
         )
@@ -191,6 +208,20 @@ class Finder:
             len(pictures), encode_cpu_s
         ) + cost
 
+    def alone(self, pictures: Sequence[Pixels], right: Sequence[int]) -> list[float]:
+        """The check's score for each of n pictures, n ≥ 1, if only the right reference is checked; 0: it is not there.
+
+        Args:
+            pictures: copies.
+            right: number of the reference of each.
+        """
+        looks = look([self.way.encoder], pictures, Needs(keypoints=True))
+        sides = (False, True) if self.way.mirrored is Mirrored.STORED else (False,)
+        found: list[Found] = [([Neighbour(str(one), "", 0.0, mirrored=side) for side in sides], []) for one in right]
+        known = self._searcher.read_keypoints(self._known, found)
+        checked = [candidates(one, [Near(self._known, near, known)])[0] for one, near in zip(looks, found, strict=True)]
+        return [max((one.score for one in each), default=0.0) for each in checked]
+
     def _searched(self, looks: Sequence[Look]) -> tuple[list[Answer], Cost]:
         started = time.perf_counter()
         found = self._searcher.search(self._known, looks)
@@ -213,6 +244,12 @@ class Finder:
         if self.way.verify is Verify.SUPPORTS and candidate.score >= CHECK.review:
             return 1 + candidate.score
         return near
+
+
+def described(encoder: Encoder, known: ReferenceSet, pictures: Sequence[Pixels], first: int) -> list[Reference | None]:
+    """What the set stores of pictures, numbered from `first`; None for featureless ones."""
+    looks = look([encoder], pictures, needs(known))
+    return [reference(each, known, str(number), str(number)) for number, each in enumerate(looks, first)]
 
 
 def _bytes(part: Part) -> int:

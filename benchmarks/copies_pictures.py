@@ -2,7 +2,7 @@
 
 usable      files → pictures that can be used, and why the others cannot
 divide      pictures → references, unrelated pictures, and pictures that are only pasted into others
-known       the pictures in the sets: the references, and with `hard` the edited distractors
+known       the pictures in the sets: the references, and the distractors in all edits given
 copies      each reference in each edit
 unrelated   unrelated pictures, unedited and edited
 """
@@ -19,8 +19,8 @@ from PIL import Image
 from embedding.decode.decoder import decode
 from embedding.image import Unreadable
 from embedding.picture import Pixels
-from harness.edits import Edit
-from harness.frames import Picture
+from harness.changes import Picture
+from harness.edits import OTHERS, Edit
 from reference_sets.files import find
 
 MIN_PICTURES = 40  # with fewer a result means nothing
@@ -28,6 +28,7 @@ BATCH = 64  # pictures per search, as in a batch of the service
 MAX_SIDE = 1_024  # pixels: larger pictures are reduced, as on the web
 MIN_SIDE = 64  # pixels of the shorter side after that; with fewer there is nothing left to edit
 _MAX_PIXELS = 100_000_000
+AS_IT_IS = "as it is"  # unrelated pictures that are not edited
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Split:
     Attributes:
         references: known pictures; queries are edits of them.
         unrelated: unrelated pictures; queries are these unedited and edited.
-        distractors: more unrelated pictures, whose edits are known too (`hard`).
+        distractors: more unrelated pictures, whose edits are known too.
         distractors_pasted: pictures to paste into edits of distractors.
         queries_pasted: pictures to paste into edits of references and unrelated pictures.
     """
@@ -63,13 +64,13 @@ class Queries:
 
     Attributes:
         pictures: edited.
-        files: of the unedited pictures.
-        edit: name of the edit.
+        names: files of the unedited pictures, or names of generated ones.
+        edit: name of the edit, or what kind of unrelated pictures these are.
         references: number of the reference that each is a copy of; empty for unrelated pictures.
     """
 
     pictures: Sequence[Pixels]
-    files: Sequence[Path]
+    names: Sequence[str]
     edit: str
     references: Sequence[int] = ()
 
@@ -105,11 +106,11 @@ def usable(folder: Path, seed: int, limit: int, progress: Callable[[], None]) ->
     return chosen, skipped
 
 
-def divide(paths: Sequence[Path], *, hard: bool) -> Split:
-    """Half references, half unrelated; with `hard` half of the latter are distractors, two eighths are only pasted."""
+def divide(paths: Sequence[Path], *, distractors: bool) -> Split:
+    """Half references, half unrelated; with distractors these are half of the latter, two eighths are only pasted."""
     half = len(paths) // 2
     references, others = paths[:half], paths[half : 2 * half]
-    if not hard:
+    if not distractors:
         return Split(references, others, (), (), others)
     quarter, eighth = half // 4, half // 8
     return Split(
@@ -124,8 +125,8 @@ def divide(paths: Sequence[Path], *, hard: bool) -> Split:
 def known(split: Split, edits: Sequence[Edit]) -> Iterator[list[Pixels]]:
     """The pictures in the sets, in batches: first the references in their order, then the distractors in all edits."""
     for part in _parts(split.references):
-        yield [_pixels(load(path)) for _, path in part]
-    for part in _parts(split.distractors):
+        yield [pixels(load(path)) for _, path in part]
+    for part in _parts(split.distractors if edits else ()):
         pictures, others = _with_others(part, split.distractors_pasted, 0)
         for edit in edits:
             yield _edited(edit, part, pictures, others)
@@ -135,23 +136,23 @@ def copies(split: Split, edits: Sequence[Edit]) -> Iterator[Queries]:
     """Each reference in each edit."""
     for part in _parts(split.references):
         pictures, others = _with_others(part, split.queries_pasted, 0)
-        numbers, files = [number for number, _ in part], [path for _, path in part]
+        numbers, names = [number for number, _ in part], [str(path) for _, path in part]
         for edit in edits:
-            yield Queries(_edited(edit, part, pictures, others), files, edit.name, numbers)
+            yield Queries(_edited(edit, part, pictures, others), names, edit.name, numbers)
 
 
 def unrelated(split: Split, edits: Sequence[Edit], rounds: int) -> Iterator[Queries]:
     """Unrelated pictures, unedited and each in `rounds` edits."""
     for part in _parts(split.unrelated):
         pictures, others = _with_others(part, split.queries_pasted, -1)  # a picture is not pasted into itself
-        files = [path for _, path in part]
-        yield Queries([_pixels(picture) for picture in pictures], files, "as it is")
+        names = [str(path) for _, path in part]
+        yield Queries([pixels(picture) for picture in pictures], names, AS_IT_IS)
         for shift in range(rounds):
             edited = [
-                edits[(number + shift) % len(edits)].apply(picture, number, other)
-                for (number, _), picture, other in zip(part, pictures, others, strict=True)
+                edits[(number + shift) % len(edits)].apply(picture, number, *pasted)
+                for (number, _), picture, pasted in zip(part, pictures, others, strict=True)
             ]
-            yield Queries([_pixels(picture) for picture in edited], files, "edited")
+            yield Queries([pixels(picture) for picture in edited], names, "edited")
 
 
 def load(path: Path) -> Picture:
@@ -176,7 +177,7 @@ def _read(path: Path) -> Pixels | str:
     image.thumbnail((MAX_SIDE, MAX_SIDE))
     if min(image.size) < MIN_SIDE:
         return f"its shorter side has {min(image.size)} pixels, at least {MIN_SIDE} are needed"
-    return _pixels(image)
+    return pixels(image)
 
 
 def _parts(paths: Sequence[Path]) -> Iterator[list[tuple[int, Path]]]:
@@ -187,21 +188,23 @@ def _parts(paths: Sequence[Path]) -> Iterator[list[tuple[int, Path]]]:
 
 def _with_others(
     part: Iterable[tuple[int, Path]], pasted: Sequence[Path], shift: int
-) -> tuple[list[Picture], list[Picture]]:
-    """The pictures, and for each another picture that edits may paste into it."""
+) -> tuple[list[Picture], list[list[Picture]]]:
+    """The pictures, and for each the other pictures that edits may paste into it."""
     part = list(part)
-    others = [load(pasted[(number + shift) % len(pasted)]) for number, _ in part]
-    return [load(path) for _, path in part], others
+    chosen = [[pasted[(number + shift - more) % len(pasted)] for more in range(OTHERS)] for number, _ in part]
+    loaded = {path: load(path) for path in {path for paths in chosen for path in paths}}
+    return [load(path) for _, path in part], [[loaded[path] for path in paths] for paths in chosen]
 
 
 def _edited(
-    edit: Edit, part: Sequence[tuple[int, Path]], pictures: Sequence[Picture], others: Sequence[Picture]
+    edit: Edit, part: Sequence[tuple[int, Path]], pictures: Sequence[Picture], others: Sequence[Sequence[Picture]]
 ) -> list[Pixels]:
     return [
-        _pixels(edit.apply(picture, number, other))
-        for (number, _), picture, other in zip(part, pictures, others, strict=True)
+        pixels(edit.apply(picture, number, *pasted))
+        for (number, _), picture, pasted in zip(part, pictures, others, strict=True)
     ]
 
 
-def _pixels(picture: Picture) -> Pixels:
+def pixels(picture: Picture) -> Pixels:
+    """The picture's values in RGB."""
     return np.array(picture.convert("RGB"))

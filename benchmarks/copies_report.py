@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.copies_count import Figures
+from benchmarks.copies_count import Alarms, AtLevels, Figures, Tally, alarms, at_levels, figures
 from benchmarks.copies_finder import SHORTLIST, Cost, Finder
 
 _MIN_SHORTLISTS = 10  # with fewer references than so many shortlists, being in one means little
@@ -20,15 +20,15 @@ class UnrelatedScore:
     """The score of an unrelated picture. Check the highest: the folder may hold the same picture twice.
 
     Attributes:
-        picture: its file.
+        picture: its file, or the name of a generated one.
         edit: name of its edit.
-        reference: file of the best candidate; None: it is an edited distractor.
+        reference: the same of the best candidate; None: it is a distractor.
         score: of that candidate.
     """
 
-    picture: Path
+    picture: str
     edit: str
-    reference: Path | None
+    reference: str | None
     score: float
 
 
@@ -39,6 +39,8 @@ class Measured:
     Attributes:
         name: of the way.
         figures: recall, precision and threshold.
+        at_levels: by edit, what the set reviews and blocks; None: it has no thresholds for that.
+        alarms: by kind, the unrelated pictures that it reviews and blocks; None as well.
         on_all: cost of all queries.
         on_unrelated: cost of the unrelated pictures alone: most pictures of a service are unrelated.
         references: in the set, without featureless ones.
@@ -50,6 +52,8 @@ class Measured:
 
     name: str
     figures: Figures
+    at_levels: Mapping[str, AtLevels] | None
+    alarms: Mapping[str, Alarms] | None
     on_all: Cost
     on_unrelated: Cost
     references: int
@@ -60,16 +64,31 @@ class Measured:
 
     @classmethod
     def of(
-        cls, finder: Finder, figures: Figures, on_all: Cost, on_unrelated: Cost, highest: Sequence[UnrelatedScore]
+        cls,
+        finder: Finder,
+        tally: Tally,
+        false_positives: float,
+        costs: tuple[Cost, Cost],
+        highest: Sequence[UnrelatedScore],
     ) -> "Measured":
-        """The measurements, with the sizes of the finder's set."""
+        """The measurements, with the sizes of the finder's set.
+
+        Args:
+            finder: has the set.
+            tally: its answers.
+            false_positives: share, 0 to 1.
+            costs: of all queries, and of the unrelated pictures.
+            highest: see there.
+        """
         references = finder.count - finder.featureless
         each = max(1, references)
+        levels = finder.levels
         return cls(
             finder.way.name,
-            figures,
-            on_all,
-            on_unrelated,
+            figures(tally, false_positives),
+            at_levels(tally, levels) if levels else None,
+            alarms(tally, levels) if levels else None,
+            *costs,
             references,
             finder.featureless,
             finder.bytes / each,
@@ -80,6 +99,8 @@ class Measured:
     def as_json(self) -> dict[str, Any]:
         """JSON values; shares are 0 to 1."""
         return asdict(self.figures) | {
+            "at_levels": _as_json(self.at_levels),
+            "alarms": _as_json(self.alarms),
             "references": self.references,
             "featureless_references": self.featureless,
             "cpu_ms": self.on_all.ms(self.on_all.encode_cpu_s),
@@ -88,16 +109,12 @@ class Measured:
             "check_cpu_ms": self.on_unrelated.ms(self.on_unrelated.check_cpu_s),
             "bytes_per_reference": self.bytes,
             "disk_bytes_per_reference": self.disk_bytes,
-            "highest_unrelated": [
-                {
-                    "picture": str(one.picture),
-                    "edit": one.edit,
-                    "reference": one.reference and str(one.reference),
-                    "score": one.score,
-                }
-                for one in self.highest
-            ],
+            "highest_unrelated": [asdict(one) for one in self.highest],
         }
+
+
+def _as_json(by_name: Mapping[str, AtLevels] | Mapping[str, Alarms] | None) -> dict[str, dict[str, Any]] | None:
+    return None if by_name is None else {name: asdict(one) for name, one in by_name.items()}
 
 
 def show(
@@ -141,6 +158,26 @@ def show(
         console.print(f"{unrelated} unrelated pictures are few for this share: the highest score is the threshold.")
     if (fewest := min(one.references for one in measured)) < _MIN_SHORTLISTS * SHORTLIST:
         console.print(f"{fewest} references are few: a shortlist of {SHORTLIST} is a large part of them.")
+
+
+def show_levels(console: Console, measured: Sequence[Measured]) -> None:
+    """Print for each way what a set with the default thresholds reviews and blocks: copies, then unrelated pictures."""
+    for one in measured:
+        if one.at_levels is None or one.alarms is None:
+            continue
+        found = Table(title=f"{one.name}: copies at the set's default thresholds", title_justify="left")
+        for name in ("edit", "review", "block", f"first {SHORTLIST}", "check passes", "of these lost"):
+            found.add_column(name, justify="left" if name == "edit" else "right")
+        for edit, at in one.at_levels.items():
+            shares = (at.review, at.block, at.shortlist, at.passes, at.lost)
+            found.add_row(edit, *("-" if share is None else f"{share:.2f}" for share in shares))
+        console.print(found)
+        false = Table(title=f"{one.name}: unrelated pictures at the same thresholds", title_justify="left")
+        for name in ("kind", "pictures", "review", "block"):
+            false.add_column(name, justify="left" if name == "kind" else "right")
+        for kind, alarm in one.alarms.items():
+            false.add_row(kind, *map(str, (alarm.pictures, alarm.review, alarm.block)))
+        console.print(false)
 
 
 def plot(path: Path, measured: Sequence[Measured], false_positives: float) -> None:

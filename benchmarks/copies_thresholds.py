@@ -87,7 +87,7 @@ def _queried(used: Way, paths: Sequence[Path], bars: Progress) -> list[Unrelated
     for known, others in ((paths[:half], paths[half : 2 * half]), (paths[half : 2 * half], paths[:half])):
         split = Split(known, others, distractors=known[: half // 4], distractors_pasted=known, queries_pasted=others)
         finder = Finder(used)
-        names = [*known, *(path for part in _parts(split.distractors) for _ in HARD for path in part)]
+        names = [*map(str, known), *(str(path) for part in _parts(split.distractors) for _ in HARD for path in part)]
         task = bars.add_task(f"{used.name}: known", total=len(names))
         for pictures in copies_pictures.known(split, HARD):
             finder.add(pictures)
@@ -96,9 +96,9 @@ def _queried(used: Way, paths: Sequence[Path], bars: Progress) -> list[Unrelated
         task = bars.add_task(f"{used.name}: queries", total=half * (1 + len(HARD)))
         for batch in copies_pictures.unrelated(split, HARD, len(HARD)):
             answers, _ = finder.find(batch.pictures)
-            for path, one in zip(batch.files, answers, strict=True):
+            for name, one in zip(batch.names, answers, strict=True):
                 reference = names[one.reference] if one.reference >= 0 else None
-                found.append(UnrelatedScore(path, batch.edit, reference, one.score))
+                found.append(UnrelatedScore(name, batch.edit, reference, one.score))
             bars.advance(task, len(answers))
         finder.close()
     return found

@@ -16,11 +16,10 @@ from cloudevents.core.v1.event import CloudEvent
 from PIL import Image, ImageOps
 
 from demo.bad_inputs import BadInput, bad_inputs
-from demo.edits import BY_NAME, EDITS, LIGHT, OTHER_HALF
+from demo.edits import BY_NAME, EDITS, LIGHT, OTHER_HALF, OTHERS
 from demo.pictures import Role, Sample, load, of
 from embedding.image import Reason
 from harness.edits import Edit
-from harness.frames import OTHERS
 
 LONGEST = 640  # pixels of the longer side of a picture in the stream
 FEWEST = 44  # events; with fewer, some edit or role would not occur

@@ -4,8 +4,11 @@ broker      Apache Kafka: one node, or three
 kafka_jars  a Java runtime and Kafka's jars from packages
 milvus_server  the real Milvus server, from packages
 ports       free ports
-edits       the edits that people make to pictures: everyday edits, and hard ones
-frames      of these, the edits that put the picture into another one
+edits       families of the edits that people make to pictures
+changes     of these, the changes of a picture's own pixels
+frames      of these, those that put the picture into another one, or another one over it
+screens     of these, tilts, photographs of screens, a desktop
+documents   generated chats, letters, forms, logos and drawings
 processes   child processes that end with this one: started, ended, stalled
 readers     reads committed records with another client than the service's
 service     `vigilens run` in a separate process

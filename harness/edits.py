@@ -1,35 +1,40 @@
-"""The edits that people make to a picture before they post it again: everyday edits, and hard ones.
+"""Families of edits that people make to a picture before they post it again; `benchmarks.copies` measures with them.
 
-The demo shows the everyday edits. The hard ones, similar to DISC21's, show the limits of a way to find copies;
-`benchmarks.copies` measures with them, and docs/copies.md has the figures. Each edit is written once, and both lists
-set its strength. Random choices are drawn from a seed.
+HARD is similar to DISC21's edits, PHONE is what phones and feeds do, EVERYDAY are edits that a viewer hardly minds and
+that move a picture far from its original in a search. docs/copies.md has the figures: do not change what an edit draws
+at random, nor the order of it. Random choices are drawn from a seed.
 """
 
 from dataclasses import dataclass
-from io import BytesIO
 from random import Random
 
-import numpy as np
-from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
-
-from harness.frames import (
+from harness.changes import (
     Change,
     Picture,
-    Range,
-    any_colour,
-    captioned,
-    collage,
-    padded,
-    pasted_in,
-    screenshot,
-    sticker,
+    blended,
+    blurred,
+    coloured,
+    combined,
+    cropped,
+    gamma,
+    grey,
+    mirrored,
+    mottled,
+    negative,
+    noisy,
+    quarter_turn,
+    recompressed,
+    resized,
+    stock_text,
+    stretched,
+    thumbnail,
+    turned,
+    written_over,
 )
+from harness.frames import captioned, collage, padded, pasted_in, screenshot, sticker
+from harness.screens import desktop, photo_of_a_screen, tilted
 
-# Why a hash of the whole picture misses an edit. The demo's report shows it for edits that PDQ misses.
-MOVED = "its parts move, but the hash compares the same places"
-COVERED = "the part that is covered changes a part of the hash"
-FRAMED = "it is a part of another picture, but the hash is of the whole"
-_SMALLEST = 16  # pixels of a side, at least
+OTHERS = 8  # other pictures, at most, that an edit puts beside, below or over the picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,184 +57,62 @@ class Edit:
         Args:
             picture: in RGB, each side 64 pixels or more.
             seed: the same seed gives the same edit.
-            others: unrelated pictures, for the edits that paste one over or beside it: `harness.frames.OTHERS` of them
-                for the everyday edits, one for the hard ones.
+            others: unrelated pictures, for the edits that paste one over or beside it: OTHERS are enough for each.
         """
         return self.change(picture, Random(f"{self.name} {seed}"), *others)  # noqa: S311 (nothing secret)
 
 
-def _plain_copy(picture: Picture, _rng: Random, *_: Picture) -> Picture:
-    return picture
-
-
-def _recompressed(*qualities: tuple[int, int]) -> Change:
-    """Save as JPEG, once for each range with a quality from it, as messengers do."""
-
-    def recompress(picture: Picture, rng: Random, *_: Picture) -> Picture:
-        for least, most in qualities:
-            file = BytesIO()
-            picture.save(file, "JPEG", quality=rng.randint(least, most))
-            picture = Image.open(file).convert("RGB")
-        return picture
-
-    return recompress
-
-
-def _resized(factors: Range) -> Change:
-    def resize(picture: Picture, rng: Random, *_: Picture) -> Picture:
-        factor = rng.uniform(*factors)
-        return _scaled(picture, factor, factor)
-
-    return resize
-
-
-def _stretched(less: Range, more: Range) -> Change:
-    """Stretch width or height by a factor from one of the ranges."""
-
-    def stretch(picture: Picture, rng: Random, *_: Picture) -> Picture:
-        factor = rng.choice((rng.uniform(*less), rng.uniform(*more)))
-        return _scaled(picture, factor, 1) if rng.random() < 0.5 else _scaled(picture, 1, factor)  # noqa: PLR2004 (a coin)
-
-    return stretch
-
-
-def _cropped(area: Range) -> Change:
-    """Keep a part of the same shape; its share of the area is from the range."""
-
-    def crop(picture: Picture, rng: Random, *_: Picture) -> Picture:
-        kept = rng.uniform(*area) ** 0.5
-        width, height = round(picture.width * kept), round(picture.height * kept)
-        left, top = rng.randint(0, picture.width - width), rng.randint(0, picture.height - height)
-        return picture.crop((left, top, left + width, top + height))
-
-    return crop
-
-
-def _mirrored(picture: Picture, _rng: Random, *_: Picture) -> Picture:
-    return ImageOps.mirror(picture)
-
-
-def _quarter_turn(picture: Picture, rng: Random, *_: Picture) -> Picture:
-    return picture.transpose(rng.choice((Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270)))
-
-
-def _turned(degrees: Range) -> Change:
-    """Turn to either side, on a page of one colour that is large enough for the whole picture."""
-
-    def turn(picture: Picture, rng: Random, *_: Picture) -> Picture:
-        angle = rng.choice((-1, 1)) * rng.uniform(*degrees)
-        return picture.rotate(angle, Image.Resampling.BICUBIC, expand=True, fillcolor=any_colour(rng))
-
-    return turn
-
-
-def _coloured(less: Range, more: Range) -> Change:
-    """Change saturation, brightness and contrast, each by a factor from one of the ranges."""
-
-    def colour(picture: Picture, rng: Random, *_: Picture) -> Picture:
-        for enhance in (ImageEnhance.Color, ImageEnhance.Brightness, ImageEnhance.Contrast):
-            picture = enhance(picture).enhance(rng.choice((rng.uniform(*less), rng.uniform(*more))))
-        return picture
-
-    return colour
-
-
-def _grey(picture: Picture, _rng: Random, *_: Picture) -> Picture:
-    return ImageOps.grayscale(picture).convert("RGB")
-
-
-def _blurred(radii: Range) -> Change:
-    """Blur with a radius that is a share of the shorter side from the range."""
-
-    def blur(picture: Picture, rng: Random, *_: Picture) -> Picture:
-        return picture.filter(ImageFilter.GaussianBlur(min(picture.size) * rng.uniform(*radii)))
-
-    return blur
-
-
-def _noisy(picture: Picture, rng: Random, *_: Picture) -> Picture:
-    values = np.asarray(picture, np.float32)
-    grains = np.random.default_rng(rng.getrandbits(32)).normal(0, rng.uniform(18, 45), values.shape)
-    return Image.fromarray((values + grains).clip(0, 255).astype(np.uint8))
-
-
-def _written_over(lines: tuple[int, int], heights: Range) -> Change:
-    """Write outlined lines anywhere; a line's height is a share of the picture's from the range."""
-    words = ("this", "IS", "when", "they", "SAID", "today", "again", "LOOK", "nobody", "knows", "share", "2 late")
-
-    def write(picture: Picture, rng: Random, *_: Picture) -> Picture:
-        picture = picture.copy()
-        draw = ImageDraw.Draw(picture)
-        for _line in range(rng.randint(*lines)):
-            line = " ".join(rng.sample(words, rng.randint(2, 4)))
-            size = max(10.0, picture.height * rng.uniform(*heights))
-            place = (picture.width * rng.uniform(0, 0.4), rng.uniform(0, picture.height - size))
-            ink = rng.choice(("white", "yellow", "red", "black"))
-            edge = "white" if ink == "black" else "black"
-            draw.text(place, line, ink, ImageFont.load_default(size), stroke_width=round(size / 14), stroke_fill=edge)
-        return picture
-
-    return write
-
-
-def _combined(*changes: Change) -> Change:
-    def combine(picture: Picture, rng: Random, *others: Picture) -> Picture:
-        for change in changes:
-            picture = change(picture, rng, *others)
-        return picture
-
-    return combine
-
-
-def _scaled(picture: Picture, across: float, down: float) -> Picture:
-    size = max(_SMALLEST, round(picture.width * across)), max(_SMALLEST, round(picture.height * down))
-    return picture.resize(size, Image.Resampling.BILINEAR)
-
-
-_COLOURED, _TEXT, _JPEG = _coloured((0.65, 0.85), (1.2, 1.5)), _written_over((1, 1), (0.07, 0.1)), ((18, 40), (30, 60))
-EVERYDAY = (
-    Edit("plain copy", _plain_copy),
-    Edit("recompressed", _recompressed(*_JPEG)),
-    Edit("resized", _resized((0.3, 0.6))),
-    Edit("stretched", _stretched((0.8, 0.9), (1.1, 1.25))),
-    Edit("grey", _grey),
-    Edit("colours", _COLOURED),
-    Edit("blurred", _blurred((0.004, 0.011))),
-    Edit("text over it", _TEXT, COVERED),
-    Edit("sticker", sticker((0.04, 0.08)), COVERED),
-    Edit("trimmed edge", _cropped((0.9, 0.96)), MOVED),
-    Edit("cropped", _cropped((0.3, 0.64)), MOVED),
-    Edit("hard crop", _cropped((0.09, 0.16)), MOVED),
-    Edit("mirrored", _mirrored, MOVED),
-    Edit("rotated", _turned((8, 15)), MOVED),
-    Edit("quarter turn", _quarter_turn, MOVED),
-    Edit("caption", captioned, FRAMED),
-    Edit("frame", padded((0.08, 0.16)), FRAMED),
-    Edit("screenshot", screenshot, FRAMED),
-    Edit("collage", collage, FRAMED),
-    Edit("combination", _combined(_cropped((0.36, 0.72)), _COLOURED, _TEXT, _recompressed(*_JPEG)), MOVED),
-)
-
-# docs/copies.md has figures measured with these: do not change what they draw at random, nor the order of it.
-_HARD_COLOURED, _HARD_TEXT = _coloured((0.45, 0.75), (1.35, 1.9)), _written_over((1, 3), (0.09, 0.17))
+_COLOURED, _TEXT = coloured((0.45, 0.75), (1.35, 1.9)), written_over((1, 3), (0.09, 0.17))
 HARD = (
-    Edit("recompressed", _recompressed((6, 25))),
-    Edit("shrunk", _resized((0.13, 0.4))),
-    Edit("stretched", _stretched((0.55, 0.75), (1.35, 1.8))),
-    Edit("cropped", _cropped((0.45, 0.8))),
-    Edit("hard crop", _cropped((0.18, 0.4))),
-    Edit("mirrored", _mirrored),
-    Edit("quarter turn", _quarter_turn),
-    Edit("small turn", _turned((4, 30))),
-    Edit("colours", _HARD_COLOURED),
-    Edit("grey", _grey),
-    Edit("blurred", _blurred((0.007, 0.018))),
-    Edit("noise", _noisy),
-    Edit("text over it", _HARD_TEXT),
+    Edit("recompressed", recompressed((6, 25))),
+    Edit("shrunk", resized((0.13, 0.4))),
+    Edit("stretched", stretched((0.55, 0.75), (1.35, 1.8))),
+    Edit("cropped", cropped((0.45, 0.8))),
+    Edit("hard crop", cropped((0.18, 0.4))),
+    Edit("mirrored", mirrored),
+    Edit("quarter turn", quarter_turn),
+    Edit("small turn", turned((4, 30))),
+    Edit("colours", _COLOURED),
+    Edit("grey", grey),
+    Edit("blurred", blurred((0.007, 0.018))),
+    Edit("noise", noisy((18, 45))),
+    Edit("text over it", _TEXT),
     Edit("caption", captioned),
     Edit("padding", padded((0.08, 0.3))),
-    Edit("pasted in", pasted_in),
+    Edit("pasted in", pasted_in((0.35, 0.6), (640, 480))),
     Edit("sticker", sticker((0.15, 0.33))),
     Edit("screenshot", screenshot),
-    Edit("combination", _combined(_cropped((0.5, 0.75)), _HARD_COLOURED, _HARD_TEXT, _recompressed((6, 25)))),
+    Edit("combination", combined(cropped((0.5, 0.75)), _COLOURED, _TEXT, recompressed((6, 25)))),
 )
+
+_PAGE = (1024, 768)
+PHONE = (
+    Edit("in a picture, 25 %", pasted_in((0.25, 0.25), _PAGE)),
+    Edit("in a picture, 12 %", pasted_in((0.12, 0.12), _PAGE)),
+    Edit("in a picture, 6 %", pasted_in((0.06, 0.06), _PAGE)),
+    Edit("one of 4", collage(2, 480, cut=True)),
+    Edit("one of 9", collage(3, 320, cut=True)),
+    Edit("tilted, 15 %", tilted((0.11, 0.15))),
+    Edit("tilted, 30 %", tilted((0.22, 0.3))),
+    Edit("photo of a screen", photo_of_a_screen((0.07, 0.1), 0.12, (6, 10))),
+    Edit("hard photo of a screen", photo_of_a_screen((0.16, 0.22), 0.25, (14, 20))),
+    Edit("cropped to 20 %", cropped((0.2, 0.2))),
+    Edit("cropped to 10 %", cropped((0.1, 0.1))),
+    Edit("stretched 1:2", stretched((0.5, 0.5), (0.5, 0.5))),
+    Edit("stretched 1:3", stretched((1 / 3, 1 / 3), (1 / 3, 1 / 3))),
+    Edit("negative", negative),
+    Edit("desktop, 16 %", desktop((0.16, 0.16))),
+    Edit("blend, 50 %", blended(0.5)),
+    Edit("thumbnail of 64", combined(thumbnail(64), recompressed((80, 80)))),
+)
+
+_GAMMA = gamma((0.5, 0.7), (1.4, 2.0))
+EVERYDAY = (
+    Edit("turn, crop, gamma", combined(turned((15, 15)), cropped((0.6, 0.6)), _GAMMA)),
+    Edit("stock text", stock_text((0.35, 0.5))),
+    Edit("blend, 35 %", blended(0.35)),
+    Edit("mottle of 20", mottled(20)),
+    Edit("mottle of 14", mottled(14)),
+)
+
+FAMILIES = {"hard": HARD, "phone": PHONE, "everyday": EVERYDAY}

@@ -3,16 +3,12 @@
 All of them take the picture, a random generator, and other pictures; `harness.edits` uses them.
 """
 
-from collections.abc import Callable
 from random import Random
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-Picture = Image.Image
-Change = Callable[..., Picture]  # (picture, random numbers, *other pictures) → edited picture
-Range = tuple[float, float]
+from harness.changes import Change, Picture, Range, any_colour
 
-OTHERS = 3  # other pictures that an edit may need
 _GREY, _LIGHT = (128, 134, 143), (226, 229, 234)
 
 
@@ -41,12 +37,16 @@ def padded(margins: Range) -> Change:
     return pad
 
 
-def pasted_in(picture: Picture, rng: Random, other: Picture, *_: Picture) -> Picture:
-    """The picture on 35 to 60 % of another picture."""
-    page = other.resize((640, 480), Image.Resampling.BICUBIC)
-    inset = _of_area(picture, rng.uniform(0.35, 0.6) * 640 * 480, (620, 460))
-    page.paste(inset, (rng.randint(0, 640 - inset.width), rng.randint(0, 480 - inset.height)))
-    return page
+def pasted_in(area: Range, page: tuple[int, int]) -> Change:
+    """The picture on a share of another picture, which has the size `page`."""
+
+    def paste(picture: Picture, rng: Random, other: Picture, *_: Picture) -> Picture:
+        below = other.resize(page, Image.Resampling.BICUBIC)
+        inset = of_area(picture, rng.uniform(*area) * page[0] * page[1], (page[0] - 20, page[1] - 20))
+        below.paste(inset, (rng.randint(0, page[0] - inset.width), rng.randint(0, page[1] - inset.height)))
+        return below
+
+    return paste
 
 
 def sticker(area: Range) -> Change:
@@ -54,7 +54,7 @@ def sticker(area: Range) -> Change:
 
     def stick(picture: Picture, rng: Random, other: Picture, *_: Picture) -> Picture:
         page = picture.copy()
-        inset = _of_area(other, rng.uniform(*area) * page.width * page.height, page.size)
+        inset = of_area(other, rng.uniform(*area) * page.width * page.height, page.size)
         page.paste(inset, (rng.randint(0, page.width - inset.width), rng.randint(0, page.height - inset.height)))
         return page
 
@@ -85,25 +85,31 @@ def screenshot(picture: Picture, rng: Random, *_: Picture) -> Picture:
     return page
 
 
-def collage(picture: Picture, rng: Random, *others: Picture) -> Picture:
-    """One of four pictures on a page."""
-    cell, gap = 300, 12
-    page = Image.new("RGB", (2 * cell + 3 * gap, 2 * cell + 3 * gap), "white")
-    pictures = [picture, *others[:3]]
-    rng.shuffle(pictures)
-    for place, each in enumerate(pictures):
-        small = ImageOps.contain(each, (cell, cell), Image.Resampling.LANCZOS)
-        left, top = (gap + n * (cell + gap) for n in (place % 2, place // 2))
-        page.paste(small, (left + (cell - small.width) // 2, top + (cell - small.height) // 2))
-    return page
+def collage(rows: int, cell: int, *, cut: bool) -> Change:
+    """One of rows x rows pictures on a page.
+
+    Args:
+        rows: of the page.
+        cell: side of a picture's place, in pixels.
+        cut: the pictures are cut to squares; otherwise they are shown whole.
+    """
+
+    def arrange(picture: Picture, rng: Random, *others: Picture) -> Picture:
+        gap = cell // 25
+        page = Image.new("RGB", (rows * (cell + gap) + gap,) * 2, "white")
+        pictures = [picture, *others[: rows**2 - 1]]
+        rng.shuffle(pictures)
+        fit = ImageOps.fit if cut else ImageOps.contain
+        for place, each in enumerate(pictures):
+            small = fit(each, (cell, cell), Image.Resampling.LANCZOS)
+            left, top = (gap + n * (cell + gap) for n in (place % rows, place // rows))
+            page.paste(small, (left + (cell - small.width) // 2, top + (cell - small.height) // 2))
+        return page
+
+    return arrange
 
 
-def any_colour(rng: Random) -> tuple[int, int, int]:
-    """Red, green and blue, 0 to 255."""
-    return rng.randrange(256), rng.randrange(256), rng.randrange(256)
-
-
-def _of_area(picture: Picture, pixels: float, most: tuple[int, int]) -> Picture:
+def of_area(picture: Picture, pixels: float, most: tuple[int, int]) -> Picture:
     """Scaled to an area of `pixels`, no side longer than in `most`."""
     factor = min((pixels / (picture.width * picture.height)) ** 0.5, most[0] / picture.width, most[1] / picture.height)
     size = max(1, int(picture.width * factor)), max(1, int(picture.height * factor))

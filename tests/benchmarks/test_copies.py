@@ -1,6 +1,7 @@
-"""The benchmark of edited copies: its counting, its edits, and one small run with the service's parts."""
+"""The benchmark of edited copies: its counting, and small runs with the service's parts."""
 
 import json
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -11,9 +12,22 @@ from PIL import Image
 from run import SEED
 
 from benchmarks.copies import main, matcher
-from benchmarks.copies_count import Copy, Tally, any_of, figures, micro_average_precision, threshold
+from benchmarks.copies_count import (
+    Alarms,
+    AtLevels,
+    Copy,
+    Tally,
+    alarms,
+    any_of,
+    at_levels,
+    figures,
+    micro_average_precision,
+    threshold,
+)
+from benchmarks.copies_distractors import distractor
 from benchmarks.copies_finder import NOTHING, Answer
-from benchmarks.copies_pictures import copies, divide, known, unrelated, usable
+from benchmarks.copies_pictures import divide, usable
+from benchmarks.copies_trial import of_photographs
 from harness.edits import HARD
 from reference_sets.model import CHECK
 
@@ -46,7 +60,7 @@ def test_the_threshold_is_the_score_that_the_chosen_share_of_unrelated_pictures_
 
 def test_a_copy_is_found_if_its_best_candidate_is_right_and_above_the_threshold():
     answers = [Copy("crop", 0.8, True, 1), Copy("crop", 0.8, False, 3), Copy("crop", 0.5, True, 2)]
-    found = figures(Tally([*answers, Copy("turn", 0.9, True, None)], [0.5, 0.1]), 0.005)
+    found = figures(Tally([*answers, Copy("turn", 0.9, True, None)], {"": [0.5, 0.1]}), 0.005)
     assert found.threshold == 0.5
     assert found.per_edit == {"crop": pytest.approx(1 / 3), "turn": 1}
     assert found.recall == pytest.approx(2 / 3)
@@ -55,11 +69,28 @@ def test_a_copy_is_found_if_its_best_candidate_is_right_and_above_the_threshold(
 
 
 def test_several_ways_together_find_what_one_of_them_finds_at_a_stricter_threshold_of_its_own():
-    unrelated = [float(score) for score in range(10)]
+    unrelated = {"as it is": [float(score) for score in range(5)], "edited": [float(score) for score in range(5, 10)]}
     first = Tally([Copy("crop", 8.5, True, 1), Copy("crop", 9.5, True, 1), Copy("turn", 9.5, False, 2)], unrelated)
     second = Tally([Copy("crop", 0.1, True, 1), Copy("crop", 0.1, True, 1), Copy("turn", 99, True, 1)], unrelated)
     assert any_of([first], 0.2) == {"crop": 1, "turn": 0}
     assert any_of([first, second], 0.2) == {"crop": 0.5, "turn": 1}
+
+
+def test_at_the_levels_of_a_set_a_copy_is_lost_if_its_check_passes_and_it_is_not_found():
+    found = Copy("crop", 0.7, True, 1, passes=True)
+    taken, unlisted, hopeless = (
+        Copy("crop", *facts) for facts in ((0.9, False, 4, True), (0.1, False, None, True), (0.2, True, 9, False))
+    )
+    turned = Copy("turn", 0.9, True, 1)
+    assert at_levels(Tally([found, taken, unlisted, hopeless, turned]), (0.3, 0.6)) == {
+        "crop": AtLevels(review=0.25, block=0.25, shortlist=0.75, passes=0.75, lost=pytest.approx(2 / 3)),
+        "turn": AtLevels(review=1, block=1, shortlist=1, passes=None, lost=None),
+    }
+
+
+def test_false_alarms_are_counted_by_kind_and_level():
+    tally = Tally(others={"other chat": [0.3, 0.2, 0.7], "as it is": [0.1]})
+    assert alarms(tally, (0.3, 0.6)) == {"other chat": Alarms(3, 2, 1), "as it is": Alarms(1, 0, 0)}
 
 
 def test_the_mean_of_the_precision_at_each_right_answer_is_the_average_precision():
@@ -74,48 +105,6 @@ def test_of_equal_scores_the_wrong_answers_count_first():
 def test_the_rank_is_the_first_position_of_the_reference_or_its_mirror_image():
     answer = Answer(4, 0.5, (4, 2, 4, 7, 2))
     assert [answer.rank(reference) for reference in (4, 2, 7, 9)] == [1, 2, 4, None]
-
-
-# Edits
-
-
-@pytest.mark.parametrize("edit", HARD, ids=lambda edit: edit.name)
-def test_an_edit_depends_on_its_seed_only_and_does_not_change_the_original(edit):
-    original, other = picture(1), mosaic(SEED)
-    before = original.tobytes()
-    edited, again = (edit.apply(original, SEED, other) for _ in range(2))
-    assert edited.mode == "RGB"
-    assert edited.size == again.size
-    assert edited.tobytes() == again.tobytes()
-    assert edited.tobytes() != before
-    assert original.tobytes() == before
-
-
-def test_the_edits_are_the_same_as_for_the_figures_in_the_docs():
-    page, other = Image.new("RGB", (400, 300)), Image.new("RGB", (320, 320))
-    sizes = {edit.name: [edit.apply(page, seed, other).size for seed in (0, 1, 2)] for edit in HARD}
-    same = {name for name, of in sizes.items() if set(of) == {page.size}}
-    assert same == {"recompressed", "mirrored", "colours", "grey", "blurred", "noise", "text over it", "sticker"}
-    assert {name: of for name, of in sizes.items() if name not in same} == {
-        "shrunk": [(91, 68), (123, 92), (95, 71)],
-        "stretched": [(570, 300), (247, 300), (280, 300)],
-        "cropped": [(354, 266), (333, 250), (290, 217)],
-        "hard crop": [(185, 139), (232, 174), (225, 169)],
-        "quarter turn": [(300, 400)] * 3,
-        "small turn": [(456, 380), (470, 404), (452, 372)],
-        "caption": [(400, 412), (400, 396), (400, 386)],
-        "padding": [(467, 382), (601, 458), (582, 439)],
-        "pasted in": [(640, 480)] * 3,
-        "screenshot": [(540, 805)] * 3,
-        "combination": [(316, 237), (309, 232), (306, 230)],
-    }
-
-
-@pytest.mark.parametrize("edit", HARD, ids=lambda edit: edit.name)
-@pytest.mark.parametrize("size", [(64, 1024), (1024, 64), (64, 64)])
-def test_an_edit_works_on_the_smallest_and_the_longest_pictures(edit, size):
-    original, other = mosaic(1).resize(size), mosaic(2).resize(size[::-1])
-    assert min(edit.apply(original, SEED, other).size) >= 8
 
 
 # The folder of pictures
@@ -150,24 +139,33 @@ def test_the_seed_decides_which_pictures_are_used(folder):
     assert len(first) == 20
 
 
-@pytest.mark.parametrize("hard", [False, True])
-def test_no_picture_is_both_known_and_unrelated(folder, hard):
-    split = divide(usable(folder, SEED, 0, ignored)[0], hard=hard)
+@pytest.mark.parametrize("distractors", [False, True])
+def test_no_picture_is_both_known_and_unrelated(folder, distractors):
+    split = divide(usable(folder, SEED, 0, ignored)[0], distractors=distractors)
     inside = {*split.references, *split.distractors, *split.distractors_pasted}
     assert len(split.references) == 21
     assert split.unrelated
     assert not inside & {*split.unrelated, *split.queries_pasted}
-    assert bool(split.distractors) == hard
+    assert bool(split.distractors) == distractors
 
 
 def test_with_hard_every_edit_of_the_distractors_is_known(folder):
     edits = HARD[:3]
     paths, _ = usable(folder, SEED, 0, ignored)
-    easy, hard = divide(paths, hard=False), divide(paths, hard=True)
-    assert sum(map(len, known(easy, edits))) == 21
-    assert sum(map(len, known(hard, edits))) == 21 + 3 * len(hard.distractors)
-    assert sum(len(each.pictures) for each in copies(hard, edits)) == 3 * 21
-    assert sum(len(each.pictures) for each in unrelated(hard, edits, 2)) == 3 * len(hard.unrelated)
+    easy, hard = (of_photographs(divide(paths, distractors=hard), edits, hard=hard) for hard in (False, True))
+    split = divide(paths, distractors=True)
+    known = [sum(map(len, trial.known)) for trial in (easy, hard)]
+    assert known == [trial.amounts[0] for trial in (easy, hard)] == [21, 21 + 3 * len(split.distractors)]
+    assert sum(len(each.pictures) for each in hard.copies) == hard.amounts[1] == 3 * 21
+    assert sum(len(each.pictures) for each in hard.unrelated) == hard.amounts[2] == 4 * len(split.unrelated)
+
+
+def test_more_distractors_are_drawn_from_distracting_pictures_only(folder):
+    split = divide(usable(folder, SEED, 0, ignored)[0], distractors=True)
+    one = replace(split, references=(), unrelated=(), queries_pasted=())
+    assert [distractor(one, number).tobytes() for number in range(8)] == [
+        distractor(split, number).tobytes() for number in range(8)
+    ]
 
 
 # With the service's parts
@@ -225,6 +223,35 @@ def test_a_run_compares_the_ways_and_ends_with_one_line_of_json(folder, tmp_path
     assert "<svg" in (tmp_path / "plot.svg").read_text(encoding="utf-8")
 
 
+def test_distractors_come_after_the_references_and_lengthen_the_search(folder, capsys):
+    main([str(folder), "--encoder", "pdq", "--edit", "grey", "--distractors", "70", "--json"])
+    (line,) = capsys.readouterr().out.splitlines()
+    result = json.loads(line)
+    assert result["encoders"]["pdq"]["references"] == 21 + 70
+    assert result["encoders"]["pdq"]["at_levels"]["grey"]["review"] == 1
+    assert result["encoders"]["pdq"]["alarms"]["as it is"] == {"pictures": 5, "review": 0, "block": 0}
+
+
+def test_copies_of_documents_are_found_beside_others_of_the_same_kind(folder, capsys):
+    main([str(folder), "--encoder", "words", "--edits", "documents", "--limit", "40"])
+    printed = capsys.readouterr().out
+    words = json.loads(printed.splitlines()[-1])["encoders"]["words"]
+    assert words["at_levels"]["letter, half size, JPEG 20"] == {
+        "review": 1,
+        "block": 1,
+        "shortlist": 1,
+        "passes": 1,
+        "lost": 0,
+    }
+    assert words["at_levels"]["logo, on 1% of a photograph"]["passes"] < 0.5
+    assert {kind: alarm["pictures"] for kind, alarm in words["alarms"].items()} == {
+        **{f"other {kind}": 20 for kind in ("chat", "letter", "form", "logo", "drawing")},
+        "as it is": 20,
+    }
+    assert "check passes" in printed
+    assert "uAP" not in printed
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -240,3 +267,17 @@ def test_options_that_cannot_be_used_are_refused_with_one_sentence_before_anythi
 ):
     with pytest.raises(SystemExit, match=sentence):
         main([str(folder), *arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--edits", "phone", "--edit", "grey"], "grey is not one of in a picture"),
+        (["--edits", "documents", "--edit", "grey"], "grey is not one of what --edit can choose"),
+        (["--edits", "documents", "--hard"], "use --distractors"),
+    ],
+)
+def test_options_that_do_not_fit_each_other_are_refused(folder, capsys, arguments, sentence):
+    with pytest.raises(SystemExit):
+        main([str(folder), *arguments])
+    assert sentence in " ".join(capsys.readouterr().err.split())

@@ -50,7 +50,7 @@ def test_a_bad_value_with_another_reason_is_unexpected(results):
 def test_edits_are_counted_by_decision_and_misses_are_named(results):
     assert [(each.edit, each.blocked, each.reviewed, each.missed) for each in by_edit(results)] == [
         ("recompressed", 1, 0, 0),
-        ("trimmed edge", 0, 1, 0),
+        ("sticker", 0, 1, 0),
         ("mirrored", 0, 0, 1),
     ]
     assert "Never found: mirrored." in sentences(results)

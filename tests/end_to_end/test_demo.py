@@ -65,7 +65,7 @@ def test_the_demo_finds_edits_that_a_perceptual_hash_misses(done):
     )
     assert found > by_hash > 0
     always = re.search(r"^Always found: (.*)\.$", out, re.MULTILINE)[1].split(", ")
-    assert {"mirrored", "quarter turn", "caption", "frame", "screenshot", "sticker"} <= set(always)
+    assert {"mirrored", "quarter turn", "caption", "in a picture", "screenshot", "sticker"} <= set(always)
 
 
 def test_a_set_that_changes_during_the_demo_changes_the_verdict_and_its_version(done):

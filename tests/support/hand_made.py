@@ -100,7 +100,7 @@ def mixed():
     unknown = {"reason": Reason.UNKNOWN_FORMAT, "detail": "no format that we know", "image": None}
     return [
         result(1, Role.KNOWN, "recompressed", found("block")),
-        result(2, Role.KNOWN, "trimmed edge", found("review", score=0.7)),
+        result(2, Role.KNOWN, "sticker", found("review", score=0.7)),
         result(3, Role.KNOWN, "mirrored", missed()),
         result(4, Role.CLEARED, "plain copy", found("block", "retina", vetoed_by=ALLOW)),
         Result(odd, verdict("unscannable", **unknown), 0.02),
