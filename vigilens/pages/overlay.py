@@ -20,6 +20,7 @@ from matcher.explain import Overlay
 WIDTH, GAP = 1000, 20  # units of the drawing; each picture gets half of the rest
 TALLEST = 600  # units: taller pictures are made smaller
 QUALITY = 70  # of WebP: keeps edges sharp and the page small
+_FRAME = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], np.float32)  # corners of a picture, upper left first
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,7 +124,8 @@ def _joined(overlay: Overlay, left: _Place, right: _Place) -> list[Markup]:
     """Return lines between the corners that agree, and for each picture the outline of the part that both show."""
     ends = [(left.at(x, y), right.at(u, v)) for x, y, u, v in overlay.pairs.tolist()]
     lines = "".join(f"M{first}L{second}" for first, second in ends)
-    region, back = _outline(overlay.region, left), _outline(overlay.back, right)
+    shared = _shared(overlay.region)
+    region, back = _outline(shared, left), _outline(_in_reference(shared, overlay.region), right)
     return [
         Markup('<path class="pairs" d="{}"/>').format(lines),
         _dots("ends", (end for pair in ends for end in pair)),
@@ -136,9 +138,18 @@ def _dots(name: str, places: Iterable[str]) -> Markup:
     return Markup('<path class="{}" d="{}"/>').format(name, "".join(f"M{place}h0" for place in places))
 
 
-def _outline(corners: Corners, place: _Place) -> str:
-    """Return the part of a quadrilateral that is in the picture: the corners of a cropped reference may be outside."""
-    frame = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], np.float32)
-    _, inside = cv2.intersectConvexConvex(np.array(corners, np.float32), frame)
-    points = corners if inside is None or len(inside) < 3 else inside.reshape(-1, 2).tolist()  # noqa: PLR2004 (a triangle)
-    return " ".join(place.at(x, y) for x, y in points)
+def _shared(region: Corners) -> Floats:
+    """Return the part of a region that is in the picture: the corners of a cropped reference may be outside."""
+    corners = np.array(region, np.float32)
+    _, inside = cv2.intersectConvexConvex(corners, _FRAME)
+    return corners if inside is None or len(inside) < 3 else inside.reshape(-1, 2).astype(np.float32)  # noqa: PLR2004 (a triangle)
+
+
+def _in_reference(points: Floats, region: Corners) -> Floats:
+    """Return where points of the region are in the reference, which may be seen at an angle."""
+    map_ = cv2.getPerspectiveTransform(np.array(region, np.float32), _FRAME)
+    return np.asarray(cv2.perspectiveTransform(points[None], map_)[0], np.float32)
+
+
+def _outline(points: Floats, place: _Place) -> str:
+    return " ".join(place.at(x, y) for x, y in points.tolist())
