@@ -9,17 +9,18 @@ best candidate is the right one and scores higher than all but 0.5 % of the unre
 is what at least one of several ways finds, where all together have as many false positives as one alone. Encoder, set
 in Milvus Lite, shortlist and check are those of the service. Times are of this machine: compare them with each other.
 
-A second table has what a set with its default thresholds reviews and blocks (not counting what lowers a match's level,
-as `altered` does), whether the right reference is in the shortlist, and whether the check passes if only the right
-reference is checked. Of those whose check passes, the share that is not found is what the shortlist loses, and what
-another reference with a higher score takes.
+A second table has the shares of copies that a set with its default thresholds reviews and blocks, and those of the
+blocked ones that it only reviews by default, because a part of them differs (`altered`); whether the right reference
+is in the shortlist (`listed`), and whether the check passes if only the right reference is checked (`passes`). Of
+those that pass, `lost` is the share that is not found: because of the shortlist, or because another reference has a
+higher score. A third table has the false alarms.
 
 With --hard, half of the unrelated pictures are distractors: they are references too, in all edits, so that many share
 captions and frames. With --distractors N, N references more are crops and edits of these, and procedural scenes. A
 quarter of the unrelated pictures are queries, unedited and in nine edits. 400 pictures make 2,100 references.
 
 With --edits documents, chats of one app, letters and forms of one office, logos and drawings are references beside the
-photographs. Copies of them are searched for, and others of the same kind, which are unrelated. Only the second table is
+photographs. Copies of them are searched for, and others of the same kind, which are unrelated. The first table is not
 printed then.
 
 The pictures should not show the same subject twice, or an unrelated picture is a copy: the JSON, which is the last

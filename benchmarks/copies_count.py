@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,7 @@ class Copy:
         right: whether that candidate is the reference.
         rank: of the reference in the shortlist, from 1; None: it is not in it.
         passes: whether the geometric check passes for the reference, in the shortlist or not; None: not known.
+        altered: a part of the picture differs from the best candidate.
     """
 
     edit: str
@@ -23,19 +25,32 @@ class Copy:
     right: bool
     rank: int | None
     passes: bool | None = None
+    altered: bool = False
+
+
+class Other(NamedTuple):
+    """The answer for an unrelated picture.
+
+    Attributes:
+        score: of the best candidate.
+        altered: a part of the picture differs from it.
+    """
+
+    score: float
+    altered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """All answers of one way to find copies: for edited references, and kind → scores of unrelated pictures."""
+    """All answers of one way to find copies: for edited references, and by kind for unrelated pictures."""
 
     copies: list[Copy] = field(default_factory=list)
-    others: dict[str, list[float]] = field(default_factory=dict)
+    others: dict[str, list[Other]] = field(default_factory=dict)
 
     @property
     def unrelated(self) -> list[float]:
         """The scores of all unrelated pictures."""
-        return [score for scores in self.others.values() for score in scores]
+        return [one.score for answers in self.others.values() for one in answers]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +81,7 @@ class AtLevels:
     Attributes:
         review: share of the copies whose best candidate is right and reaches the level `review`.
         block: the same for `block`.
+        altered: share of the copies that are in `block` and differ in a part: by default a set only reviews them.
         shortlist: share of the copies whose reference is in the shortlist.
         passes: share of the copies for which the check of their reference reaches `review`; None: not known.
         lost: of these, the share that is not in `review`; None: there are none.
@@ -73,6 +89,7 @@ class AtLevels:
 
     review: float
     block: float
+    altered: float
     shortlist: float
     passes: float | None
     lost: float | None
@@ -80,11 +97,12 @@ class AtLevels:
 
 @dataclass(frozen=True, slots=True)
 class Alarms:
-    """How many pictures of one unrelated kind reach the levels `review` and `block` of a set."""
+    """How many pictures of one unrelated kind reach the levels `review` and `block` of a set; `altered` as above."""
 
     pictures: int
     review: int
     block: int
+    altered: int
 
 
 def at_levels(tally: Tally, levels: tuple[float, float]) -> dict[str, AtLevels]:
@@ -94,6 +112,7 @@ def at_levels(tally: Tally, levels: tuple[float, float]) -> dict[str, AtLevels]:
         name: AtLevels(
             review=_share([one.right and one.score >= review for one in of]),
             block=_share([one.right and one.score >= block for one in of]),
+            altered=_share([one.right and one.score >= block and one.altered for one in of]),
             shortlist=_share([one.rank is not None for one in of]),
             passes=None if any(one.passes is None for one in of) else _share([bool(one.passes) for one in of]),
             lost=_share(lost) if (lost := [not one.right or one.score < review for one in of if one.passes]) else None,
@@ -104,9 +123,15 @@ def at_levels(tally: Tally, levels: tuple[float, float]) -> dict[str, AtLevels]:
 
 def alarms(tally: Tally, levels: tuple[float, float]) -> dict[str, Alarms]:
     """The false alarms by kind of unrelated pictures, at the scores from which a set reviews and blocks."""
+    review, block = levels
     return {
-        kind: Alarms(len(scores), *(sum(score >= level for score in scores) for level in levels))
-        for kind, scores in tally.others.items()
+        kind: Alarms(
+            pictures=len(answers),
+            review=sum(one.score >= review for one in answers),
+            block=sum(one.score >= block for one in answers),
+            altered=sum(one.score >= block and one.altered for one in answers),
+        )
+        for kind, answers in tally.others.items()
     }
 
 

@@ -24,14 +24,16 @@ def _middle(picture: Picture, _rng: Random, *_: Picture) -> Picture:
 def _on_photograph(share: float) -> Edit:
     """The picture on a share of a photograph."""
     paste = sticker((share, share))
-    return Edit(f"on {share:.0%} of a photograph", lambda picture, rng, photograph, *_: paste(photograph, rng, picture))
+    return Edit(
+        f"on {100 * share:g} % of a photo", lambda picture, rng, photograph, *_: paste(photograph, rng, picture)
+    )
 
 
 _JPEG = recompressed((20, 20))
 _PAGES = (
-    Edit("half size, JPEG 20", combined(resized((0.5, 0.5)), _JPEG)),
+    Edit("half size", combined(resized((0.5, 0.5)), _JPEG)),
     Edit("middle part", _middle),
-    Edit("400 pixels, JPEG 20", combined(thumbnail(400), _JPEG)),
+    Edit("400 pixels", combined(thumbnail(400), _JPEG)),
 )
 EDITS = {
     "chat": _PAGES,

@@ -56,11 +56,13 @@ class Answer:
         reference: number of the best candidate, or NOTHING.
         score: see `Finder`.
         shortlist: numbers of the nearest references, nearest first; a mirror image counts as its reference.
+        altered: the check found a part of the picture that differs from that candidate.
     """
 
     reference: int
     score: float
     shortlist: tuple[int, ...] = ()
+    altered: bool = False
 
     def rank(self, reference: int) -> int | None:
         """The reference's rank in the shortlist, from 1; None: it is not in it."""
@@ -233,9 +235,10 @@ class Finder:
         return [self._answer(each, [int(one.id) for one in near]) for each, (near, _) in pairs], cost
 
     def _answer(self, checked: Sequence[Candidate], shortlist: Sequence[int]) -> Answer:
-        scored = [(self._score(one), int(one.neighbour.id)) for one in checked]
-        score, reference = max(scored, key=lambda one: one[0], default=(float(NOTHING), NOTHING))
-        return Answer(reference, score, tuple(shortlist))
+        if not checked:
+            return Answer(NOTHING, NOTHING, tuple(shortlist))
+        best = max(checked, key=self._score)
+        return Answer(int(best.neighbour.id), self._score(best), tuple(shortlist), best.altered)
 
     def _score(self, candidate: Candidate) -> float:
         near = candidate.neighbour.score

@@ -166,17 +166,17 @@ def show_levels(console: Console, measured: Sequence[Measured]) -> None:
         if one.at_levels is None or one.alarms is None:
             continue
         found = Table(title=f"{one.name}: copies at the set's default thresholds", title_justify="left")
-        for name in ("edit", "review", "block", f"first {SHORTLIST}", "check passes", "of these lost"):
+        for name in ("edit", "review", "block", "altered", "listed", "passes", "lost"):
             found.add_column(name, justify="left" if name == "edit" else "right")
         for edit, at in one.at_levels.items():
-            shares = (at.review, at.block, at.shortlist, at.passes, at.lost)
+            shares = (at.review, at.block, at.altered, at.shortlist, at.passes, at.lost)
             found.add_row(edit, *("-" if share is None else f"{share:.2f}" for share in shares))
         console.print(found)
         false = Table(title=f"{one.name}: unrelated pictures at the same thresholds", title_justify="left")
-        for name in ("kind", "pictures", "review", "block"):
+        for name in ("kind", "pictures", "review", "block", "altered"):
             false.add_column(name, justify="left" if name == "kind" else "right")
         for kind, alarm in one.alarms.items():
-            false.add_row(kind, *map(str, (alarm.pictures, alarm.review, alarm.block)))
+            false.add_row(kind, *map(str, (alarm.pictures, alarm.review, alarm.block, alarm.altered)))
         console.print(false)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks import copies_pictures
-from benchmarks.copies_count import Copy, Tally
+from benchmarks.copies_count import Copy, Other, Tally
 from benchmarks.copies_finder import Answer, Cost, Finder
 from benchmarks.copies_pictures import Queries, Split
 from benchmarks.copies_report import Measured, UnrelatedScore
@@ -73,7 +73,8 @@ class Run:
         answers, cost = self.finder.find(queries.pictures)
         self.on_all += cost
         for right, one, passes in zip(queries.references, answers, self._passing(queries, answers), strict=True):
-            self.tally.copies.append(Copy(queries.edit, one.score, one.reference == right, one.rank(right), passes))
+            found = Copy(queries.edit, one.score, one.reference == right, one.rank(right), passes, one.altered)
+            self.tally.copies.append(found)
 
     def _passing(self, queries: Queries, answers: Sequence[Answer]) -> list[bool | None]:
         """Whether the check passes for each right reference; those that were not found are checked alone."""
@@ -97,7 +98,7 @@ class Run:
         answers, cost = self.finder.find(queries.pictures)
         self.on_all += cost
         self.on_unrelated += cost
-        self.tally.others.setdefault(queries.edit, []).extend(one.score for one in answers)
+        self.tally.others.setdefault(queries.edit, []).extend(Other(one.score, one.altered) for one in answers)
         self.highest += [
             UnrelatedScore(
                 name, queries.edit, names[one.reference] if 0 <= one.reference < len(names) else None, one.score
