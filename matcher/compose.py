@@ -13,7 +13,7 @@ from matcher.embed import Embedded
 from matcher.evidence import Candidate
 from matcher.levels import Compared, Match, in_use
 from reference_sets.in_memory.constants import is_exact
-from reference_sets.model import Neighbour, ReferenceSet
+from reference_sets.model import CHECK_VERSION, Neighbour, ReferenceSet
 
 MAX_ADDRESS = 4096  # characters of a path or URL that a verdict keeps: both are untrusted input
 BEST = 3  # candidates per set by check, and the same number by similarity
@@ -152,7 +152,7 @@ def _rules(known: ReferenceSet) -> published.Rules:
     return published.Rules(
         similarity=published.Limits(review=known.thresholds.review, block=known.thresholds.block),
         check=published.CheckRules(
-            use=known.verify.value, review=known.check.review, block=known.check.block, version=known.check_version
+            use=known.verify.value, review=known.check.review, block=known.check.block, version=CHECK_VERSION
         ),
         alone=known.alone,
         altered=known.altered,

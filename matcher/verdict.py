@@ -96,7 +96,7 @@ class CheckRules(Limits):
     """How the geometric check decides, and the lowest score for each level."""
 
     use: CheckUse
-    version: int = Field(description="Version of the check's scale of scores.")
+    version: int = Field(description="Scale of the check's scores and of these thresholds.")
 
 
 class Rules(Part):

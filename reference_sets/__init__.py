@@ -3,6 +3,7 @@
 model        a set, its thresholds, a reference, a neighbour (plain values)
 errors       what can be wrong with a set
 defaults     the defaults of a new set, which depend on its encoder
+check_scales scales of the check's scores: thresholds of earlier ones are carried over
 texts        values of a description as texts
 description  the description of a set as keys and texts: a format that grows by adding
 names        which collection is the set with a name

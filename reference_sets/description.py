@@ -3,21 +3,28 @@
 The format grows by adding. A missing key has its default. A key that this version does not know is kept. Keys that
 change the meaning of a match are named in `needs`: a version that does not know one of them does not judge by the set,
 and says so.
+
+`check_review`, `check_block` and `check_version`, the scale that they are in, are always written together. Thresholds
+of an earlier scale are carried over whenever they are read; they stay as they are until somebody changes one of them.
 """
 
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from reference_sets import texts
+from reference_sets.check_scales import carried_over
 from reference_sets.errors import DamagedSet, NewerSet
 from reference_sets.model import (
     CHECK,
+    CHECK_VERSION,
     Changes,
     CheckThresholds,
     Kind,
     Mirrored,
+    RecordedCheck,
     ReferenceSet,
     Thresholds,
     Verify,
@@ -29,15 +36,16 @@ READY = "ready"  # a collection that is not ready is not a set yet: a copy that 
 CLAIM = "claim."  # prefix of the keys of claims.py: who writes the next version
 # Keys that `needs` may name: those that this version judges by. Add a key here when the matcher obeys it.
 UNDERSTOOD = frozenset(
-    {"kind", "review", "block", "verify", "check_review", "check_block", "mirrored", "altered"}
+    {"kind", "review", "block", "verify", "check_review", "check_block", "check_version", "mirrored", "altered"}
     | {"group", "alone", "background", "background_k", "index"}
 )
 # What versions that do not know these keys judge by. A set with another value names the key in `needs`.
-ASSUMED = {"alone": "block", "altered": "review", "background": "", "index": "exact"}
+ASSUMED = {"alone": "block", "altered": "review", "background": "", "index": "exact", "check_version": "1"}
 NETWORKS = ("openclip", "timm", "onnx")  # encoders that also find pictures that are only alike
 
 _EDIT = "`vigilens sets edit {name} --{option} …` sets it"
 _THRESHOLDS = "`vigilens sets thresholds {name} --{review} R --{block} B` sets both"
+_CHECK = "`vigilens sets thresholds {name} --check-review R --check-block B`"  # sets the scale too
 _AGAIN = "set the property {prefix}{key} of its collection in Milvus, or drop the set and create it again"
 
 
@@ -66,8 +74,7 @@ def to_facts(described: ReferenceSet) -> dict[str, str]:
     pairs = {
         "review": thresholds.review,
         "block": thresholds.block,
-        "check_review": check.review,
-        "check_block": check.block,
+        **_written_check(check),
     }
     values = {key: pairs[key] if key in pairs else getattr(described, key) for key in _KEYS}
     facts = {"name": described.name, **_written(values), **dict(described.unknown)}
@@ -85,9 +92,13 @@ def changed(changes: Changes, facts: Mapping[str, str]) -> dict[str, str]:
     if thresholds := changes.get("thresholds"):
         values |= {"review": thresholds.review, "block": thresholds.block}
     if check := changes.get("check"):
-        values |= {"check_review": check.review, "check_block": check.block}
+        values |= _written_check(check)
     new = _written({key: value for key, value in values.items() if key not in {"thresholds", "check"}})
     return new | {"needs": _needs({**facts, **new})}
+
+
+def _written_check(check: CheckThresholds) -> dict[str, float]:
+    return {"check_review": check.review, "check_block": check.block, "check_version": CHECK_VERSION}
 
 
 def _needs(facts: Mapping[str, str]) -> str:
@@ -122,13 +133,17 @@ def version_of(name: str, facts: Mapping[str, str]) -> int:
 
 
 def check_needs(name: str, facts: Mapping[str, str]) -> None:
-    """Raise NewerSet if the set needs a key, or a way to search it, that this version does not know."""
+    """Raise NewerSet if the set needs a key, a way to search it, or a scale that this version does not know."""
     needs = set(_read(name, facts, "needs"))
     foreign = needs - UNDERSTOOD
     if "index" in needs and (index := facts.get("index", "exact")) not in texts.INDEXES:
         foreign.add(f"the index {index}")
     if foreign:
         raise NewerSet(name, ", ".join(sorted(foreign)))
+    with suppress(DamagedSet):  # that is reported by who reads all keys, and repaired by who changes some
+        if (scale := _read(name, facts, "check_version")) > CHECK_VERSION:
+            again = f"set the check's thresholds again with {_CHECK.format(name=name)}"
+            raise NewerSet(name, f"scale {scale} of the check's scores", again)
 
 
 def from_facts(name: str, facts: Mapping[str, str]) -> ReferenceSet:
@@ -140,17 +155,24 @@ def from_facts(name: str, facts: Mapping[str, str]) -> ReferenceSet:
     """
     check_needs(name, facts)
     values = {key: _read(name, facts, key) for key in _KEYS}
-    pair, check = (values.pop("review"), values.pop("block")), (values.pop("check_review"), values.pop("check_block"))
+    pair = values.pop("review"), values.pop("block")
+    recorded = RecordedCheck(*(values.pop(key) for key in ("check_review", "check_block", "check_version")))
     unknown = tuple(sorted((key, value) for key, value in facts.items() if key not in {*_KEYS, "name", READY}))
     if facts.get(READY, "true") not in {"true", "false"}:
         raise _damaged(name, READY, f"is {_shown(facts[READY])}, which must be true or false")
     return ReferenceSet(
         name=name,
         thresholds=_pair(name, "review", lambda: Thresholds(*pair)),
-        check=_pair(name, "check_review", lambda: CheckThresholds(*check)),
+        check=_pair(name, "check_review", lambda: _carried(recorded)),
+        recorded_check=None if recorded.version == CHECK_VERSION else recorded,
         unknown=unknown,
         **values,
     )
+
+
+def _carried(recorded: RecordedCheck) -> CheckThresholds:
+    review, block = (carried_over(score, recorded.version) for score in (recorded.review, recorded.block))
+    return CheckThresholds(review, block)
 
 
 def _pair(name: str, key: str, make: Callable[[], Any]) -> Any:
@@ -192,6 +214,8 @@ def _default(key: str, facts: Mapping[str, str]) -> str | None:
     """Return the default of a missing key, or None if the key must be there."""
     if key == "alone" and facts.get("encoder", "").startswith(NETWORKS):
         return "review"
+    if key in _FIRST_CHECK and facts.get("check_version", "1") == "1":
+        return _FIRST_CHECK[key]
     return _DEFAULTS.get(key)
 
 
@@ -219,7 +243,7 @@ _KEYS = {
     "background_k": _Key(texts.within("background_k", int), fix=_EDIT),
     "index": _Key(texts.index),
     "index_options": _Key(texts.same),
-    "check_version": _Key(texts.within("check_version", int)),
+    "check_version": _Key(texts.scale, fix=f"{_CHECK} sets both thresholds and their scale"),
     "shadow": _Key(texts.flag, texts.flagged),
     "ratio": _Key(texts.within("ratio", texts.real), repr),
     "draft": _Key(texts.same),
@@ -227,6 +251,7 @@ _KEYS = {
     "calibration": _Key(texts.same),
     "created": _Key(texts.same),
 }
+_FIRST_CHECK = {"check_review": "0.3", "check_block": "0.6"}  # in scale 1
 _DEFAULTS = {
     "category": "",
     "severity": "50",

@@ -40,11 +40,16 @@ class DamagedSet(BadDescription):
 
 
 class NewerSet(BadDescription):
-    """The set needs something that this version of Vigilens does not know."""
+    """The set needs something that this version of Vigilens does not know.
 
-    def __init__(self, name: str, needs: str) -> None:
-        super().__init__(
-            name,
+    Attributes:
+        problem: what that is, without the fix, which is for a set in Milvus.
+    """
+
+    def __init__(self, name: str, needs: str, again: str = "") -> None:
+        self.problem = (
             f"the set {name} needs {needs}, which this version of Vigilens does not know: a match with it would mean "
-            "something else; use the version that made it, or name the other sets in sets.use",
+            "something else"
         )
+        fixes = ", ".join(one for one in ("use the version that made it", again) if one)
+        super().__init__(name, f"{self.problem}; {fixes}, or name the other sets in sets.use")

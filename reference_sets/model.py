@@ -50,28 +50,35 @@ class Thresholds:
             )
 
 
-# The score of an identical picture: the check's score is c / (c + 6), and c is at most 64 (matcher/check/weigh.py).
-# A higher threshold could never be reached.
-HIGHEST_CHECK = 64 / (64 + 6)
+# The scale of the geometric check's scores. If the formula in matcher/check/weigh.py changes what a score means, raise
+# this, and say in check_scales.py how thresholds of the earlier scales are carried over. Vectors and keypoints stay.
+CHECK_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
 class CheckThresholds:
-    """Scores of the geometric check, 0 to `HIGHEST_CHECK`, from which a match has the level `review` or `block`."""
+    """Scores of the geometric check from which a match has the level `review` or `block`.
+
+    They are in the present scale (`CHECK_VERSION`): 0 to 1, which an identical picture has.
+    """
 
     review: float
     block: float
 
     def __post_init__(self) -> None:
-        if not 0 < self.review <= self.block:
+        if not 0 < self.review <= self.block <= 1:
             raise ValueError(
-                f"the check's thresholds must obey 0 < review ≤ block, got review {self.review}, block {self.block}"
+                f"the check's thresholds must obey 0 < review ≤ block ≤ 1, got review {self.review}, block {self.block}"
             )
-        if not self.block <= HIGHEST_CHECK:
-            raise ValueError(
-                f"the check's thresholds must be at most {HIGHEST_CHECK:.3f}, which an identical picture reaches, "
-                f"got review {self.review}, block {self.block}"
-            )
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCheck:
+    """Thresholds of the check as a set records them, and the scale that they are in."""
+
+    review: float
+    block: float
+    version: int
 
 
 # 1 in 1,000 unrelated pictures reaches 0.29; by extrapolation 1 in 100,000 reaches 0.47, but the highest of 6,000 had
@@ -85,7 +92,6 @@ RANGES: dict[str, tuple[float, float]] = {
     "version": (1, 2**53),
     "removed_version": (0, 2**53),
     "background_k": (1, 16_384),  # Milvus's limit of rows for one query
-    "check_version": (1, 2**31),
     "ratio": (0, 1),
 }
 
@@ -106,10 +112,11 @@ class ReferenceSet:
         probe: the packaged probe picture's vector as the encoder gave it when the set was made.
         note: free text: where the pictures and thresholds come from.
         verify: what the geometric check decides.
-        check: its thresholds.
+        check: its thresholds, in the present scale.
+        recorded_check: what they were carried over from, if the set records them in the scale of an earlier version.
         mirrored: how mirrored copies are found.
         needs: keys of the description that change what a match means. A program that does not know one of them must
-            not judge by the set.
+            not judge by the set. A set of the present scale needs a program that reads `check_version`.
         removed_version: the last version that removed rows; 0: none did. A reader that read the rows before that
             version must read them all again.
         group: harmful sets of one group can corroborate one another; empty: see `group_name`.
@@ -118,7 +125,6 @@ class ReferenceSet:
         background: name of the set that similarities are normalised with; empty: they are not normalised.
         background_k: number of neighbours in the background set that the normalisation uses.
         index, index_options: how the set is searched; options as JSON.
-        check_version: the scale of the check's scores that the thresholds are for.
         shadow: the set is judged separately and decides nothing.
         ratio: share of the pictures that the set decides on, 0 to 1.
         draft: a description to try beside this one, as JSON; empty: none.
@@ -143,8 +149,9 @@ class ReferenceSet:
     note: str = ""
     verify: Verify = Verify.OFF
     check: CheckThresholds = CHECK
+    recorded_check: RecordedCheck | None = field(default=None, compare=False)
     mirrored: Mirrored = Mirrored.OFF
-    needs: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ("check_version",)
     removed_version: int = 0
     group: str = ""
     alone: Cap = "block"
@@ -153,7 +160,6 @@ class ReferenceSet:
     background_k: int = 10
     index: str = "exact"
     index_options: str = ""
-    check_version: int = 1
     shadow: bool = False
     ratio: float = 1.0
     draft: str = ""

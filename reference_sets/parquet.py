@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from reference_sets import description
-from reference_sets.errors import BadDescription, DamagedSet, UnknownSet
+from reference_sets.errors import DamagedSet, NewerSet, UnknownSet
 from reference_sets.files import replacing
 from reference_sets.model import Mirrored, Part, Reference, ReferenceSet
 from reference_sets.store import Store
@@ -230,8 +230,8 @@ def _described(file: Path, source: Any) -> ReferenceSet:
         # Its own fix is for a set in Milvus.
         what = error.problem if isinstance(error, DamagedSet) else str(error)
         raise StoreError(f"the description of the set in {file} is damaged ({what}); export it again") from error
-    except BadDescription as error:
-        raise StoreError(f"{file} cannot be imported: {error}") from error
+    except NewerSet as error:
+        raise StoreError(f"{file} cannot be imported: {error.problem}; use the version that exported it") from error
 
 
 def _groups(file: Path, source: Any, dimension: int) -> Iterator[list[Reference]]:

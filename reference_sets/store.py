@@ -56,12 +56,12 @@ class Store(Lookup):
             StoreError: the check is switched on, or mirror images are to be stored, and some references lack what is
                 needed.
             DamagedSet: another property is still damaged; the changes have been made.
-            NewerSet: the set needs keys that this version does not know; nothing has been changed.
+            NewerSet: the set needs what this version does not know, also with the changes; nothing has been changed.
         """
 
         def write(collection: str, claim: Claim) -> Mapping[str, str]:
-            description.check_needs(name, claim.facts)
             facts = description.changed(changes, claim.facts)
+            description.check_needs(name, {**claim.facts, **facts})
             if changes.get("verify", Verify.OFF) is not Verify.OFF:
                 self._need_features(name, collection)
             if changes.get("mirrored") is Mirrored.STORED:

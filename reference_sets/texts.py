@@ -76,6 +76,14 @@ def within(key: str, read: Callable[[str], float]) -> Callable[[str], float]:
     return checked
 
 
+def scale(text: str) -> int:
+    """Read the number of a scale."""
+    version = int(text)
+    if version < 1:
+        raise ValueError("it must be 1 or more")
+    return version
+
+
 def vector(text: str) -> tuple[float, ...]:
     """Read float32 values, little-endian, in base64."""
     return tuple(np.frombuffer(base64.b64decode(text, validate=True), dtype="<f4").tolist())

@@ -7,17 +7,10 @@ from pathlib import Path
 import pytest
 from milvus_fixtures import make_set
 
-from matcher.check.weigh import score_of
+from reference_sets.check_scales import carried_over
 from reference_sets.description import ASSUMED, UNDERSTOOD, changed, facts_of, from_facts, to_facts
 from reference_sets.errors import DamagedSet, NewerSet
-from reference_sets.model import (
-    HIGHEST_CHECK,
-    CheckThresholds,
-    Kind,
-    Mirrored,
-    Thresholds,
-    Verify,
-)
+from reference_sets.model import CheckThresholds, Kind, Mirrored, RecordedCheck, Thresholds, Verify
 
 # The properties of a real set, without the key `altered` of this version, and with a key of a later one.
 BEFORE = json.loads(Path(__file__).with_name("before.json").read_text(encoding="utf-8"))
@@ -27,11 +20,14 @@ def test_a_missing_key_has_its_default_and_a_key_of_a_later_version_is_kept():
     facts = facts_of(BEFORE)
     known = from_facts("spam", facts)
     assert (known.kind, known.category, known.severity, known.version) == (Kind.HARMFUL, "ads", 40, 2)
-    assert (known.thresholds, known.check) == (Thresholds(0.5, 0.7578125), CheckThresholds(0.35, 0.6))
+    assert known.thresholds == Thresholds(0.5, 0.7578125)
+    assert known.check == CheckThresholds(carried_over(0.35, 1), carried_over(0.6, 1))
+    assert known.recorded_check == RecordedCheck(0.35, 0.6, 1)
     assert known.altered == "review"
     assert known.unknown == (("tomorrow", '{"level": 3}'),)
     given = {key: text for key, text in facts.items() if key != "ready"}
-    assert to_facts(known) == {**given, "altered": "review", "created": ""}
+    now = {"check_review": repr(known.check.review), "check_block": repr(known.check.block), "check_version": "2"}
+    assert to_facts(known) == {**given, **now, "needs": "check_version", "altered": "review", "created": ""}
 
 
 def test_every_fact_is_read_as_it_was_written():
@@ -41,7 +37,7 @@ def test_every_fact_is_read_as_it_was_written():
         verify=Verify.SUPPORTS,
         check=CheckThresholds(0.1, 0.25),
         mirrored=Mirrored.QUERIED,
-        needs=("alone", "altered", "background", "check_review", "index", "kind"),
+        needs=("alone", "altered", "background", "check_review", "check_version", "index", "kind"),
         removed_version=3,
         version=4,
         group="people",
@@ -51,7 +47,6 @@ def test_every_fact_is_read_as_it_was_written():
         background_k=7,
         index="memory",
         index_options='{"M": 16}',
-        check_version=2,
         shadow=True,
         ratio=0.125,
         draft="{}",
@@ -62,7 +57,7 @@ def test_every_fact_is_read_as_it_was_written():
     )
     plain = make_set("alpha")
     different = {key for key, value in to_facts(odd).items() if to_facts(plain).get(key) != value}
-    same = {"name", "category", "severity", "review", "block", "encoder", "dimension", "probe", "note"}
+    same = {"name", "category", "severity", "review", "block", "encoder", "dimension", "probe", "note", "check_version"}
     assert different == to_facts(odd).keys() - same
     assert from_facts("alpha", to_facts(odd)) == odd
     assert from_facts("alpha", to_facts(plain)) == plain
@@ -71,7 +66,7 @@ def test_every_fact_is_read_as_it_was_written():
 def test_the_defaults_of_missing_keys_are_those_of_a_new_set():
     must = ("kind", "review", "block", "encoder", "dimension", "version", "probe")
     facts = {key: text for key, text in to_facts(make_set("alpha")).items() if key in must}
-    assert from_facts("alpha", facts) == make_set("alpha", category="", note="")
+    assert from_facts("alpha", facts) == make_set("alpha", category="", note="", needs=())
     for network in ("openclip:9a", "timm:9a", "onnx:9a"):
         assert from_facts("alpha", {**facts, "encoder": network}).alone == "review"
 
@@ -94,7 +89,7 @@ def test_a_key_without_a_default_must_be_there(key: str):
         ("review", "0,5", r"review is .*; `vigilens sets thresholds alpha --review R --block B` sets both"),
         ("block", "nan", "block is .* finite"),
         ("review", "0.95", r"review and block do not fit: .*; `vigilens sets thresholds alpha --review R --block B`"),
-        ("check_block", "0.95", r"check_review and check_block do not fit: .* at most 0\.914"),
+        ("check_block", "1.1", r"check_review and check_block do not fit: .* review ≤ block ≤ 1"),
         (
             "check_block",
             "x",
@@ -115,7 +110,12 @@ def test_a_key_without_a_default_must_be_there(key: str):
         ("altered", "allow", "altered is "),
         ("background_k", "0", r"background_k is .*`vigilens sets edit alpha --background-k …` sets it"),
         ("index", "hnsw", "index is .* exact, memory"),
-        ("check_version", "one", "check_version is "),
+        (
+            "check_version",
+            "one",
+            r"check_version is .*`vigilens sets thresholds alpha --check-review R --check-block B`",
+        ),
+        ("check_version", "0", "check_version is .* 1 or more"),
         ("shadow", "True", "shadow is .* true or false"),
         ("ratio", "1.5", "ratio is .* 0 to 1"),
         ("retro", "1", "retro is "),
@@ -143,17 +143,10 @@ def test_numbers_out_of_range_are_refused(numbers: dict):
         replace(make_set("alpha"), **numbers)
 
 
-def test_no_threshold_of_the_check_is_above_what_an_identical_picture_reaches():
-    assert score_of(64) == HIGHEST_CHECK  # 64: all cells agree
-    CheckThresholds(0.3, HIGHEST_CHECK)
-    with pytest.raises(ValueError, match=r"at most 0\.914, which an identical picture reaches"):
-        CheckThresholds(0.3, HIGHEST_CHECK + 1e-6)
-
-
 @pytest.mark.parametrize(
     ("facts", "needs"),
     [
-        ({}, ()),
+        ({}, ()),  # and `check_version` always
         ({"alone": "review"}, ("alone",)),
         ({"alone": "nothing", "altered": "block"}, ("alone", "altered")),
         ({"background": "strangers"}, ("background",)),
@@ -164,6 +157,7 @@ def test_no_threshold_of_the_check_is_above_what_an_identical_picture_reaches():
 )
 def test_a_set_needs_the_keys_that_older_versions_would_ignore(facts, needs):
     made = make_set("alpha", **facts)
+    needs = tuple(sorted({*needs, "check_version"}))
     assert from_facts("alpha", to_facts(made)).needs == needs
     assert ASSUMED.keys() <= UNDERSTOOD
     # the same by changing one key at a time, and back
@@ -178,7 +172,7 @@ def test_a_set_needs_the_keys_that_older_versions_would_ignore(facts, needs):
 
 
 def test_any_change_names_what_a_set_that_was_made_before_needs():
-    before = to_facts(make_set("alpha", encoder="openclip:9a", altered="nothing"))
+    before = to_facts(make_set("alpha", encoder="openclip:9a", altered="nothing")) | {"check_version": "1"}
     del before["alone"]
     before["needs"] = ""
     assert changed({"note": "x"}, before) == {"note": "x", "needs": "alone,altered"}

@@ -32,10 +32,10 @@ def test_a_set_is_alone_in_its_group_unless_another_encoders_set_is_in_it(sets):
     assert "it is in the group spam: as long as no harmful set of another encoder is in that group" in first.stdout
     assert first.stderr == ""
     facts = shown(sets, "spam")
-    assert (facts["group"], facts["alone"], facts["needs"]) == ("spam", "block", [])
+    assert (facts["group"], facts["alone"], facts["needs"]) == ("spam", "block", ["check_version"])
     same = sets("create", "hashes", "--group", "spam", "--alone", "nothing")
     assert "nothing corroborates its matches, and only exactly the same file matches" in same.stdout
-    assert shown(sets, "hashes")["needs"] == ["alone"]
+    assert shown(sets, "hashes")["needs"] == ["alone", "check_version"]
     other = sets("create", "copies", "--category", "spam", encoder="words")
     assert "it is in the group spam with hashes (pdq:" in other.stdout
     assert "spam (pdq:" in other.stdout
@@ -54,10 +54,10 @@ def test_group_and_worth_of_a_match_are_edited_and_older_versions_told(sets):
     sets("create", "spam", "--category", "ads")
     assert "group, alone changed" in sets("edit", "spam", "--group", "people", "--alone", "review").stdout
     facts = shown(sets, "spam")
-    assert (facts["group"], facts["alone"], facts["needs"]) == ("people", "review", ["alone"])
+    assert (facts["group"], facts["alone"], facts["needs"]) == ("people", "review", ["alone", "check_version"])
     sets("edit", "spam", "--group", "", "--alone", "block", "--altered", "nothing")
     facts = shown(sets, "spam")
-    assert (facts["group"], facts["alone"], facts["needs"]) == ("ads", "block", ["altered"])
+    assert (facts["group"], facts["alone"], facts["needs"]) == ("ads", "block", ["altered", "check_version"])
     assert sets("edit", "spam", "--alone", "allow").exit_code == 2
 
 
@@ -71,7 +71,8 @@ def test_a_background_must_be_one_and_an_empty_one_gives_a_warning(sets):
     assert created.exit_code == 0
     assert "warning: the set spam is normalised with strangers, which is empty" in created.stderr
     facts = shown(sets, "spam")
-    assert (facts["background"], facts["background_k"], facts["needs"]) == ("strangers", 3, ["background"])
+    assert (facts["background"], facts["background_k"]) == ("strangers", 3)
+    assert facts["needs"] == ["background", "check_version"]
     with Store(os.environ["VIGILENS_MILVUS__URI"]) as store:
         store.upsert("strangers", references(unit(3, 1, dimension=256)))
     assert sets("create", "more", "--background", "strangers").stderr == ""
@@ -80,7 +81,7 @@ def test_a_background_must_be_one_and_an_empty_one_gives_a_warning(sets):
         assert (refused.exit_code, why in refused.stderr) == (1, True)
     assert "kind harmful" in sets("edit", "more", "--background", "spam").stderr
     assert sets("edit", "more", "--background", "").exit_code == 0
-    assert shown(sets, "more")["needs"] == []
+    assert shown(sets, "more")["needs"] == ["check_version"]
     assert sets("edit", "more", "--background-k", "0").exit_code == 2
 
 

@@ -29,7 +29,7 @@ def test_a_list_becomes_a_set_and_can_be_read_again(sets, bring, tmp_path):
     facts = json.loads(sets("show", "known", "--json").stdout)
     assert (facts["category"], facts["severity"], facts["note"], facts["references"]) == ("ncii", 90, "n", 3)
     assert (facts["encoder"], facts["index"], facts["needs"], facts["dimension"]) == (
-        *(Pdq.fingerprint, IN_MEMORY, ["index"]),
+        *(Pdq.fingerprint, IN_MEMORY, ["check_version", "index"]),
         2,
     )
     version = facts["version"]

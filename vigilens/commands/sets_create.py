@@ -81,8 +81,7 @@ def create(  # noqa: PLR0913 (one for each fact)
     The geometric check fits the known picture onto the new one by the corners in both. It finds crops, memes, collages
     and rotated copies, and reports where the known picture lies. required: only what passes the check matches.
     supports: similarity decides, and a passed check can raise the level. off: there is no check. With a check, 17 KB of
-    corners are stored for each reference. The check's scores range from 0 to 0.914; its default thresholds were
-    measured.
+    corners are stored for each reference. The check's scores range from 0 to 1; its default thresholds were measured.
 
     Most encoders, and the check, do not find mirrored copies by themselves. stored: each reference is also stored
     mirrored, which takes twice the memory and no time. queried: each picture is also searched for mirrored, which takes

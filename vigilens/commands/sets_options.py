@@ -22,10 +22,8 @@ _share = click.FloatRange(0, 1, min_open=True)
 _THRESHOLDS = (
     click.option("--review", type=_cosine, help="Similarity (cosine) from which a match goes to review."),
     click.option("--block", type=_cosine, help="Similarity (cosine) from which a match blocks."),
-    click.option(
-        "--check-review", type=_share, help="Score of the check, at most 0.914, from which a match goes to review."
-    ),
-    click.option("--check-block", type=_share, help="Score of the check, at most 0.914, from which a match blocks."),
+    click.option("--check-review", type=_share, help="Score of the check, 0 to 1, from which a match goes to review."),
+    click.option("--check-block", type=_share, help="Score of the check, 0 to 1, from which a match blocks."),
 )
 
 

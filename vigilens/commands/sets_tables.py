@@ -13,7 +13,7 @@ from rich.text import Text
 
 from reference_sets.add import Gathered
 from reference_sets.catalogue import UnreadableSet
-from reference_sets.model import ReferenceSet, Verify
+from reference_sets.model import CHECK_VERSION, ReferenceSet, Verify
 from vigilens.commands.printable import printable
 
 SHOWN_REFUSALS = 20
@@ -46,7 +46,8 @@ def facts(known: ReferenceSet, count: int) -> dict[str, Any]:
     check: dict[str, float] = described.pop("check")
     checks = {f"check_{level}": value for level, value in check.items()}
     unknown = dict(described.pop("unknown"))
-    return {**unknown, **described, **thresholds, **checks, "references": count}
+    scales = {"check_version": CHECK_VERSION, "recorded_check": described.pop("recorded_check")}
+    return {**unknown, **described, **thresholds, **checks, **scales, "references": count}
 
 
 def print_list(sets: Sequence[tuple[ReferenceSet, int]], unreadable: Sequence[UnreadableSet], *, as_json: bool) -> None:
@@ -118,7 +119,12 @@ def print_one(known: ReferenceSet, count: int, *, as_json: bool) -> None:
         return
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold")
-    for key, value in facts(known, count).items():
+    shown = facts(known, count)
+    del shown["recorded_check"]
+    if before := known.recorded_check:
+        old = f"carried over from {before.review:g} / {before.block:g} of scale {before.version}"
+        shown["check thresholds"] = f"{known.check.review:.4g} / {known.check.block:.4g} ({old})"
+    for key, value in shown.items():
         text = ", ".join(value) if isinstance(value, tuple) else str(value)
         table.add_row(key, Text(printable(text)))
     Console().print(table)
