@@ -22,7 +22,7 @@ from PIL import Image
 
 from reference_sets.check_scales import carried_over
 from reference_sets.defaults import completed, defaults
-from reference_sets.model import CheckThresholds, Kind, Mirrored, Thresholds, Verify
+from reference_sets.model import CHECK, CheckThresholds, Kind, Mirrored, Thresholds, Verify
 from reference_sets.store import Store
 from vectors.database import Database
 from vigilens.cli import main
@@ -137,7 +137,8 @@ def test_a_set_is_edited_and_what_is_not_given_stays(sets):
     assert "spam: kind, severity, thresholds, check changed, version 2" in edited.stdout
     facts = json.loads(sets("show", "spam", "--json").stdout)
     assert (facts["kind"], facts["severity"], facts["note"], facts["category"]) == ("allow", 0, "first", "spam")
-    assert (facts["review"], facts["block"], facts["check_review"], facts["check_block"]) == (0.6, 0.7578125, 0.3, 0.7)
+    assert (facts["review"], facts["block"]) == (0.6, 0.7578125)
+    assert (facts["check_review"], facts["check_block"]) == (CHECK.review, 0.7)
     sets("edit", "spam", "--note", "", "--category", "ads", "--verify", "supports", "--mirrored", "queried")
     facts = json.loads(sets("show", "spam", "--json").stdout)
     assert (facts["note"], facts["category"], facts["verify"], facts["mirrored"]) == ("", "ads", "supports", "queried")
