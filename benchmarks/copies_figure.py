@@ -12,7 +12,8 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from demo.pictures import folder
 from embedding.local.keypoints import detect
-from matcher.check.weigh import Alignment, check
+from matcher.check.common import check
+from matcher.check.weigh import Alignment
 
 LINES = 60  # for pairs of corners that agree; more would hide the pictures
 

@@ -13,17 +13,17 @@ from typing import Self, cast
 from embedding.choose import Configured, choose
 from embedding.choose import Kind as EncoderKind
 from embedding.encoder import Encoder
-from embedding.look import Look, look
+from embedding.look import Look, look, look_closely
 from embedding.picture import Needs, Pixels
-from matcher.candidates import Near, candidates
+from matcher.candidates import candidates
 from matcher.evidence import Candidate
-from matcher.search import Found, Searcher
+from matcher.search import Found, Near, ReferenceKeypoints, Searcher
 from reference_sets.defaults import SELECTS, defaults, new_set
 from reference_sets.model import CHECK, Kind, Mirrored, Neighbour, Part, Reference, ReferenceSet, Verify
 from reference_sets.parts import needs, reference
 from reference_sets.store import Store
 
-SHORTLIST = 50  # candidates per picture: the default of the settings
+SHORTLIST = 35  # candidates per picture: the default of the settings
 KEEP_BYTES = 268_435_456  # for references' keypoints: the default of the settings
 SIMILARITY_ALONE = 0.01  # weight of the similarity if the check should decide and found nothing: it gives an order only
 NOTHING = -1  # as a reference: nothing was found; as a score: below all others
@@ -199,16 +199,10 @@ class Finder:
     def find(self, pictures: Sequence[Pixels]) -> tuple[list[Answer], Cost]:
         """An answer for each of n pictures, n ≥ 1, in one search; and its cost."""
         began = time.thread_time()
-        looks = look([self.way.encoder], pictures, Needs(keypoints=self.way.verify is not Verify.OFF))
+        views = self._views(pictures, keypoints=self.way.verify is not Verify.OFF)
         encode_cpu_s = time.thread_time() - began
-        found = [one for one in looks if one.view.vectors]
-        if not found:
-            return [Answer(NOTHING, NOTHING)] * len(pictures), Cost(len(pictures), encode_cpu_s)
-        answers, cost = self._searched(found)
-        answering = iter(answers)
-        return [next(answering) if one.view.vectors else Answer(NOTHING, NOTHING) for one in looks], Cost(
-            len(pictures), encode_cpu_s
-        ) + cost
+        answers, cost = self._searched(views)
+        return answers, Cost(len(pictures), encode_cpu_s) + cost
 
     def alone(self, pictures: Sequence[Pixels], right: Sequence[int]) -> list[float]:
         """The check's score for each of n pictures, n ≥ 1, if only the right reference is checked; 0: it is not there.
@@ -217,28 +211,42 @@ class Finder:
             pictures: copies.
             right: number of the reference of each.
         """
-        looks = look([self.way.encoder], pictures, Needs(keypoints=True))
         sides = (False, True) if self.way.mirrored is Mirrored.STORED else (False,)
         found: list[Found] = [([Neighbour(str(one), "", 0.0, mirrored=side) for side in sides], []) for one in right]
         known = self._searcher.read_keypoints(self._known, found)
-        checked = [candidates(one, [Near(self._known, near, known)])[0] for one, near in zip(looks, found, strict=True)]
-        return [max((one.score for one in each), default=0.0) for each in checked]
+        views = self._views(pictures, keypoints=True)
+        return [
+            max((one.score for look in looks for one in self._checked(look, near, known)), default=0.0)
+            for looks, near in zip(views, found, strict=True)
+        ]
 
-    def _searched(self, looks: Sequence[Look]) -> tuple[list[Answer], Cost]:
+    def _views(self, pictures: Sequence[Pixels], *, keypoints: bool) -> list[list[Look]]:
+        """The looks at each picture, as the service looks at images."""
+        return [look_closely([self.way.encoder], each, Needs(keypoints=keypoints)) for each in pictures]
+
+    def _searched(self, views: Sequence[Sequence[Look]]) -> tuple[list[Answer], Cost]:
+        looks = [look for of_picture in views for look in of_picture if look.view.vectors]
+        if not looks:
+            return [Answer(NOTHING, NOTHING) for _ in views], Cost()
         started = time.perf_counter()
         found = self._searcher.search(self._known, looks)
         searched, began = time.perf_counter(), time.thread_time()
         known = self._searcher.read_keypoints(self._known, found)
-        checked = [candidates(one, [Near(self._known, near, known)])[0] for one, near in zip(looks, found, strict=True)]
+        each = iter([(near, self._checked(look, near, known)) for look, near in zip(looks, found, strict=True)])
         cost = Cost(0, 0, searched - started, time.perf_counter() - searched, time.thread_time() - began)
-        pairs = zip(checked, found, strict=True)
-        return [self._answer(each, [int(one.id) for one in near]) for each, (near, _) in pairs], cost
+        return [self._answer([next(each) for look in of_picture if look.view.vectors]) for of_picture in views], cost
 
-    def _answer(self, checked: Sequence[Candidate], shortlist: Sequence[int]) -> Answer:
+    def _checked(self, look: Look, near: Found, known: ReferenceKeypoints) -> list[Candidate]:
+        return candidates(look, [Near(self._known, near, known)])[0]
+
+    def _answer(self, views: Sequence[tuple[Found, Sequence[Candidate]]]) -> Answer:
+        """The best candidate of all views of a picture."""
+        shortlist = tuple(int(one.id) for (near, _), _ in views for one in near)
+        checked = [one for _, of_view in views for one in of_view]
         if not checked:
-            return Answer(NOTHING, NOTHING, tuple(shortlist))
+            return Answer(NOTHING, NOTHING, shortlist)
         best = max(checked, key=self._score)
-        return Answer(int(best.neighbour.id), self._score(best), tuple(shortlist), best.altered)
+        return Answer(int(best.neighbour.id), self._score(best), shortlist, best.altered)
 
     def _score(self, candidate: Candidate) -> float:
         near = candidate.neighbour.score

@@ -6,7 +6,7 @@ The folder is divided into halves. One half is known, a quarter of it also in al
 among the references; the pictures of the other half are queries, unedited and in all edits. Then the halves swap roles.
 For each query the score of the best reference is kept. The score of 1 in 1,000 is read from these scores; rarer ones
 are extrapolated by an exponential tail through the highest 1 % (the mean excess over the score at 1 %). For the check
-the tail is that of the evidence c behind the score, c / (c + 6), for `pdq` that of the cosine.
+the tail is that of the evidence e behind the score, e / (e + 4), for `pdq` that of the cosine.
 
 The highest scores are printed with both files: check them. Two views of one scene in the folder are not a false
 positive, but count as one here.

@@ -125,6 +125,7 @@ class Sets(Section):
     default_encoder: str
     top_k: int = Field(ge=2, le=100)
     shortlist: int = Field(ge=2, le=1000)
+    parts: bool
     keep_bytes: int = Field(ge=0)
     refresh_s: float = Field(ge=0)
 

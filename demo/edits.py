@@ -44,7 +44,7 @@ EDITS = (
     Edit("screenshot", screenshot, FRAMED),
     Edit("collage", collage(2, 300, cut=False), FRAMED),
     Edit("in a picture", pasted_in((0.22, 0.28), (800, 600)), FRAMED),
-    Edit("photo of a screen", photo_of_a_screen((0.07, 0.1), 0.1, (4, 8)), MOVED),
+    Edit("photo of a screen", photo_of_a_screen((0.1, 0.16), 0.1, (4, 8)), MOVED),
     Edit("combination", combined(cropped((0.36, 0.72)), _COLOURED, _TEXT, recompressed(*_JPEG)), MOVED),
 )
 OTHERS = 3  # other pictures that an edit needs

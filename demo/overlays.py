@@ -4,7 +4,10 @@ from collections.abc import Iterable
 
 from demo.summary import Result, nearest_set
 from demo.thumbnails import pixels_of
+from embedding.picture import Pixels
+from embedding.second_looks import cropped, reread
 from matcher.explain import Overlay, StoredKeypoints, nearest, overlay_of, stored_keypoints
+from matcher.verdict import View
 from reference_sets.store import Store
 
 
@@ -21,8 +24,15 @@ def overlays(results: Iterable[Result], store: Store) -> dict[int, Overlay]:
         if key not in known:
             known[key] = stored_keypoints(store, match.set, near) if near else None
         reference = known[key]
-        mirror = match.check.mirrored
-        overlay = overlay_of(pixels_of(each.incoming.picture), reference, mirror=mirror) if reference else None
+        view = next(one for one in each.verdict.views if one.view == match.view)
+        shown_there = _view_of(pixels_of(each.incoming.picture), view)
+        overlay = overlay_of(shown_there, reference, mirror=match.check.mirrored) if reference else None
         if overlay:
-            found[each.incoming.number] = overlay
+            found[each.incoming.number] = overlay.in_whole(view.box)
     return found
+
+
+def _view_of(pixels: Pixels, view: View) -> Pixels:
+    """The pixels of the view in which the reference was found."""
+    part, _ = cropped(pixels, pixels.shape[:2], view.box)
+    return reread(part, view.reading)

@@ -4,11 +4,13 @@ image          an image: its source, facts of its file, why it is unscannable (p
 fetch/         source → bytes, within the operator's limits
 picture        a decoded picture, its views, and what is needed of them (plain values)
 processes/     untrusted files are opened in processes of their own: bytes → views, through the files that follow
-views          a file → the views of it: frames, windows, readings
+views          a file → the views of it: frames, windows, readings, second looks
 decode/        bytes → upright sRGB pixels, as a viewer would show them
 extras         formats that need packages of their own
 windows        parts of long pictures (pure)
 prepare        pixels → what encoders and checks need of them
+second_looks   pictures in a picture, the picture unstretched, its negative
+insets         where other pictures lie in a picture (pure)
 encoder        the protocol of all encoders, their fingerprint, and their error
 local/         local features: keypoints and their descriptors; no torch
 pdq            Meta's perceptual hash as a unit vector; needs no weights

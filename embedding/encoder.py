@@ -28,10 +28,13 @@ class Encoded:
     Attributes:
         vectors: float32 (n, dimension); rows of unit length, zeros where `featureless`.
         featureless: bool (n,); True where the picture has too little detail to be distinguished from others.
+        parts: float32 (n, k, dimension): further vectors, each of a part of what is in the picture, that references
+            are searched by as well. They are never stored. None: the encoder makes none.
     """
 
     vectors: NDArray[np.float32]
     featureless: NDArray[np.bool_]
+    parts: NDArray[np.float32] | None = None
 
 
 class Encoder(Protocol):

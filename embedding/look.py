@@ -5,8 +5,8 @@ Untrusted files are opened and prepared in processes of their own (embedding/pro
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,21 @@ if TYPE_CHECKING:
 log = logging.getLogger("vigilens.encoder")
 
 Vector = NDArray[np.float32]  # (d,), unit length
-Pair = tuple[Vector | None, Vector | None]  # of a view and of its mirror image; None: featureless, or not wanted
+
+
+class Vectors(NamedTuple):
+    """What an encoder makes of a view.
+
+    Attributes:
+        whole: (d,), unit length.
+        parts: (k, d), see `Encoded`.
+    """
+
+    whole: Vector
+    parts: NDArray[np.float32]
+
+
+Pair = tuple[Vectors | None, Vectors | None]  # of a view and of its mirror image; None: featureless, or not wanted
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,10 +44,12 @@ class View:
     Attributes:
         vectors: by the encoder's fingerprint; none of an encoder for which the view is featureless.
         keypoints: None if no check needs them.
+        parts: (k, d) by the encoder's fingerprint, see `Encoded`.
     """
 
     vectors: Mapping[str, Vector]
     keypoints: "Keypoints | None" = None
+    parts: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +61,7 @@ class Look:
     frame: int = 0
     box: Box = WHOLE
     reading: str = PLAIN_READING
+    second: bool = False
 
 
 def encode(encoder: Encoder, seen: Sequence[Seen], *, mirror: bool = False) -> list[Pair]:
@@ -57,9 +74,9 @@ def encode(encoder: Encoder, seen: Sequence[Seen], *, mirror: bool = False) -> l
     """
     own = _vectors(encoder, [one.own for one in seen])
     if not mirror:
-        return [(vector, None) for vector in own]
+        return [(vectors, None) for vectors in own]
     turned = iter(_vectors(encoder, [one.mirror for one in seen if one.mirror]))
-    return [(vector, next(turned) if one.mirror else None) for one, vector in zip(seen, own, strict=True)]
+    return [(vectors, next(turned) if one.mirror else None) for one, vectors in zip(seen, own, strict=True)]
 
 
 def encode_each(
@@ -100,13 +117,21 @@ def joined(seen: Sequence[Seen], made: Mapping[str, Sequence[Pair]], *, keypoint
     for index, one in enumerate(seen):
         pairs = {fingerprint: of_encoder[index] for fingerprint, of_encoder in made.items()}
         own, turned = (
-            {fingerprint: vector for fingerprint, pair in pairs.items() if (vector := pair[side]) is not None}
+            {fingerprint: vectors for fingerprint, pair in pairs.items() if (vectors := pair[side]) is not None}
             for side in (0, 1)
         )
-        mirror = View(turned, one.mirror.keypoints if keypoints else None) if one.mirror else None
-        view = View(own, one.own.keypoints if keypoints else None)
-        looks.append(Look(view, mirror, one.frame, one.box, one.reading))
+        mirror = _view(turned, one.mirror, keypoints=keypoints) if one.mirror else None
+        view = _view(own, one.own, keypoints=keypoints)
+        looks.append(Look(view, mirror, one.frame, one.box, one.reading, one.second))
     return looks
+
+
+def _view(made: Mapping[str, Vectors], prepared: Prepared, *, keypoints: bool) -> View:
+    return View(
+        {fingerprint: vectors.whole for fingerprint, vectors in made.items()},
+        prepared.keypoints if keypoints else None,
+        {fingerprint: vectors.parts for fingerprint, vectors in made.items() if len(vectors.parts)},
+    )
 
 
 def look(
@@ -128,6 +153,23 @@ def look(
     seen = [Seen(0, WHOLE, PLAIN_READING, own, mirror) for own, mirror in both]
     made = {each.fingerprint: encode(each, seen, mirror=needs.mirror) for each in encoders}
     return joined(seen, made, keypoints=needs.keypoints)
+
+
+def look_closely(encoders: Sequence[Encoder], pixels: Pixels, needs: Needs) -> list[Look]:
+    """The looks at a trusted still picture as at an untrusted one: at the whole, and second looks."""
+    from embedding.local.keypoints import Detected, working_copy  # noqa: PLC0415 (loads OpenCV)
+    from embedding.prepare import prepare_both  # noqa: PLC0415 (loads OpenCV)
+    from embedding.second_looks import second_looks  # noqa: PLC0415 (loads OpenCV)
+
+    size = pixels.shape[:2]
+    wanted = replace(together(encoders, needs), least_side=None)
+    if not wanted.keypoints:
+        return look(encoders, [pixels], needs)
+    detected = Detected(working_copy(pixels))
+    own, mirror = prepare_both(pixels, size, wanted, detected)
+    seen = [Seen(0, WHOLE, PLAIN_READING, own, mirror), *second_looks(pixels, size, wanted, detected)]
+    made = {each.fingerprint: encode(each, seen, mirror=needs.mirror) for each in encoders}
+    return [each for each in joined(seen, made, keypoints=needs.keypoints) if each.view.vectors]
 
 
 def together(encoders: Sequence[Encoder], needs: Needs) -> Needs:
@@ -152,9 +194,15 @@ def mirrored(pixels: Pixels) -> Pixels:
     return np.ascontiguousarray(pixels[:, ::-1])
 
 
-def _vectors(encoder: Encoder, prepared: Sequence[Prepared]) -> list[Vector | None]:
-    if not prepared:
-        return []
-    encoded = encoder.encode(prepared)
-    pairs = zip(encoded.vectors, encoded.featureless, strict=True)
-    return [None if featureless else vector for vector, featureless in pairs]
+def _vectors(encoder: Encoder, prepared: Sequence[Prepared]) -> list[Vectors | None]:
+    """Of each view; None where it is featureless, or has not what the encoder needs."""
+    usable = [one for one in prepared if one.has(encoder.needs)]
+    if not usable:
+        return [None] * len(prepared)
+    encoded = encoder.encode(usable)
+    none = np.zeros((len(usable), 0, encoded.vectors.shape[1]), np.float32)
+    rows = zip(
+        encoded.vectors, none if encoded.parts is None else encoded.parts, encoded.featureless.tolist(), strict=True
+    )
+    found = iter([None if featureless else Vectors(whole, parts) for whole, parts, featureless in rows])
+    return [next(found) if one.has(encoder.needs) else None for one in prepared]

@@ -17,6 +17,7 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom, as fraction
 
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 PLAIN_READING = "plain"  # as viewers show it
+UNSTRETCHED_READING, NEGATIVE_READING = "unstretched", "negative"  # as it may have been before an edit
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,11 @@ class Prepared:
     hash: Hash | None = None
     pixels: Pixels | None = None
 
+    def has(self, needs: Needs) -> bool:
+        """Whether everything that is needed of a view was made of this one."""
+        pairs = (needs.keypoints, self.keypoints), (needs.hash, self.hash), (needs.pixels, self.pixels)
+        return all(made is not None for needed, made in pairs if needed)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
@@ -124,9 +130,10 @@ class Seen:
     Attributes:
         frame: its number in the file, from 0: frame of an animation, page, or picture of several.
         box: the part of the frame.
-        reading: `plain`, or another way in which viewers show the file.
+        reading: `plain`, another way in which viewers show the file, or how it may have been before an edit.
         own: what is needed of it.
         mirror: the same of its mirror image; None if it is not needed.
+        second: a second look at what another view shows as well; see second_looks.py.
     """
 
     frame: int
@@ -134,6 +141,7 @@ class Seen:
     reading: str
     own: Prepared
     mirror: Prepared | None = None
+    second: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,25 +4,31 @@ Pixels that a network asks for are passed on reduced by a whole factor, as far a
 first step of its own resize, and a large picture is not copied from one process to another.
 """
 
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
 
 from embedding.picture import Needs, Pixels, Prepared, Size
 
+if TYPE_CHECKING:
+    from embedding.local.keypoints import Detected
 
-def prepare(pixels: Pixels, size: Size, needs: Needs) -> Prepared:
+
+def prepare(pixels: Pixels, size: Size, needs: Needs, detected: "Detected | None" = None) -> Prepared:
     """What is needed of one view.
 
     Args:
         pixels: (height, width, 3) uint8 RGB, C-contiguous.
         size: its height and width in the file, if it was reduced while it was decoded.
         needs: what to make; the mirror image is not made here.
+        detected: the view's corners, if they were detected already.
     """
     keypoints = found = None
     if needs.keypoints:
         from embedding.local.keypoints import detect  # noqa: PLC0415 (only if needed)
 
-        keypoints = detect(pixels)
+        keypoints = detected.keypoints if detected else detect(pixels)
     if needs.hash:
         from embedding.pdq import hash_of  # noqa: PLC0415 (only if needed)
 
@@ -30,9 +36,11 @@ def prepare(pixels: Pixels, size: Size, needs: Needs) -> Prepared:
     return Prepared(size, keypoints, found, reduced(pixels, size, needs.least_side) if needs.pixels else None)
 
 
-def prepare_both(pixels: Pixels, size: Size, needs: Needs) -> tuple[Prepared, Prepared | None]:
+def prepare_both(
+    pixels: Pixels, size: Size, needs: Needs, detected: "Detected | None" = None
+) -> tuple[Prepared, Prepared | None]:
     """What is needed of one view, and of its mirror image if that is needed."""
-    own = prepare(pixels, size, needs)
+    own = prepare(pixels, size, needs, detected)
     if not needs.mirror:
         return own, None
     return own, prepare(np.ascontiguousarray(pixels[:, ::-1]), size, needs)

@@ -188,7 +188,13 @@ class Projected:
         found = self._base.encode(prepared)
         vectors = self._projection(found.vectors)
         vectors[found.featureless] = 0
-        return Encoded(vectors, found.featureless | ~vectors.any(axis=1))
+        featureless = found.featureless | ~vectors.any(axis=1)
+        if found.parts is None:
+            return Encoded(vectors, featureless)
+        number, each, length = found.parts.shape
+        parts = self._projection(found.parts.reshape(-1, length)).reshape(number, each, -1)
+        equal_to_mean = ~parts.any(axis=2, keepdims=True)
+        return Encoded(vectors, featureless, np.where(equal_to_mean, vectors[:, None], parts))
 
 
 def projected(base: Encoder, file: Path) -> Projected:

@@ -3,6 +3,7 @@
 frames     a sample: first, last, longest shown, and spread; plain ones and those like another are left out
 windows    of long pictures, beside the whole
 readings   other ways in which viewers show the same values, where they show more
+second     looks at the first frame: pictures in it, unstretched, negative (second_looks.py); of long ones no parts
 
 All together are at most `max_views`, and each is compared by itself.
 """
@@ -10,7 +11,6 @@ All together are at most `max_views`, and each is compared by itself.
 import time
 from dataclasses import replace
 
-import numpy as np
 from PIL import Image
 
 from embedding.decode.compare import Small, is_plain, same, small
@@ -19,8 +19,10 @@ from embedding.decode.formats import signature
 from embedding.decode.limits import Limits
 from embedding.decode.svg import embedded_pictures
 from embedding.image import Reason, Unreadable
-from embedding.picture import WHOLE, Box, Looked, Pixels, Seen, Size, Wanted
+from embedding.local.keypoints import Detected, working_copy
+from embedding.picture import WHOLE, Box, Looked, Seen, Wanted
 from embedding.prepare import prepare_both
+from embedding.second_looks import cropped, second_looks
 from embedding.windows import boxes
 
 # Seconds of processor time after which no further picture in a drawing is looked at: each can take as long as a file.
@@ -57,6 +59,7 @@ def _in_drawing(data: bytes, wanted: Wanted) -> Looked | Unreadable:
     """The pictures that an SVG embeds. The drawing itself is not looked at."""
     found: list[Looked] = []
     views: list[Seen] = []
+    again: list[Seen] = []  # second looks, which never take the place of another picture
     pictures, started = embedded_pictures(data), time.process_time()
     for number, picture in enumerate(pictures):
         if time.process_time() - started > _DRAWING_S:
@@ -64,14 +67,17 @@ def _in_drawing(data: bytes, wanted: Wanted) -> Looked | Unreadable:
         left = wanted.max_views - len(views)
         one = look_into(picture, replace(wanted, max_views=left)) if left > 0 and signature(picture) != "SVG" else None
         if isinstance(one, Looked):
-            views += [replace(seen, frame=number) for seen in one.views]
+            for seen in one.views:
+                (again if seen.second else views).append(replace(seen, frame=number))
+            del again[wanted.max_views :]
             found.append(one)
     if not views:
         return Unreadable(Reason.UNSUPPORTED_FORMAT, "an SVG is a drawing, and this one embeds no readable picture")
     what = f"an SVG is a drawing: only {len(found)} of the {len(pictures)} pictures in it were looked at"
     judged = tuple(sorted({seen.frame for seen in views}))
     partly = Unreadable(Reason.UNSUPPORTED_FORMAT, what)
-    return Looked("SVG", found[0].size, len(pictures), tuple(views), judged, partly=partly)
+    shown = (*views, *again)[: wanted.max_views]
+    return Looked("SVG", found[0].size, len(pictures), shown, judged, partly=partly)
 
 
 def _raise_if_memory(error: Exception) -> None:
@@ -117,6 +123,7 @@ class _Views:
         self._file, self._wanted, self._damaged = file, wanted, damaged
         self._boxes, self.unseen_windows = boxes(file.size, wanted.max_views)
         self._kept: list[Small] = []
+        self._whole: tuple[int, Shown, Detected] | None = None  # of the first view, if corners are needed
         self.views: list[Seen] = []
         self.judged: list[int] = []
         self.only_plain = True
@@ -138,6 +145,7 @@ class _Views:
                 return
             if self._wanted.max_views > 1:  # otherwise all of them are tried until one is not plain
                 number = max(1, self._wanted.max_views // (len(self._boxes) * max(1, readings)))
+        self._look_again()
 
     def _order(self) -> list[int]:
         """The frames to look at, the most important first."""
@@ -145,6 +153,17 @@ class _Views:
         if most > 1:
             return frames.sample(max(1, most // len(self._boxes)))
         return [frame for frame in frames.sample(_TRIED) if frame >= frames.first]
+
+    def _look_again(self) -> None:
+        """Add second looks at the first frame, as far as there is room."""
+        if self._whole is None or self._wanted.max_views == 1:
+            return
+        frame, shown, detected = self._whole
+        parts = len(self._boxes) == 1  # otherwise windows show them
+        for seen in second_looks(shown.pixels, shown.size, self._wanted.needs, detected, parts=parts):
+            if len(self.views) == self._wanted.max_views:
+                return
+            self.views.append(replace(seen, frame=frame))
 
     def _done(self) -> bool:
         return len(self.views) >= self._wanted.max_views and not self.only_plain
@@ -161,7 +180,7 @@ class _Views:
 
     def _add(self, frame: int, box: Box, shown: Shown) -> None:
         """Add a view, unless it shows nothing new. A plain one stays only as long as there is no other."""
-        pixels, size = _part(shown, box)
+        pixels, size = cropped(shown.pixels, shown.size, box)
         if self._damaged or self._file.frames.count > 1 or box != WHOLE or self.views:
             grey = small(pixels)
             if self.views and (is_plain(grey) or any(same(grey, other) for other in self._kept)):
@@ -176,16 +195,8 @@ class _Views:
             self.unseen_windows += 1
             return
         self.only_plain = plain
-        own, mirror = prepare_both(pixels, size, self._wanted.needs)
+        detected = Detected(working_copy(pixels)) if self._wanted.needs.keypoints else None
+        if detected and not self.views:
+            self._whole = frame, shown, detected
+        own, mirror = prepare_both(pixels, size, self._wanted.needs, detected)
         self.views.append(Seen(frame, box, shown.reading, own, mirror))
-
-
-def _part(shown: Shown, box: Box) -> tuple[Pixels, Size]:
-    """The pixels of a part of a frame, C-contiguous, and its size before it was reduced."""
-    if box == WHOLE:
-        return shown.pixels, shown.size
-    height, width = shown.pixels.shape[:2]
-    left, top, right, bottom = (round(edge * side) for edge, side in zip(box, (width, height) * 2, strict=True))
-    pixels = np.ascontiguousarray(shown.pixels[top : max(bottom, top + 1), left : max(right, left + 1)])
-    factor = max(1, round(shown.size[0] / height))
-    return pixels, (pixels.shape[0] * factor, pixels.shape[1] * factor)

@@ -9,6 +9,7 @@ search          per set: searches, and reads the keypoints of what was found
 keypoint_cache  keypoints of recently checked references
 check/          the geometric check
 candidates      what was found in all sets, checked together (pure)
+whole           allowed pictures in the whole, and harmful ones that second looks find in their parts (pure)
 views           candidates of a picture's views as those of the whole picture (pure)
 evidence        the check's result for a candidate
 levels          the level that each candidate reaches, and what lowers it (pure)

@@ -10,27 +10,13 @@ from typing import Any, NamedTuple
 
 from embedding.local.keypoints import MIN_KEYPOINTS, Keypoints
 from embedding.look import Look
+from matcher.check.common import check, without_common
 from matcher.check.tell_apart import Shown, lead, shown
-from matcher.check.weigh import Alignment, Placed, check, place, without_common
+from matcher.check.weigh import Alignment, Placed, place
 from matcher.evidence import NO_LEADS, Candidate, Evidence, Placing, flipped, flipped_box, renamed
-from matcher.search import NOT_NORMALISED, Found, Nearest, ReferenceKeypoints
+from matcher.search import Near
+from matcher.whole import Lying, allowed_in, beside
 from reference_sets.model import Kind, Neighbour, ReferenceSet, Verify
-
-
-class Near(NamedTuple):
-    """A set, and what the search found in it for one image.
-
-    Attributes:
-        set: the set.
-        found: references near the image, and near its mirror image.
-        nearest: see `Searcher.background`.
-        stored: of these references. A damaged reference is not a candidate; a missing one cannot be checked.
-    """
-
-    set: ReferenceSet
-    found: Found
-    stored: ReferenceKeypoints
-    nearest: Nearest = NOT_NORMALISED
 
 
 class _Checkable(NamedTuple):
@@ -52,13 +38,34 @@ class _Checkable(NamedTuple):
         return Candidate(one, normalised=normalised, **facts)
 
 
-def candidates(look: Look, near: Sequence[Near]) -> list[list[Candidate]]:
-    """An image's candidates in each set, each reference once: by the check's score, then by similarity."""
-    listed = _checked(look.view.keypoints, [_checkable(each, 0) for each in near])
+def candidates(look: Look, near: Sequence[Near], *, contested: bool = False) -> list[list[Candidate]]:
+    """An image's candidates in each set, each reference once: by the check's score, then by similarity.
+
+    Args:
+        look: a look at the image.
+        near: what was found for it in each set.
+        contested: an allowed picture that was found in another look may contradict what is found here.
+    """
+    listed = _checked(look.view.keypoints, [_checkable(each, 0) for each in near], contested=contested)
     if look.mirror is not None:
-        turned = _checked(look.mirror.keypoints, [_checkable(each, 1) for each in near])
+        sets = [_checkable(each, 1) for each in near]
+        turned = _checked(look.mirror.keypoints, sets, contested=contested)
         listed = [[*straight, *map(_turned, more)] for straight, more in zip(listed, turned, strict=True)]
     return [_each_once(each) for each in listed]
+
+
+def candidates_of_looks(looks: Sequence[tuple[Look, Sequence[Near]]]) -> list[list[list[Candidate]]]:
+    """The candidates of each look at an image, in each set; those of second looks beside the first one."""
+    found: list[list[list[Candidate]]] = []
+    allowed: list[Lying] = []
+    for number, (look, near) in enumerate(looks):
+        listed = candidates(look, near, contested=look.second and bool(allowed))
+        if number == 0 and not look.second:
+            allowed = allowed_in(look, near, listed)
+        elif look.second and allowed:
+            listed = beside(allowed, looks[0][0], look, near, listed)
+        found.append(listed)
+    return found
 
 
 def _each_once(listed: Sequence[Candidate]) -> list[Candidate]:
@@ -77,11 +84,11 @@ def _checkable(near: Near, side: int) -> _Checkable:
     return _Checkable(near.set, neighbours, keypoints, near.nearest[side])
 
 
-def _checked(ours: Keypoints | None, sets: Sequence[_Checkable]) -> list[list[Candidate]]:
+def _checked(ours: Keypoints | None, sets: Sequence[_Checkable], *, contested: bool) -> list[list[Candidate]]:
     """The neighbours as candidates; those with enough keypoints are checked."""
     if ours is None or len(ours) < MIN_KEYPOINTS:
         return [[each.candidate(index) for index in range(len(each.neighbours))] for each in sets]
-    aligned = _aligned(ours, sets)
+    aligned = _aligned(ours, sets, contested=contested)
     leads = _leads(ours, sets, aligned)
     return [
         [
@@ -97,10 +104,9 @@ def _checked(ours: Keypoints | None, sets: Sequence[_Checkable]) -> list[list[Ca
     ]
 
 
-def _aligned(ours: Keypoints, sets: Sequence[_Checkable]) -> list[dict[int, Alignment]]:
+def _aligned(ours: Keypoints, sets: Sequence[_Checkable], *, contested: bool) -> list[dict[int, Alignment]]:
     """How the neighbours lie in the picture, by their numbers."""
     placed: dict[int, Placed] = {}
-    contested = False
     for number in sorted(range(len(sets)), key=lambda number: sets[number].set.kind is not Kind.ALLOW):
         each = sets[number]
         # An allowed picture may contradict the first harmful reference and not the next.

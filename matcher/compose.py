@@ -215,7 +215,7 @@ def _match(each: Match, encoder: str) -> published.SetMatch:
         ),
         check=_check(each),
         view=candidate.view,
-        others=tuple(_reference(one.neighbour) for one in each.others),
+        others=tuple(map(_other, each.others)),
         vetoed_by=each.vetoed_by,
         corroborated_by=each.corroborated_by,
         quarantined=False,
@@ -231,6 +231,11 @@ def _reference(neighbour: Neighbour) -> published.Reference:
         source_id=facts.source_id or None,
         tags=facts.tags,
     )
+
+
+def _other(one: Candidate) -> published.Other:
+    region = one.evidence.region if one.evidence else None
+    return published.Other(**_reference(one.neighbour).model_dump(), view=one.view, region=region)
 
 
 def _check(each: Match) -> published.CheckResult | None:

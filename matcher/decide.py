@@ -37,7 +37,7 @@ from reference_sets.in_memory.constants import is_exact
 from reference_sets.model import Kind
 
 Decision = Literal["block", "review", "allow", "unscannable"]
-MOST_OTHERS = 4  # further references that a match names
+MOST_OTHERS = 8  # further references that a match names: a collage of 3 x 3 has nine
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ class Evidence:
         score: of the check, 0 to 1.
         inliers: pairs of corners that agree.
         share: share of the places with corners of both where they agree, 0 to 1.
-        distinctive: share of the inliers that are not a frame that other references have too, 0 to 1.
+        distinctive: share of the inliers that neither recur nor are a frame that other references have too, 0 to 1.
         coverage: share of the reference that the image shows, 0 to 1.
         region: the reference's corners in the image, upper left first, clockwise, as fractions of width and height.
         mirrored: the image shows the reference's mirror image.
@@ -63,6 +63,8 @@ class Candidate(NamedTuple):  # a tuple, because there are as many as neighbours
         view: number of the view of the image in which it was found.
         leads: by allowed reference on the same ground: above 0 if what only this reference has is in
             the image, below 0 if what only the allowed one has is. 0 or missing: nothing tells them apart.
+        leads_in_whole: the same, for the allowed references of which this one may be a part as they lie in the whole
+            picture, if the view is a second look at it. Missing: the allowed one does not explain what is there.
     """
 
     neighbour: Neighbour
@@ -72,6 +74,7 @@ class Candidate(NamedTuple):  # a tuple, because there are as many as neighbours
     normalised: float | None = None
     view: int = 0
     leads: Mapping[Placing, float] = NO_LEADS
+    leads_in_whole: Mapping[Placing, float] = NO_LEADS
 
     @property
     def similarity(self) -> float:

@@ -14,13 +14,14 @@ from embedding.local.features import FeaturesError, unpack
 from embedding.local.keypoints import Keypoints, detect
 from embedding.look import Look, look, mirrored
 from embedding.picture import Pixels
-from matcher.candidates import Near, candidates
-from matcher.check.align import Floats
-from matcher.check.weigh import Alignment, check
+from matcher.candidates import candidates
+from matcher.check.common import check
+from matcher.check.projective import Floats
+from matcher.check.weigh import Alignment
 from matcher.demand import demand_of
-from matcher.evidence import Candidate, Corners, flipped, renamed
+from matcher.evidence import Box, Candidate, Corners, flipped, renamed
 from matcher.levels import ROUNDING
-from matcher.search import NOT_NORMALISED, Searcher
+from matcher.search import NOT_NORMALISED, Near, Searcher
 from matcher.verdict import SetMatch, SetResult, Verdict
 from reference_sets.in_memory.constants import EXACT_NAME
 from reference_sets.model import Neighbour, ReferenceSet
@@ -40,6 +41,14 @@ class Overlay:
     region: Corners
     back: Corners
     pairs: Floats
+
+    def in_whole(self, box: Box) -> "Overlay":
+        """The same, found in a part of a picture, as it lies in the whole; `back` stays that of the part."""
+        left, top, right, bottom = box
+        size, start = np.array([right - left, bottom - top], np.float32), np.array([left, top], np.float32)
+        first, second, third, fourth = ((float(x), float(y)) for x, y in np.array(self.region) * size + start)
+        pairs = np.concatenate([self.pairs[:, :2] * size + start, self.pairs[:, 2:]], 1)
+        return Overlay((first, second, third, fourth), self.back, pairs.astype(np.float32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +245,7 @@ def _checked(one: Explanation) -> list[str]:
     what = "the reference's mirror image" if evidence.mirrored else "the reference"
     reasons = [f"{evidence.inliers} of the picture's {one.corners} corners agree on where {what} lies"]
     if evidence.distinctive < 1:
-        reasons.append(f"{1 - evidence.distinctive:.0%} of them are a frame that other references have too")
+        reasons.append(f"{1 - evidence.distinctive:.0%} of them recur elsewhere or are a common frame")
     if evidence.differs:
         reasons.append(f"the picture differs from it in {len(evidence.differs)} or more places")
     return [*reasons, _compared("the check's score", evidence.score, *_limit(one, "check"))]

@@ -10,13 +10,13 @@ from embedding.encoder import Encoder, EncoderError
 from embedding.image import Image, Reason
 from embedding.look import Look
 from embedding.probe import probe_vector
-from matcher.candidates import Near, candidates
+from matcher.candidates import candidates_of_looks
 from matcher.compose import EncoderUsed, UnseenMeans, compose
 from matcher.demand import Demand, demand_of
 from matcher.embed import Clock, Embedded, Embedder
 from matcher.evidence import Candidate
 from matcher.levels import Compared
-from matcher.search import NOT_NORMALISED, Found, Nearest, ReferenceKeypoints, Searcher, comparable
+from matcher.search import NOT_NORMALISED, Found, Near, Nearest, ReferenceKeypoints, Searcher, comparable
 from matcher.verdict import Timings, Verdict
 from matcher.views import placed, with_content, with_differences
 from matcher.workers import Workers
@@ -158,13 +158,12 @@ class Judge:
                 break
             except UnknownSet:  # dropped since the snapshot was taken
                 snapshot = self._sets.read(fresh=True)
-        near = [(look, [each.near(index) for each in searched]) for index, look in enumerate(looks)]
+        near = iter([(look, [each.near(index) for each in searched]) for index, look in enumerate(looks)])
+        per_image = [[next(near) for _ in one.looks] for one in embedded]
         # On one worker: checking has many short steps and waits for the GIL between them, so two workers are no faster.
-        (checked,) = self._workers.spread(number, partial(_check, clock=clock), [near])
-        per_look = iter(checked)
+        (checked,) = self._workers.spread(number, partial(_check, clock=clock), [per_image])
         compared = []
-        for one in embedded:
-            views = [next(per_look) for _ in one.looks]
+        for one, views in zip(embedded, checked, strict=True):
             content = [[each for digest in one.digests for each in of_set.get(digest, [])] for of_set in same]
             compared.append(_compared(snapshot, one, views, content))
         return snapshot, compared
@@ -214,10 +213,10 @@ class _Searched:
         return Near(self.set, self.found[look], self.stored, self.nearest[look])
 
 
-def _check(near: Sequence[tuple[Look, list[Near]]], clock: Clock) -> list[list[list[Candidate]]]:
-    """Per look and set, the candidates."""
+def _check(images: Sequence[list[tuple[Look, list[Near]]]], clock: Clock) -> list[list[list[list[Candidate]]]]:
+    """Per image, look and set, the candidates."""
     with clock("check"):
-        return [candidates(look, found) for look, found in near]
+        return [candidates_of_looks(near) for near in images]
 
 
 def _compared(

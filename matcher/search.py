@@ -3,11 +3,13 @@
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 
 from embedding.local.keypoints import MIN_KEYPOINTS
-from embedding.look import Look
+from embedding.look import Look, Vector, View
 from embedding.pdq import bits_of
 from matcher.evidence import Candidate
 from matcher.keypoint_cache import KeypointCache, Row, Stored
@@ -21,7 +23,25 @@ Found = tuple[list[Neighbour], list[Neighbour]]  # near an image, and near its m
 Nearest = tuple[float | None, float | None]  # mean background similarity of an image, and of its mirror image
 NOT_NORMALISED: Nearest = (None, None)
 ENABLED_SOON_S = 60.0  # longer than a batch takes from its search to its verdicts
+# Candidates in a second look: what is right is among the first there, for 48 negatives the nearest of 740 each time.
+_SECOND = 20
 ReferenceKeypoints = dict[Row, Stored]  # what is stored of references for the check
+
+
+class Near(NamedTuple):
+    """A set, and what the search found in it for one image.
+
+    Attributes:
+        set: the set.
+        found: references near the image, and near its mirror image.
+        nearest: see `Searcher.background`.
+        stored: of these references. A damaged reference is not a candidate; a missing one cannot be checked.
+    """
+
+    set: ReferenceSet
+    found: Found
+    stored: ReferenceKeypoints
+    nearest: Nearest = NOT_NORMALISED
 
 
 def comparable(known: ReferenceSet, look: Look) -> bool:
@@ -43,14 +63,16 @@ class Searcher:
         top_k: neighbours per image if similarity decides.
         shortlist: neighbours per image if candidates are checked.
         keep_bytes: memory for references' keypoints.
+        parts: whether sets that require the check are also searched by the vectors of parts of a view.
     """
 
-    def __init__(self, store: Store, *, top_k: int, shortlist: int, keep_bytes: int) -> None:
+    def __init__(self, store: Store, *, top_k: int, shortlist: int, keep_bytes: int, parts: bool = True) -> None:
         self._store = store
         self._digests = DigestTable(store)
         self._hashes = HashTable(store)
         self._top_k = top_k
         self._shortlist = shortlist
+        self._parts = parts
         self._cache = KeypointCache(store, keep_bytes)
         self._disabled: dict[str, tuple[str, int, bool]] = {}  # set → creation, version, is any reference disabled?
 
@@ -94,17 +116,24 @@ class Searcher:
     def _near(
         self, known: ReferenceSet, looks: Sequence[Look], top_k: int, *, facts: bool, in_use: float | None = None
     ) -> list[Found]:
-        own = [look.view.vectors.get(known.encoder) for look in looks]
         queried = known.mirrored is Mirrored.QUERIED
-        turned = [look.mirror.vectors.get(known.encoder) if queried and look.mirror else None for look in looks]
-        vectors = [vector for vector in (*own, *turned) if vector is not None]
+        # By parts only candidates are found that the check decides on: their similarity is not that of the picture.
+        parts = self._parts and known.verify is Verify.REQUIRED
+        sides = [look.view for look in looks], [look.mirror if queried else None for look in looks]
+        queries = [
+            _queries(view, known.encoder, parts=parts and not look.second)
+            for views in sides
+            for look, view in zip(looks, views, strict=True)
+        ]
+        vectors = [vector for of_view in queries for vector in of_view]
         if not vectors:
             return [([], []) for _ in looks]
         if known.index == IN_MEMORY:
             found = iter(self._hashes.find(known, bits_of(np.stack(vectors)), top_k))
         else:
             found = iter(self._store.search(known.name, np.stack(vectors), top_k, facts=facts, in_use=in_use))
-        lists = [[] if vector is None else next(found) for vector in (*own, *turned)]
+        most = [_SECOND if look.second else None for look in (*looks, *looks)]
+        lists = [_together([next(found) for _ in each])[:number] for each, number in zip(queries, most, strict=True)]
         return list(zip(lists[: len(looks)], lists[len(looks) :], strict=True))
 
     def same_content(self, known: ReferenceSet, digests: Collection[str]) -> dict[str, list[Candidate]]:
@@ -122,6 +151,24 @@ class Searcher:
     def damaged(self, sets: Sequence[ReferenceSet]) -> Mapping[str, int]:
         """Set → number of its references that are left out because they are damaged, if there are any."""
         return self._cache.damaged(sets)
+
+
+def _queries(view: View | None, encoder: str, *, parts: bool) -> list[Vector]:
+    """The vectors to search by: that of the view, if it has one, then those of its parts."""
+    whole = view.vectors.get(encoder) if view else None
+    if view is None or whole is None:
+        return []
+    return [whole, *(view.parts.get(encoder, ()) if parts else ())]
+
+
+def _together(lists: Sequence[list[Neighbour]]) -> list[Neighbour]:
+    """The nearest of the whole view, then those near a part of it, each once."""
+    if len(lists) == 1:
+        return lists[0]
+    found: dict[Row, Neighbour] = {}
+    for one in chain.from_iterable(lists):
+        found.setdefault((one.id, one.mirrored), one)
+    return list(found.values())
 
 
 def _mean(near: Sequence[Neighbour]) -> float | None:

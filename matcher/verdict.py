@@ -66,7 +66,7 @@ class View(Part):
     view: int = Field(ge=0, description="Its number; candidates and matches name it.")
     frame: int = Field(ge=0)
     box: Box = Field(description="Left, top, right, bottom, as fractions of the picture.")
-    reading: str = Field(description="`plain`: as viewers show it.")
+    reading: str = Field(description="`plain`: as viewers show it; `negative`, `unstretched`: as before an edit.")
 
 
 class Unseen(Part):
@@ -119,9 +119,7 @@ class Candidate(Part):
         description="The same minus the mean for the nearest background references; thresholds are compared with it. "
         "None: the set names no background."
     )
-    check: float | None = Field(
-        description="Score of the check, 0 if the reference is not in the image; None: not checked."
-    )
+    check: float | None = Field(description="The check's score, 0 if it is not in the image; None: not checked.")
     content: bool = Field(description="The image has exactly the reference's bytes.")
     ceiling: Cap | None = Field(description="The highest level that this reference can give; None: any.")
     altered: bool = Field(description="A part of the image differs from the reference.")
@@ -159,6 +157,13 @@ class Reference(Part):
     tags: tuple[str, ...]
 
 
+class Other(Reference):
+    """A further reference in the image."""
+
+    view: int = Field(ge=0)
+    region: Region | None = Field(description="Where it is in the image; None if unknown.")
+
+
 class SimilarityResult(Part):
     """Similarity of the matched reference."""
 
@@ -174,7 +179,7 @@ class CheckResult(Part):
     threshold: float = Field(description="The threshold of the level in `reached`.")
     inliers: int = Field(description="Pairs of corners that agree on one map from reference to image.")
     share: float = Field(description="Share of the places with corners of both in which they agree.")
-    distinctive: float = Field(description="Share of the inliers that are not a frame that other references have too.")
+    distinctive: float = Field(description="Share of the inliers that neither recur nor are a common frame.")
     coverage: float = Field(description="Share of the reference's area that the image shows.")
     mirrored: bool = Field(description="The image shows the reference's mirror image.")
     region: Region
@@ -208,7 +213,7 @@ class SetMatch(Part):
     similarity: SimilarityResult
     check: CheckResult | None = Field(description="None if it was not checked or the reference was not found.")
     view: int = Field(ge=0)
-    others: tuple[Reference, ...] = Field(description="Up to 4 more references of the set that reached a level.")
+    others: tuple[Other, ...] = Field(description="Up to 8 more references of the set that reached a level.")
     vetoed_by: str | None = Field(description="The allow set whose match cancelled this match's effect.")
     corroborated_by: tuple[str, ...] = Field(
         description="Sets of other encoders and the same group whose matches in the same view confirm this one."
@@ -265,7 +270,7 @@ class Verdict(Part):
     reason: Reason | None = Field(description="Why the image is unscannable; otherwise None.")
     detail: str | None = Field(description="One sentence about `reason` for a person.")
     decided_by: str | None = Field(description="The set that decided block or review.")
-    cause: Cause | None = Field(description="Why the image was judged again; None the first time.")
+    cause: Cause | None = Field(description="Why it was judged again; None the first time.")
     source: EventSource | None = Field(description="None if the event names no image.")
     image: ImageFacts | None = Field(description="None if there were no bytes or they could not be decoded.")
     views: tuple[View, ...] = Field(description="What was compared; empty if the image is unscannable.")

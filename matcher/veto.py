@@ -1,7 +1,8 @@
 """Whether an allowed picture cancels a harmful match. Pure (docs/verdicts.md).
 
-An allow match vetoes a harmful one if both are in the same view, its level is the same or higher, both were found by
-the same measure, and it is the better explanation of what is there:
+An allow match vetoes a harmful one if both are in the same view, or the harmful one in a second look at what the allow
+match's view shows; its level is the same or higher; both were found by the same measure; and it is the better
+explanation of what is there:
 
     verified by the check   it covers the harmful match's region, most of it is in the image, and what only the allowed
                             picture has is there, rather than what only the harmful one has
@@ -57,19 +58,33 @@ def _effect(harmful: Match, allowed: Match) -> _Effect:
         return None
     if by_content == (False, True):
         return "cancels"
-    if harmful.candidate.view != allowed.candidate.view or harmful.passed_check != allowed.passed_check:
+    if harmful.passed_check != allowed.passed_check:
         return None
-    return _by_check(harmful, allowed) if harmful.passed_check else _by_similarity(harmful, allowed)
+    if harmful.candidate.view == allowed.candidate.view:
+        return _by_check(harmful, allowed) if harmful.passed_check else _by_similarity(harmful, allowed)
+    return _by_check_in_whole(harmful, allowed) if harmful.passed_check and allowed.candidate.view == 0 else None
 
 
 def _by_check(harmful: Match, allowed: Match) -> _Effect:
+    return _explained(harmful, allowed, harmful.candidate.leads.get(_placing(allowed), 0.0))
+
+
+def _by_check_in_whole(harmful: Match, allowed: Match) -> _Effect:
+    lead = harmful.candidate.leads_in_whole.get(_placing(allowed))
+    return None if lead is None else _explained(harmful, allowed, lead)
+
+
+def _placing(match: Match) -> Placing:
+    near = match.candidate.neighbour
+    return Placing(match.set.name, near.id, near.mirrored)
+
+
+def _explained(harmful: Match, allowed: Match, lead: float) -> _Effect:
     there, here = harmful.candidate.evidence, allowed.candidate.evidence
     if there is None or here is None or covered(there.region, here.region) < _COVERED:
         return None
     if here.share < CONTRADICTED:  # perhaps the harmful picture is all of it that is in the image
         return None
-    near = allowed.candidate.neighbour
-    lead = harmful.candidate.leads.get(Placing(allowed.set.name, near.id, near.mirrored), 0.0)
     if lead:
         return "cancels" if lead < 0 else None
     return "contradicts"

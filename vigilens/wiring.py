@@ -127,4 +127,4 @@ def searcher(settings: "Settings", store: "Store") -> "Searcher":
     from matcher.search import Searcher
 
     sets = settings.sets
-    return Searcher(store, top_k=sets.top_k, shortlist=sets.shortlist, keep_bytes=sets.keep_bytes)
+    return Searcher(store, top_k=sets.top_k, shortlist=sets.shortlist, keep_bytes=sets.keep_bytes, parts=sets.parts)

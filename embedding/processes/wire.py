@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from embedding.image import Reason, Unreadable
 from embedding.local.keypoints import DESCRIPTOR_BYTES, MAX_KEYPOINTS, Keypoints
-from embedding.picture import Hash, Looked, Needs, Prepared, Seen, Wanted
+from embedding.picture import NEGATIVE_READING, UNSTRETCHED_READING, WHOLE, Hash, Looked, Needs, Prepared, Seen, Wanted
 
 MEMORY = "memory"  # in the head of an answer: the file asks for too much of it
 MESSAGE_BYTES = 4096  # of a question to the spawner, and of its answer
@@ -33,7 +33,8 @@ _MOST_FRAMES = 10_000
 _MOST_PIXELS = 1 << 31  # of a side, and so of windows along it
 _HASH_BITS = 256
 _MOST_DETAIL = 500  # characters
-_READINGS = frozenset({"plain", "on_black", "without_profile"})
+_BY_CORNERS = frozenset({UNSTRETCHED_READING, NEGATIVE_READING})  # views that only have keypoints
+_READINGS = _BY_CORNERS | {"plain", "on_black", "without_profile"}
 _FORMATS = frozenset({"JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "HEIC", "JXL", "SVG"})
 
 Number = TypeVar("Number", bound=np.generic)
@@ -126,6 +127,7 @@ def of_looked(found: Looked | Unreadable) -> tuple[dict[str, Any], list[Any]]:
             "reading": seen.reading,
             "own": _of_prepared(seen.own, body),
             "mirror": _of_prepared(seen.mirror, body) if seen.mirror else None,
+            "second": seen.second,
         }
         for seen in found.views
     ]
@@ -142,7 +144,10 @@ def _of_prepared(one: Prepared, body: list[Any]) -> dict[str, Any]:
     head: dict[str, Any] = {"size": one.size}
     if (found := one.keypoints) is not None:
         head |= {"keypoints": len(found), "width": found.width, "height": found.height}
-        body += [np.ascontiguousarray(part) for part in (found.points, found.angles, found.scales, found.descriptors)]
+        strong = np.ones(len(found), np.uint8) if found.strong is None else found.strong.astype(np.uint8)
+        body += [
+            np.ascontiguousarray(part) for part in (found.points, found.angles, found.scales, found.descriptors, strong)
+        ]
     if one.hash is not None:
         head["quality"] = one.hash.quality
         body.append(one.hash.bits.astype(np.uint8))
@@ -163,7 +168,7 @@ def to_looked(head: Mapping[str, Any], body: bytearray, wanted: Wanted) -> Looke
             return _to_reason(head["unreadable"])
         reader = _Reader(body, wanted)
         views = tuple(_to_seen(each, reader) for each in head["views"])
-        if not 0 < len(views) <= max(1, wanted.max_views) or reader.left:
+        if not 0 < len(views) <= max(1, wanted.max_views) or views[0].second or reader.left:
             raise BadAnswer("another number of views or arrays")
         frames = _within(head["frames"], 1, _MOST_FRAMES)
         judged = tuple(_within(each, 0, frames - 1) for each in head["judged"])
@@ -214,15 +219,19 @@ class _Reader:
 
 def _to_seen(head: Mapping[str, Any], reader: _Reader) -> Seen:
     left, top, right, bottom = (float(each) for each in head["box"])
-    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1) or head["reading"] not in _READINGS:
+    box, reading, second = (left, top, right, bottom), head["reading"], head["second"]
+    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1) or reading not in _READINGS or type(second) is not bool:
         raise BadAnswer("no such view")
-    own = _to_prepared(head["own"], reader)
-    mirror = _to_prepared(head["mirror"], reader) if reader.wanted.needs.mirror else None
-    return Seen(_within(head["frame"], 0, _MOST_FRAMES), (left, top, right, bottom), head["reading"], own, mirror)
+    needs, by_corners = reader.wanted.needs, reading in _BY_CORNERS
+    if not second <= needs.keypoints or not by_corners <= (second and box == WHOLE):
+        raise BadAnswer("no such second look")
+    needs = Needs(keypoints=True) if by_corners else needs
+    own = _to_prepared(head["own"], reader, needs)
+    mirror = _to_prepared(head["mirror"], reader, needs) if needs.mirror else None
+    return Seen(_within(head["frame"], 0, _MOST_FRAMES), box, reading, own, mirror, second)
 
 
-def _to_prepared(head: Mapping[str, Any], reader: _Reader) -> Prepared:
-    needs = reader.wanted.needs
+def _to_prepared(head: Mapping[str, Any], reader: _Reader, needs: Needs) -> Prepared:
     keypoints = _to_keypoints(head, reader) if needs.keypoints else None
     found = None
     if needs.hash:
@@ -241,7 +250,8 @@ def _to_keypoints(head: Mapping[str, Any], reader: _Reader) -> Keypoints:
     points, angles, scales = reader.floats(number, 2), reader.floats(number), reader.floats(number)
     if not (0 < width <= 1 and 0 < height <= 1) or (number and not (scales.min() > 0 and abs(points).max() <= 2)):  # noqa: PLR2004 (a little outside at most)
         raise BadAnswer("no such corners")
-    return Keypoints(points, reader.values(number, DESCRIPTOR_BYTES), angles, scales, width, height)
+    descriptors, strong = reader.values(number, DESCRIPTOR_BYTES), reader.values(number)
+    return Keypoints(points, descriptors, angles, scales, width, height, strong.astype(np.bool_))
 
 
 def _to_reason(pair: Any) -> Unreadable:

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedding.local.keypoints import DESCRIPTOR_BYTES, Keypoints
+from matcher.check.projective import Floats, Projective, affine, fitted, plausible
 
-Floats = NDArray[np.float32]
 Indices = NDArray[np.intp]
 
 _NEAR, _FAR, _RATIO = 40, 72, 0.85  # bits: a pair is near; or not far, and much nearer than the second best
@@ -25,27 +25,24 @@ _REFINED = 3
 _TOLERANCES = (0.06, 0.03, 0.016, 0.016)
 _SMALLEST, _LARGEST = 0.12, 8.0  # scale from reference to picture
 _STRETCHED = 2.6  # ratio of the map's larger scale to its smaller one
+# For a projective map: it starts with what is near the affine one, from at least this many pairs, and must have this
+# many times as many places within half of the last tolerance. A slightly tilted picture has most of its places within
+# the whole of it under an affine map too, but not its corners.
+_TILTED_TOLERANCES, _LEAST_TILTED, _MORE = (0.05, 0.04, 0.03, 0.016), 8, 1.15
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Map:
-    """An affine map of reference points to picture points, p = r @ linear + shift, and the pairs that agree on it."""
+class Map(Projective):
+    """The map from a reference to a picture, and the pairs of corners that agree on it."""
 
-    linear: Floats
-    shift: Floats
     pairs: Indices  # (m, 2): rows of picture and reference
-
-    def forth(self, points: Floats) -> Floats:
-        """Points (n, 2) of the reference, mapped to the picture."""
-        return points @ self.linear + self.shift
-
-    def back(self, points: Floats) -> Floats:
-        """Points (n, 2) of the picture, mapped to the reference."""
-        return ((points - self.shift) @ np.linalg.inv(self.linear)).astype(np.float32)
 
 
 def align(picture: Keypoints, reference: Keypoints) -> Map | None:
-    """The map that most pairs of corners agree on, of at most 450 pairs; None if there is none."""
+    """The map that most pairs of corners agree on, of at most 450 pairs; None if there is none.
+
+    It is affine unless clearly more pairs agree on a projective one.
+    """
     pairs = _pairs(picture, reference)
     if len(pairs) < _LEAST_PAIRS:
         return None
@@ -60,8 +57,35 @@ def align(picture: Keypoints, reference: Keypoints) -> Map | None:
         linear, shift, kept = refined
         distinct = min(_distinct(there[kept]), _distinct(here[kept]))
         if distinct > most:
-            best, most = Map(linear, shift, pairs[kept]), distinct
-    return best
+            best, most = Map(affine(linear, shift).matrix, pairs[kept]), distinct
+    return best and _tilted(best, most, picture, reference, pairs)
+
+
+def _tilted(best: Map, most: int, picture: Keypoints, reference: Keypoints, pairs: Indices) -> Map:
+    """A projective map near the affine one if clearly more places agree on it exactly, and no fewer than `most` do."""
+    there, here = picture.points[pairs[:, 0]], reference.points[pairs[:, 1]]
+    found: Projective = best
+    frame = np.array([(0, 0), (reference.width, 0), (reference.width, reference.height), (0, reference.height)])
+    for tolerance in _TILTED_TOLERANCES:
+        agree = _agreeing(found, there, here, tolerance)
+        if agree.sum() < _LEAST_TILTED:
+            return best
+        tilted = fitted(there[agree], here[agree])
+        if tilted is None or not plausible(tilted, frame):
+            return best
+        found = tilted
+    exactly = [_agreeing(one, there, here, _TOLERANCES[-1] / 2) for one in (best, found)]
+    before, after = (min(_distinct(there[which]), _distinct(here[which])) for which in exactly)
+    agree = _agreeing(found, there, here, _TOLERANCES[-1])
+    if after < _MORE * before + _LEAST_PAIRS or min(_distinct(there[agree]), _distinct(here[agree])) < most:
+        return best
+    return Map(found.matrix, pairs[agree])
+
+
+def _agreeing(found: Projective, there: Floats, here: Floats, tolerance: float) -> NDArray[np.bool_]:
+    """Which points `here` the map puts near those `there`; where it shrinks the reference, the tolerance shrinks."""
+    off = found.forth(here) - there
+    return np.asarray((off * off).sum(1) < (tolerance * np.minimum(1.0, 2 * found.zoom(here))) ** 2)
 
 
 def _pairs(picture: Keypoints, reference: Keypoints) -> Indices:

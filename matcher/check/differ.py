@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedding.local.keypoints import Keypoints
-from matcher.check.align import Floats, Map
+from matcher.check.align import Map
+from matcher.check.projective import Floats
 from matcher.evidence import Box
 
 _CELLS = 20  # per side of the picture: boxes consist of whole cells
@@ -64,10 +65,10 @@ def differing(picture: Keypoints, reference: Keypoints, found: Map) -> tuple[Box
 
 def _overlap(picture: Keypoints, reference: Keypoints, found: Map) -> tuple[_Corners, _Corners]:
     """The corners of the reference and of the picture in the overlap, of sizes that both can have."""
-    points, zoom = found.forth(reference.points), float(np.sqrt(abs(np.linalg.det(found.linear))))
+    points, zoom = found.forth(reference.points), found.zoom(reference.points)
     shown = _inside(points, picture)
     covered = _inside(found.back(picture.points), reference)
-    theirs = _Corners(points[shown], reference.descriptors[shown], reference.scales[shown] * np.float32(zoom))
+    theirs = _Corners(points[shown], reference.descriptors[shown], reference.scales[shown] * zoom[shown])
     ours = _Corners(picture.points[covered], picture.descriptors[covered], picture.scales[covered])
     return _of_sizes(theirs, ours), _of_sizes(ours, theirs)
 

@@ -29,13 +29,13 @@ class Fixed:
     name, dimension, fingerprint, backend = "fixed", DIMENSION, BASE, "by hand"
     needs, batch_size, min_batch_size = Needs(hash=True), 3, 2
 
-    def __init__(self, vectors):
-        self._vectors = np.asarray(vectors, np.float32)
+    def __init__(self, vectors, parts=None):
+        self._vectors, self._parts = np.asarray(vectors, np.float32), parts
 
     def encode(self, prepared):
         found = self._vectors[: len(prepared)]
         featureless = np.isnan(found).any(axis=1)
-        return Encoded(np.where(featureless[:, None], np.float32(0), found), featureless)
+        return Encoded(np.where(featureless[:, None], np.float32(0), found), featureless, self._parts)
 
 
 def test_the_axes_are_those_along_which_vectors_differ_most(spread):
@@ -104,6 +104,21 @@ def test_what_the_other_encoder_cannot_compare_stays_featureless(spread):
     assert encoded.vectors.shape == (3, 3)
     assert (encoder.needs, encoder.batch_size, encoder.min_batch_size) == (Needs(hash=True), 3, 2)
     assert encoder.backend == "by hand, 6 values reduced to 3"
+
+
+def test_the_parts_of_another_encoder_s_vectors_are_projected_as_the_vectors_are(spread):
+    made = fit(spread, 3, BASE)
+    parts = spread[:12].reshape(4, 3, DIMENSION).copy()
+    parts[1, 2] = made.mean  # nothing is left of it: then the whole stands for it
+    rows = spread[20:24].copy()
+    rows[3] = np.nan
+    encoded = Projected(Fixed(rows, parts), made).encode([Prepared((1, 1))] * 4)
+    assert encoded.parts.shape == (4, 3, 3)
+    assert encoded.parts.dtype == np.float32
+    assert np.allclose(encoded.parts[0], made(spread[:3]))
+    assert np.allclose(encoded.parts[1], [*made(spread[3:5]), encoded.vectors[1]])
+    assert encoded.featureless.tolist() == [False, False, False, True]
+    assert Projected(Fixed(rows), made).encode([Prepared((1, 1))] * 4).parts is None
 
 
 def test_the_fingerprint_covers_the_other_encoder_and_the_projection(spread):

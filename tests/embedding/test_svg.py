@@ -11,6 +11,7 @@ from PIL import Image
 
 from embedding.decode.svg import MOST_PICTURES, embedded_pictures
 from embedding.image import Reason
+from embedding.picture import Needs
 
 PNG, JPEG = encoded(drawn(1, 96, 72), "PNG"), encoded(drawn(2, 96, 72), "JPEG", quality=90)
 
@@ -58,6 +59,18 @@ def test_several_pictures_are_views_with_their_numbers_and_broken_ones_are_left_
     assert frames_showing(found, drawn(2, 96, 72)) == [2]
     assert (found.frames, found.frames_judged) == (3, (0, 2))
     assert "2 of the 3" in found.partly.detail
+
+
+def test_second_looks_at_a_picture_do_not_take_the_place_of_the_other_ones():
+    pictures = [image(in_base64(encoded(drawn(seed, 96, 72), "PNG"))) for seed in range(5)]
+    needs = Needs(keypoints=True, pixels=True)
+    found = views_of(svg(*pictures), 7, needs=needs)
+    assert [(seen.frame, seen.second) for seen in found.views] == [
+        *((number, False) for number in range(5)),
+        *((number, True) for number in range(2)),
+    ]
+    found = views_of(svg(*pictures), 5, needs=needs)
+    assert [(seen.frame, seen.second) for seen in found.views] == [(number, False) for number in range(5)]
 
 
 def test_there_are_no_more_views_than_wanted_and_no_drawings_within_drawings():

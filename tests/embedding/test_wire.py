@@ -5,6 +5,7 @@ import socket
 import struct
 from copy import deepcopy
 
+import cv2
 import numpy as np
 import pytest
 from detailed import detailed
@@ -77,6 +78,8 @@ FORGED = {
     (*VIEW, "box"): ([0, 0, 0, 1], [0, 0, 1, 1.1], [-0.1, 0, 1, 1], [NAN, 0, 1, 1], [0, 0, HUGE, 1], [0, 0, 1], "abcd"),
     (*VIEW, "reading"): ("other", None, ["plain"]),
     (*VIEW, "own"): (None, [], {}, 7),
+    (*VIEW, "second"): (True, None, 1, 0, "false", []),  # the first view is no second look
+    ("views", 1, "second"): (None, 1, 0, "true"),
 }
 PREPARED = {
     "size": ([0, 0],),
@@ -102,6 +105,81 @@ def test_a_forged_value_is_refused(good, path, value):
     place[path[-1]] = value
     with pytest.raises(wire.BadAnswer):
         wire.to_looked(forged, bytearray(body), WANTED)
+
+
+def answer(pixels, needs, most=12):
+    """What was found in a picture, and head and body of the answer."""
+    found = look_into(encoded(Image.fromarray(pixels), "PNG"), wanted(most, needs))
+    head, body = wire.of_looked(found)
+    return found, json.loads(json.dumps(head)), b"".join(np.ascontiguousarray(part).tobytes() for part in body)
+
+
+def with_a_picture_on_it():
+    whole = cv2.resize(detailed(101), (480, 240))
+    whole[60:204, 90:282] = cv2.resize(detailed(1), (192, 144))
+    return whole
+
+
+def test_second_looks_come_back_as_they_were():
+    found, head, body = answer(with_a_picture_on_it(), WANTED.needs)
+    assert [seen.reading for seen in found.views] == ["plain", "plain", "unstretched", "negative"]
+    assert [seen.second for seen in found.views] == [False, True, True, True]
+    assert [seen.own.has(WANTED.needs) for seen in found.views] == [True, True, False, False]
+    assert flat(wire.to_looked(head, bytearray(body), wanted(needs=WANTED.needs))) == flat(found)
+
+
+@pytest.mark.parametrize(
+    ("view", "forged"),
+    [
+        (0, {"reading": "negative"}),
+        (0, {"second": True}),
+        (0, {"reading": "unstretched", "second": True}),
+        (1, {"box": [0.2, 0.2, 1.2, 0.8]}),
+        (1, {"box": [0.8, 0.2, 0.2, 0.8]}),
+        (1, {"second": "yes"}),
+        (1, {"reading": "negative"}),
+        (2, {"box": [0, 0, 0.5, 1]}),
+        (3, {"box": [0, 0, 0.5, 1]}),
+        (3, {"second": False}),
+        (3, {"second": 1}),
+        (3, {"reading": "plain"}),
+        (3, {"reading": "on_black"}),
+        (3, {"frame": 1}),
+        (3, {"own": {"size": [9, 9]}}),
+    ],
+    ids=str,
+)
+def test_forged_second_looks_are_refused(view, forged):
+    _, head, body = answer(with_a_picture_on_it(), WANTED.needs)
+    head["views"][view] |= forged
+    with pytest.raises(wire.BadAnswer):
+        wire.to_looked(head, bytearray(body), wanted(needs=WANTED.needs))
+
+
+@pytest.mark.parametrize("needs", [Needs(hash=True), Needs(pixels=True)], ids=["hash", "pixels"])
+def test_second_looks_that_nobody_asked_for_are_refused(needs):
+    """Only encoders and checks that work on keypoints have them."""
+    found, head, body = answer(with_a_picture_on_it(), needs)
+    assert len(found.views) == 1
+    again = {**head["views"][0], "second": True}
+    with pytest.raises(wire.BadAnswer):
+        wire.to_looked({**head, "views": [*head["views"], again]}, bytearray(body * 2), wanted(needs=needs))
+    assert wire.to_looked({**head, "views": head["views"] * 2}, bytearray(body * 2), wanted(needs=needs))
+    corners, with_them, arrays = answer(with_a_picture_on_it(), Needs(keypoints=True))
+    assert corners.views[-1].reading == "negative"
+    last = len(corners.views[-1].own.keypoints) * (2 * 4 + 4 + 4 + 32)
+    for forged in (with_them["views"][-1], {**with_them["views"][-1], "second": False}):
+        with pytest.raises(wire.BadAnswer):
+            wire.to_looked(
+                {**head, "views": [*head["views"], forged]}, bytearray(body + arrays[-last:]), wanted(needs=needs)
+            )
+
+
+def test_second_looks_beyond_the_number_of_views_that_was_asked_for_are_refused():
+    _, head, body = answer(with_a_picture_on_it(), WANTED.needs)
+    for most in (1, 2, 3):
+        with pytest.raises(wire.BadAnswer):
+            wire.to_looked(head, bytearray(body), wanted(most, WANTED.needs))
 
 
 @pytest.mark.parametrize("key", ["format", "size", "frames", "judged", "unseen_windows", "partly", "views"])

@@ -13,7 +13,7 @@ from benchmarks.copies_documents import KINDS
 from embedding.local.keypoints import detect
 from harness.edits import FAMILIES, HARD, OTHERS, PHONE
 from harness.screens import tilted
-from matcher.check.weigh import check
+from matcher.check.common import check
 
 ALL = list(dict.fromkeys(edit for family in (*FAMILIES.values(), *OF_DOCUMENTS.values()) for edit in family))
 

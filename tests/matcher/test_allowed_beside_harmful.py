@@ -3,15 +3,16 @@
 import numpy as np
 import pytest
 from deciding import NOW, known
-from detailed import cropped, detailed
+from detailed import cropped, detailed, tilted
 from PIL import Image, ImageDraw, ImageFont
 
 from embedding.local.keypoints import detect
 from embedding.look import Look, View
-from matcher.candidates import Near, candidates
+from matcher.candidates import candidates
 from matcher.decide import decide
 from matcher.keypoint_cache import Stored
 from matcher.levels import Compared
+from matcher.search import Near
 from reference_sets.model import Kind, Neighbour, Verify
 
 BAD, GOOD, OTHER = detailed(11), detailed(12), detailed(13)
@@ -78,6 +79,14 @@ def test_a_small_mark_tells_a_harmful_picture_from_its_allowed_twin(edit):
     # and the other way round: here the plain one is harmful, and the marked one allowed
     assert decision(with_mark, [BAD], [marked(BAD)]).decision == "allow"
     assert decision(without, [BAD], [marked(BAD)]).decision in ("block", "review")
+
+
+@pytest.mark.parametrize("share", [0.2, 0.3, 0.4])
+@pytest.mark.parametrize("seed", [11, 31])
+def test_a_small_mark_tells_a_tilted_harmful_picture_from_its_allowed_twin(share, seed):
+    plain, with_mark = detailed(seed), marked(detailed(seed), side=36)
+    assert decision(tilted(with_mark, share)[0], [with_mark], [plain]).decision == "block"
+    assert decision(tilted(plain, share)[0], [with_mark], [plain]).decision == "allow"
 
 
 def card():

@@ -1,5 +1,7 @@
 """A reference that several views show in one place has one appearance: the best view says in what it differs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from deciding import checked
@@ -38,6 +40,14 @@ def test_a_window_in_which_nothing_differs_has_the_differences_of_the_whole():
 )
 def test_otherwise_it_speaks_for_itself(in_window, whole):
     assert seen(in_window, whole) == ()
+
+
+@pytest.mark.parametrize(("box", "differs"), [((0.0, 0.28, 0.5, 1.0), WORDS), ((0.0, 0.1, 0.5, 1.0), ())])
+def test_a_better_window_has_the_differences_that_it_cuts_off(box, differs):
+    whole, window = looks((0, "plain"), (0, "plain"))
+    candidates = [checked(0.9, 0.7, region=LEFT, differs=WORDS), checked(0.9, 0.8, region=LEFT, view=1)]
+    found = with_differences(candidates, [whole, replace(window, box=box)])
+    assert found[1].evidence.differs == differs
 
 
 @pytest.mark.parametrize("other", [(1, "plain"), (0, "on_black")])

@@ -93,8 +93,8 @@ def parts(folder):
 @functools.cache
 def explained(parts, file):
     """Pixels, verdict, and the explanation of each set by its name."""
-    pixels = scan.pixels_of(parts.settings, shared(), File(str(file)))
     (verdict,) = parts.judge.judge([ToJudge("event", "image", File(str(file)))]).verdicts
+    pixels = scan.pixels_of(parts.settings, shared(), File(str(file)), scan.shown_view(verdict))
     searcher = wiring.searcher(parts.settings, parts.store)
     sets = explain(pixels, verdict, encoders=parts.encoders, searcher=searcher, store=parts.store)
     return pixels, verdict, {one.result.set: one for one in sets}
@@ -115,7 +115,8 @@ def test_the_joined_corners_are_those_of_the_verdict_and_agree_with_its_region(f
     assert len(overlay.pairs) == evidence.inliers == sets[name].candidate.evidence.inliers
     assert sets[name].candidate.evidence.score == evidence.score
     assert evidence.mirrored == ("mirrored" in edit)
-    assert overlay.region == pytest.approx(np.array(evidence.region), abs=1e-4)
+    box = np.array(scan.shown_view(verdict).box).reshape(2, 2)
+    assert np.array(overlay.region) * (box[1] - box[0]) + box[0] == pytest.approx(np.array(evidence.region), abs=1e-4)
     here, there = overlay.pairs[:, :2], overlay.pairs[:, 2:]
     assert np.abs(mapped(overlay.region, there) - here).max() < 0.05
     assert np.abs(mapped(overlay.back, here) - there).max() < 0.05
@@ -160,7 +161,7 @@ def test_the_sentence_names_a_shared_frame_and_a_veto(folder, parts):
     _, _, sets = explained(parts, folder / "inbox" / "cropped.png")
     one = sets[STORED]
     framed = one.candidate._replace(evidence=replace(one.candidate.evidence, distinctive=0.25))
-    assert "75% of them are a frame that other references have too" in why(replace(one, candidate=framed))
+    assert "75% of them recur elsewhere or are a common frame" in why(replace(one, candidate=framed))
     vetoed = one.match.model_copy(update={"vetoed_by": "cleared"})
     assert why(replace(one, match=vetoed)).startswith("block, vetoed by cleared: ")
 

@@ -6,8 +6,9 @@ from detailed import captioned, chequered, cropped, detailed, turned
 
 from embedding.local.keypoints import DESCRIPTOR_BYTES, MAX_KEYPOINTS, Keypoints, detect
 from matcher.check.align import align
+from matcher.check.common import check
 from matcher.check.propose import MOST_ALIGNED, alike, promising
-from matcher.check.weigh import check, evidence_of, score_of
+from matcher.check.weigh import evidence_of, score_of
 from matcher.evidence import WHOLE, visible
 from reference_sets.model import CHECK
 
@@ -122,15 +123,15 @@ def test_corners_that_several_references_share_do_not_count():
     frames = [detect(captioned(detailed(seed), 1)) for seed in range(90, 94)]
     alone = check(query, frames[:1])[0]
     together = check(query, frames)[0]
-    assert alone.distinctive == 1.0
+    assert alone.distinctive > 0.9  # nothing is shared with another reference; few letters recur
     assert together.distinctive < 0.3
     assert together.score < 0.3 * alone.score
 
 
-@pytest.mark.parametrize("evidence", [0.0, 1.0, 6.0, 64.0])
+@pytest.mark.parametrize("evidence", [0.0, 1.0, 4.0, 60.0])
 def test_the_evidence_can_be_computed_from_the_score(evidence):
     assert evidence_of(score_of(evidence)) == pytest.approx(evidence)
-    assert score_of(6.0) == 0.5
+    assert score_of(4.0) == 0.5
 
 
 def test_the_work_on_repeated_corners_is_bounded():

@@ -8,7 +8,8 @@ from judging import PDQ, described, image, in_force, judge, reference
 
 from embedding.look import Look, View, look
 from embedding.picture import Needs
-from matcher.candidates import Near, candidates
+from matcher.candidates import candidates
+from matcher.search import Near
 from reference_sets.model import Kind, Neighbour
 from reference_sets.store import Store
 

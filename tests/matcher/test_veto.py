@@ -81,6 +81,37 @@ def test_the_best_allow_match_is_named_as_the_one_that_vetoes():
     assert decided((known("bad"), near(0.91)), (fine, near(0.92)), (finer, near(0.95))).matches[0].vetoed_by == "finer"
 
 
+@pytest.mark.parametrize(
+    ("harmful", "allowed", "decision"),
+    [
+        (checked(0.95, 0.7, region=LEFT, view=2, leads_in_whole=AGAINST), checked(0.95, 0.9), "allow"),
+        (
+            checked(0.95, 0.7, region=LEFT, view=2, leads_in_whole={("good", "id0", False): 0.0}),
+            checked(0.95, 0.9),
+            "review",
+        ),
+        (checked(0.95, 0.7, region=LEFT, view=2, leads_in_whole=FOR), checked(0.95, 0.9), "block"),
+        (checked(0.95, 0.7, region=LEFT, view=2, leads_in_whole={}), checked(0.95, 0.9), "block"),
+        (checked(0.95, 0.7, region=LEFT, view=2, leads_in_whole=AGAINST), checked(0.95, 0.9, region=RIGHT), "block"),
+        (checked(0.95, 0.7, region=LEFT, view=2, leads_in_whole=AGAINST), checked(0.95, 0.5), "block"),
+        (checked(0.95, 0.7, region=LEFT, view=2, leads_in_whole=AGAINST), checked(0.95, 0.9, view=1), "block"),
+        (checked(0.95, 0.7, region=LEFT, view=2, leads_in_whole=AGAINST), checked(0.95, 0.9, share=0.39), "block"),
+    ],
+    ids=[
+        "its part",
+        "nothing tells",
+        "harmful leads",
+        "not there",
+        "elsewhere",
+        "level",
+        "another view",
+        "contradicted",
+    ],
+)
+def test_an_allowed_picture_in_the_whole_vetoes_what_a_second_look_finds_in_it(harmful, allowed, decision):
+    assert decided((H_SET, [harmful]), (A_SET, [allowed])).decision == decision
+
+
 def test_a_vetoed_reference_does_not_hide_another_one_of_its_set():
     twin = checked(0.99, 0.9, "twin", region=LEFT, leads={("good", "id0", False): -2.0})
     other = checked(0.95, 0.65, "other", region=RIGHT)

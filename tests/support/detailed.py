@@ -42,3 +42,17 @@ def chequered(side=800, square=9):
     """Thousands of corners that all look alike."""
     lines = (np.arange(side) // square) % 2
     return np.repeat((255 * (lines[:, None] ^ lines[None])).astype(np.uint8)[..., None], 3, 2)
+
+
+def tilted(pixels, share):
+    """The picture seen from the side on a grey canvas, its right edge shorter by a share; and its four corners there.
+
+    The corners are fractions of the canvas, upper left first, clockwise.
+    """
+    height, width = pixels.shape[:2]
+    corners = np.float32([(0, 0), (1, share / 2), (1, 1 - share / 2), (0, 1)]) * (width, height) + (60, 50)
+    frame = np.float32([(0, 0), (width, 0), (width, height), (0, height)])
+    size = width + 120, height + 100
+    matrix = cv2.getPerspectiveTransform(frame, corners.astype(np.float32))
+    seen = cv2.warpPerspective(pixels, matrix, size, flags=cv2.INTER_AREA, borderValue=(127, 127, 127))
+    return seen, corners / size

@@ -58,7 +58,7 @@ def showing(found, picture, levels=10):
     return [
         (seen.frame, seen.box, seen.reading)
         for seen in found.views
-        if np.abs(small(seen.own.pixels) - grey).mean() < levels
+        if seen.own.pixels is not None and np.abs(small(seen.own.pixels) - grey).mean() < levels
     ]
 
 
@@ -70,7 +70,7 @@ def flat(found):
     """All values of what was found, to compare: `==` of arrays is no single answer."""
     facts = (found.format, found.size, found.frames, found.frames_judged, found.unseen_windows, found.partly)
     views = [
-        (seen.frame, seen.box, seen.reading, one is not None, *(_values(one) if one else ()))
+        (seen.frame, seen.box, seen.reading, seen.second, one is not None, *(_values(one) if one else ()))
         for seen in found.views
         for one in (seen.own, seen.mirror)
     ]

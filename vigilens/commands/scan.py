@@ -189,18 +189,23 @@ def pixels_of(
     """Return the pixels of a picture's view, or None if it cannot be read; `view` None: the first one."""
     from embedding.image import Unreadable
     from embedding.picture import Looked, Needs, Wanted
+    from embedding.second_looks import reread
     from vigilens import wiring
 
     if source is None:
         return None
     data = wiring.fetcher(settings).fetch(source)
     images = settings.images
-    wanted = Wanted(Needs(pixels=True), images.max_pixels, images.max_views if view else 1, reduce=False)
+    needs = Needs(pixels=True, keypoints=view is not None)  # second looks are made for keypoints
+    wanted = Wanted(needs, images.max_pixels, images.max_views if view else 1, reduce=False)
     found = data if isinstance(data, Unreadable) else decoders.look_into(data, wanted)
     if not isinstance(found, Looked):
         return None
     place = (view.frame, view.box, view.reading) if view else None
     shown = [seen for seen in found.views if place in {None, (seen.frame, seen.box, seen.reading)}]
+    whole = found.views[0].own.pixels
+    if view and shown and shown[0].own.pixels is None and whole is not None:
+        return reread(whole, view.reading)  # of which only keypoints are made
     return shown[0].own.pixels if shown else None
 
 

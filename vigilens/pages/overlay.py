@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from embedding.local.keypoints import Keypoints
 from embedding.picture import Pixels
-from matcher.check.align import Floats
+from matcher.check.projective import Floats
 from matcher.evidence import Corners
 from matcher.explain import Overlay
 
