@@ -11,6 +11,7 @@ best: the spatial scan statistic of Kulldorff (1997).
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -27,17 +28,15 @@ _CELLS = 8  # per side of the part that both show
 _SMALLEST = (
     0.05  # side of a cell, in units of the picture's longest side: corners of one place must not fill many cells
 )
-_CHANCE = 4  # agreeing cells that count for nothing: one in two unrelated pictures whose corners can be aligned has 5
-# Below the first value, the agreeing cells are evenly spread; above the second they are not: captions, and the bars
-# of an app, have 9 to 25. Between them it is a matter of degree.
+_CHANCE = 4  # agreeing cells that count for nothing: the best alignments of unrelated photographs have 5 or 6
+# Below the first value, the agreeing cells are evenly spread; above the second they are not: shared captions
+# have 9 to 25. Between them it is a matter of degree.
 _EVEN, _UNEVEN = 5.0, 9.0
 # Exponents of the share if the agreeing cells are evenly spread, and if they are not.
 _LENIENT, _STRICT = 0.2, 1.25
 # The share of a picture's own cells that must agree for more than a review, if they are not spread evenly. A caption on
 # a plain ground has 0.17 to 0.37 of a meme's cells, because nothing else is there to contradict it.
 _ANSWERED, _UNANSWERED_EVIDENCE = 0.4, 4.7
-
-_FIRST, _LAST = np.triu_indices(_CELLS + 1, 1)  # all spans of cells: from the first to before the last, (n,) each
 
 
 class Cells(NamedTuple):
@@ -123,12 +122,20 @@ def inside(points: Floats, frame: Keypoints) -> Truths:
     return np.asarray(((points >= 0) & (points < (frame.width, frame.height))).all(1))
 
 
+@cache
+def spans(cells: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """All spans in a row of cells: from the first to before the last, (n,) each."""
+    first, last = np.triu_indices(cells + 1, 1)
+    return first, last
+
+
 def rectangles(cells: Truths | Sums) -> Sums:
-    """The sums of all rectangles of 8 x 8 cells: a row for each span of rows, a column for each span of columns."""
-    total = np.zeros((_CELLS + 1, _CELLS + 1))
+    """The sums of all rectangles of (n, n) cells: a row for each span of rows, a column for each span of columns."""
+    first, last = spans(len(cells))
+    total = np.zeros((len(cells) + 1, len(cells) + 1))
     total[1:, 1:] = cells.cumsum(0).cumsum(1)
-    bands = total[_LAST] - total[_FIRST]
-    return np.asarray(bands[:, _LAST] - bands[:, _FIRST])
+    bands = total[last] - total[first]
+    return np.asarray(bands[:, last] - bands[:, first])
 
 
 def _occupied(points: Floats, first: Floats, size: Floats) -> Truths:

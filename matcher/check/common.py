@@ -13,8 +13,8 @@ from matcher.evidence import CONTRADICTED
 
 _RADIUS = 0.02  # of the picture's longest side
 _LEAST = 0.05  # a lower score decides nothing
-# No frame has this score: it is more than a caption on a plain ground can have, and of 400 chats and letters none that
-# only shares its app or letterhead with a reference reached it. So collages with halves of a picture do not hide it.
+# No frame has this score: it is more than a caption on a plain ground can have, and of 400 chats none that only shares
+# its app with a reference reached it. So collages with halves of a picture do not hide it.
 _NO_FRAME = 0.65
 # Two references with this score are the same picture, and neither is a frame of the other. Hard copies of one picture,
 # as photographs of a screen and grainy ones, mostly have more with it. Of pairs of chats of one app, of letters of one

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from embedding.local.keypoints import Keypoints
 from matcher.check.align import Map
+from matcher.check.cells import Sums, Truths, inside, rectangles, spans
 from matcher.check.projective import Floats
 from matcher.evidence import Box
 
@@ -39,11 +40,7 @@ _PRIOR = 10  # a band with this number of corners counts as much as all bands to
 # have such a part.
 _LEAST = 12.0
 
-# All spans of cells: from the first to before the last, (n,) each.
-_FIRST, _LAST = np.triu_indices(_CELLS + 1, 1)
-
-Truths = NDArray[np.bool_]
-Sums = NDArray[np.float64]
+_FIRST, _LAST = spans(_CELLS)
 
 
 class _Corners(NamedTuple):
@@ -66,15 +63,11 @@ def differing(picture: Keypoints, reference: Keypoints, found: Map) -> tuple[Box
 def _overlap(picture: Keypoints, reference: Keypoints, found: Map) -> tuple[_Corners, _Corners]:
     """The corners of the reference and of the picture in the overlap, of sizes that both can have."""
     points, zoom = found.forth(reference.points), found.zoom(reference.points)
-    shown = _inside(points, picture)
-    covered = _inside(found.back(picture.points), reference)
+    shown = inside(points, picture)
+    covered = inside(found.back(picture.points), reference)
     theirs = _Corners(points[shown], reference.descriptors[shown], reference.scales[shown] * zoom[shown])
     ours = _Corners(picture.points[covered], picture.descriptors[covered], picture.scales[covered])
     return _of_sizes(theirs, ours), _of_sizes(ours, theirs)
-
-
-def _inside(points: Floats, frame: Keypoints) -> Truths:
-    return np.asarray(((points >= 0) & (points < (frame.width, frame.height))).all(1))
 
 
 def _of_sizes(corners: _Corners, other: _Corners) -> _Corners:
@@ -130,18 +123,10 @@ def _weights(band: Truths, found: Truths, contradicted: Truths) -> Sums:
 def _boxes(here: Sums, there: Sums) -> Iterator[Box]:
     """The rectangles of cells with the most evidence of both pictures, one after the other."""
     for _ in range(_MOST):
-        evidence = np.minimum(_rectangles(here), _rectangles(there))
+        evidence = np.minimum(rectangles(here), rectangles(there))
         row, column = np.unravel_index(int(evidence.argmax()), evidence.shape)
         if evidence[row, column] < _LEAST:
             return
         top, bottom, left, right = (int(each) for each in (_FIRST[row], _LAST[row], _FIRST[column], _LAST[column]))
         yield left / _CELLS, top / _CELLS, right / _CELLS, bottom / _CELLS
         here[top:bottom, left:right] = there[top:bottom, left:right] = 0
-
-
-def _rectangles(cells: Sums) -> Sums:
-    """The sums of all rectangles of cells: a row for each span of rows, a column for each span of columns."""
-    total = np.zeros((_CELLS + 1, _CELLS + 1))
-    total[1:, 1:] = cells.cumsum(0).cumsum(1)
-    bands = total[_LAST] - total[_FIRST]
-    return np.asarray(bands[:, _LAST] - bands[:, _FIRST])

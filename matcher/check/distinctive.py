@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from embedding.local.keypoints import Keypoints
 from matcher.check.projective import Floats
 
-# Two corners are alike if they differ in this many of 256 bits at most. Letters of one font do in 10 to 35, also in
-# other words; corners at different places of photographs in 60 or more.
+# Two corners are alike if they differ in this many of 256 bits at most: equal letters in other words mostly do, corners
+# at different places of a photograph seldom.
 _ALIKE = 36
 _ELSEWHERE = 0.05  # of the longest side: nearer corners may be the same one on another level
 
