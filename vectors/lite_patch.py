@@ -18,6 +18,8 @@ from milvus_lite.engine import collection
 from milvus_lite.search import filter as filters
 from milvus_lite.search import indexed_filter
 
+from vectors import lite_search
+
 # These functions are not public. A version of Milvus Lite without them is not patched.
 _search_whole: Any = getattr(collection, "execute_search_with_index", None)
 _assemble_whole: Any = getattr(collection, "assemble_candidates", None)
@@ -25,6 +27,7 @@ _query_whole: Any = getattr(collection.Collection, "query", None)
 _holds_in_file: Any = getattr(indexed_filter, "evaluate_segment_filter", None)
 _holds_in_memory: Any = getattr(filters, "evaluate_mask", None)
 _OMITTED = object()
+_ROWS_AND_COLUMNS = 2
 
 _asked = local()  # .fields: the fields of the query that this thread is answering
 
@@ -61,19 +64,32 @@ class _NarrowMemory:
 
 
 def _search(*, segments: Iterable[Any], output_fields: list[str] | None, **others: Any) -> Any:
-    if output_fields is None:
-        return _search_whole(segments=segments, output_fields=output_fields, **others)
-    narrow = [_Narrow(segment, {*output_fields, "$meta"}) for segment in segments]  # "$meta": fields not in the schema
-    asked = [name for name in output_fields if name != others.get("pk_field")]
-    project = others.get("project_record_fn")
+    files = list(segments)
+    if output_fields is None or not _is_plain(files, output_fields, others):
+        return _search_whole(segments=files, output_fields=output_fields, **others)
+    rows = lite_search.Collection(
+        files,
+        others["memtable"],
+        others["delta_index"].snapshot,
+        others["vector_field"],
+        others.get("compiled_filter"),
+        others.get("indexed_filter_plan"),
+    )
+    fields = [name for name in output_fields if name != others["pk_field"]]
+    queries = np.asarray(others["query_vectors"], np.float32)
+    return lite_search.search(queries, rows, others["top_k"], fields, others.get("search_params"))
 
-    def projected(record: dict[str, Any]) -> dict[str, Any]:
-        """Return what is asked for of a row. The engine goes through the whole schema for each field of each hit."""
-        if project is None or record.get("$meta") or not all(name in record for name in asked):
-            return record if project is None else project(record)
-        return {name: record[name] for name in asked}
 
-    return _search_whole(segments=narrow, output_fields=output_fields, **others | {"project_record_fn": projected})
+def _is_plain(segments: Iterable[Any], fields: Iterable[str], others: Mapping[str, Any]) -> bool:
+    """Return whether a search needs nothing but cosines of all rows, and fields of the schema."""
+    columns = [set(segment.table.schema.names) for segment in segments]
+    return (
+        others["metric_type"] == "COSINE"
+        and others["query_vectors"].ndim == _ROWS_AND_COLUMNS
+        and not others.get("partition_names")
+        and all("$meta" not in names and names.issuperset(fields) for names in columns)
+        and all(segment.vector_data(others["vector_field"])[1] is None for segment in segments)
+    )
 
 
 class _Holding(NamedTuple):
@@ -168,7 +184,7 @@ def _outdated(segment: Any, keys: set[Any], segments: Sequence[Any], newest: set
 
 def apply_patch() -> None:
     """Patch Milvus Lite in this process. Can be repeated."""
-    if _search_whole is not None:
+    if _search_whole is not None and lite_search.fits():
         collection.execute_search_with_index = _search
     if _assemble_whole is not None and _query_whole is not None:
         collection.assemble_candidates = _assemble

@@ -26,13 +26,30 @@ def store(tmp_path):
         yield opened
 
 
-def test_a_search_finds_the_same_as_without_the_patch(store, monkeypatch):
-    queries = np.concatenate([unit(30, 1), unit(20, 3)])
-    narrow = store.search("alpha", queries, 40)
-    monkeypatch.setattr(collection, "execute_search_with_index", lite_patch._search_whole)
-    assert narrow == store.search("alpha", queries, 40)
-    assert {len(found) for found in narrow} == {40}
-    assert narrow[8][0].label == "label 8"
+def same(found, others):
+    """Whether the same rows were found in the same order, and their scores differ by rounding only."""
+    rows = [[(one.id, one.mirrored, one.label) for one in some] for some in found]
+    scores = [[one.score for one in some] for some in found]
+    return rows == [[(one.id, one.mirrored, one.label) for one in some] for some in others] and np.allclose(
+        np.concatenate(scores), np.concatenate([[one.score for one in some] for some in others]), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("in_use", [None, 1e9], ids=["all rows", "rows for which a condition holds"])
+def test_a_search_finds_the_same_as_without_the_patch(tmp_path, monkeypatch, rng, in_use):
+    with Store(str(tmp_path / "sets.db")) as store:
+        store.create(make_set("alpha"))
+        for part in range(6):  # rows in several files and in memory, with older versions, removed, and made again
+            made = references(unit(300, part))[rng.randrange(100) : 200 + rng.randrange(100)]
+            store.upsert("alpha", [replace(one, state="disabled" if rng.random() < 0.2 else "") for one in made])
+            store.delete("alpha", [f"ref-{number}" for number in rng.sample(range(300), 40)])
+            if part < 5:
+                store.flush("alpha")
+        queries = np.concatenate([unit(30, 5), unit(30, 2), unit(20, 9)])
+        ours = store.search("alpha", queries, 40, in_use=in_use)
+        monkeypatch.setattr(collection, "execute_search_with_index", lite_patch._search_whole)
+        assert same(ours, store.search("alpha", queries, 40, in_use=in_use))
+        assert {len(found) for found in ours} == {40}
 
 
 def test_a_search_does_not_read_whole_rows(store, monkeypatch):
