@@ -5,6 +5,7 @@ errors       what can be wrong with a set
 defaults     the defaults of a new set, which depend on its encoder
 check_scales scales of the check's scores: thresholds of earlier ones are carried over
 texts        values of a description as texts
+indexes      how a set is searched: exactly, or by an approximate index
 description  the description of a set as keys and texts: a format that grows by adding
 names        which collection is the set with a name
 rows         columns and rows, and checks of what Milvus does not check

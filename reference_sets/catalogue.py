@@ -18,6 +18,7 @@ from patience import Patience
 from reference_sets import description, rows
 from reference_sets.claims import Claim, Claims
 from reference_sets.errors import BadDescription, UnknownSet
+from reference_sets.indexes import index_of
 from reference_sets.model import ReferenceSet
 from reference_sets.names import Found, all_of, found_in
 from vectors.database import Database
@@ -62,7 +63,9 @@ class Catalogue:
         timeout_s: float = 10.0,
         patience: Patience | None = None,
     ) -> None:
-        self._database = Database(uri, token=token, database=database, timeout_s=timeout_s, patience=patience)
+        self._database = Database(
+            uri, token=token, database=database, timeout_s=timeout_s, patience=patience, index_of=index_of
+        )
         self._claims = Claims(self._database)
         self._collections: dict[str, str] = {}  # set → its collection, as last read
 

@@ -124,7 +124,7 @@ class ReferenceSet:
         altered: the highest level of a match if a part of the picture differs from the reference.
         background: name of the set that similarities are normalised with; empty: they are not normalised.
         background_k: number of neighbours in the background set that the normalisation uses.
-        index, index_options: how the set is searched; options as JSON.
+        index, index_options: how the set is searched; options as JSON, see `indexes`.
         shadow: the set is judged separately and decides nothing.
         ratio: share of the pictures that the set decides on, 0 to 1.
         draft: a description to try beside this one, as JSON; empty: none.
@@ -195,6 +195,8 @@ class Changes(TypedDict, total=False):
     altered: Cap
     background: str
     background_k: int
+    index: str
+    index_options: str
 
 
 @dataclass(frozen=True, slots=True)

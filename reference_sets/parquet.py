@@ -21,9 +21,11 @@ import numpy as np
 from reference_sets import description
 from reference_sets.errors import DamagedSet, NewerSet, UnknownSet
 from reference_sets.files import replacing
+from reference_sets.in_memory.constants import IN_MEMORY
 from reference_sets.model import Mirrored, Part, Reference, ReferenceSet
 from reference_sets.store import Store
 from vectors.errors import StoreError
+from vectors.index import EXACT
 
 DESCRIPTION = b"vigilens.set"
 SUFFIXES = (".parquet", ".pq")
@@ -101,6 +103,8 @@ def read(store: Store, file: Path, *, name: str = "", progress: Callable[[int], 
     source = _open(file)
     described = _described(file, source)
     described = replace(described, name=name or described.name, version=1, removed_version=0)
+    if described.index != IN_MEMORY:  # an approximate index is chosen for the references that a set has
+        described = replace(described, index=EXACT, index_options="")
     there, made = _ready(store, file, described)
     stored = there.mirrored is Mirrored.STORED
     rows = 0
@@ -131,7 +135,7 @@ def _ready(store: Store, file: Path, described: ReferenceSet) -> tuple[Reference
         store.create(described)
         return described, True
     _same(file, described.encoder, there.encoder, f"the set {there.name} was made by")
-    if described.index != there.index:
+    if (described.index == IN_MEMORY) != (there.index == IN_MEMORY):
         raise StoreError(
             f"{file} and the set {there.name} do not fit together: one holds hashes, and the other pictures; take "
             "another name"

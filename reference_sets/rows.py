@@ -17,7 +17,7 @@ import numpy as np
 
 from reference_sets.in_memory.constants import EXACT, IN_MEMORY
 from reference_sets.model import DISABLED, Mirrored, Part, Reference, ReferenceFacts, ReferenceSet, Verify
-from vectors.database import checked
+from vectors.checks import checked
 from vectors.errors import StoreError
 
 MAX_ID = 128

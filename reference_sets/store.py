@@ -1,4 +1,4 @@
-"""The sets in Milvus, with their references: exact search by cosine.
+"""The sets in Milvus, with their references: search by cosine, with exact scores.
 
 A stored mirror image is a row of its own. Only `search` and `features` return it separately; everywhere else a
 reference and its mirror image are one.
@@ -34,6 +34,7 @@ from reference_sets.model import (
 )
 from vectors.database import ANY, STRONG, parts
 from vectors.errors import StoreError
+from vectors.index import Index
 
 __all__ = ["Away", "BadDescription", "DamagedSet", "NewerSet", "Store", "StoreError", "UnknownSet"]
 
@@ -200,8 +201,15 @@ class Store(Lookup):
         by_key = {row["id"]: row for row in mirrors}
         return (rows.from_rows(row, by_key.get(rows.key(row["id"], mirrored=True))) for row in some)
 
-    def search(
-        self, name: str, vectors: NDArray[np.float32], top_k: int, *, facts: bool = False, in_use: float | None = None
+    def search(  # noqa: PLR0913 (the last three by keyword)
+        self,
+        name: str,
+        vectors: NDArray[np.float32],
+        top_k: int,
+        *,
+        facts: bool = False,
+        in_use: float | None = None,
+        index: Index | None = None,
     ) -> list[list[Neighbour]]:
         """Return the rows nearest to each query, best first: references and, if the set stores them, mirror images.
 
@@ -214,13 +222,14 @@ class Store(Lookup):
             facts: whether to return the references' facts too. For 50 rows, it takes more time than the search itself.
             in_use: only references that are in use at this time, in seconds since 1970, UTC; a search then takes half
                 as long again. None: all.
+            index: of the set; None: exact.
 
         Returns:
             n lists. Empty lists for an empty set.
         """
         fields = ["label", *rows.FACTS] if facts else ["label"]
         filter_ = "" if in_use is None else rows.in_use(in_use)
-        answers = self._on(name, lambda on: self._database.search(on, vectors, top_k, fields, filter_))
+        answers = self._on(name, lambda on: self._database.search(on, vectors, top_k, fields, filter_, index))
         return [[_neighbour(hit, facts=facts) for hit in hits] for hits in answers]
 
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from reference_sets.in_memory.constants import IN_MEMORY
 from reference_sets.model import RANGES, Cap, Kind, Mirrored, Verify
+from vectors.index import APPROXIMATE, EXACT
 
-INDEXES = ("exact", IN_MEMORY)  # ways of searching a set that this version knows
+INDEXES = (EXACT, IN_MEMORY, *APPROXIMATE)  # ways of searching a set that this version knows
 
 
 def same(text: str) -> str:

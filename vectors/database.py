@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patience import Patience
+from vectors.checks import checked, scored
 from vectors.connection import NOT_FOUND, is_away, is_file
 from vectors.errors import NoCollection, StoreError
+from vectors.index import ROUNDED, Index
 from vectors.key_ranges import ranges
-from vectors.repair import make_ready
-from vectors.session import Session
+from vectors.session import IndexOf, Session
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
@@ -28,12 +29,11 @@ READ_ROWS = 250
 # Milvus Lite in this process is never away, but may be busy: now and then it merges its files, and no call is answered
 # meanwhile. For 500,000 rows that took 16 s, on a busy machine 30.
 FILE_S = 120.0
+BUILD_S = 7200.0  # to build an index: a server needs minutes for 1,000,000 vectors
+MORE = 16  # rows that are scored again beyond those that are asked for, if an index rounds the vectors
 STRONG = "Strong"  # reads find all writes acknowledged before; with Milvus's default they may be seconds behind
 # Reads may miss recent writes, and do not wait 0.2 s for the server's next tick.
 ANY = "Eventually"
-# float32 unit vectors of 1024 values are within 1e-6 of length one; those in half precision, rounded and not normalised
-# again, within 1e-3.
-UNIT_TOLERANCE = 1e-3
 
 
 class Database:
@@ -46,13 +46,14 @@ class Database:
         timeout_s: for one call; a file has at least `FILE_S`. If the server is away, a call returns within about twice
             that time.
         patience: how calls wait for a server that is away. None: they do not wait.
+        index_of: tells from the properties of a collection which index it should have.
 
     Every method raises `StoreError` if trying again will not help, `NoCollection` if there is no collection of that
     name, and `Away` if Milvus does not answer (after waiting, if there is patience). So does the constructor, which
     connects.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (all but the first by keyword)
         self,
         uri: str,
         *,
@@ -60,9 +61,10 @@ class Database:
         database: str = "",
         timeout_s: float = 10.0,
         patience: Patience | None = None,
+        index_of: IndexOf = lambda _: Index(),
     ) -> None:
         self._timeout_s = max(timeout_s, FILE_S) if is_file(uri) else timeout_s
-        self._session = Session(uri, token, database, self._timeout_s, patience)
+        self._session = Session(uri, token, database, self._timeout_s, patience, index_of)
 
     def __enter__(self) -> Self:
         return self
@@ -82,7 +84,7 @@ class Database:
     # Collections and their properties
 
     def create(self, name: str, schema: Any, properties: Mapping[str, str]) -> None:
-        """Create an empty collection with an index for exact search by cosine on its field `vector`.
+        """Create an empty collection with an index by cosine on its field `vector`.
 
         Args:
             name: of the collection.
@@ -110,7 +112,11 @@ class Database:
                 raise
             if there != properties:  # else an earlier attempt of ours succeeded, but its answer was lost
                 raise StoreError(f"there is a collection named {name} in {self.place} already") from error
-        make_ready(client, name, self._timeout_s)
+        self._session.make_ready(client, name)
+
+    def index(self, name: str) -> None:
+        """Build the index that the collection's properties ask for. Searches of other processes wait meanwhile."""
+        self._session.call(lambda client: self._session.make_ready(client, name, BUILD_S), name)
 
     def drop(self, name: str) -> None:
         """Remove a collection and all its rows, if it exists."""
@@ -235,8 +241,14 @@ class Database:
             else:
                 yield from self.iterate(name, part.condition(filter_), fields, batch=MAX_QUERIES)
 
-    def search(
-        self, name: str, vectors: NDArray[np.float32], top_k: int, fields: Sequence[str], filter_: str = ""
+    def search(  # noqa: PLR0913, PLR0917 (what a search of Milvus has)
+        self,
+        name: str,
+        vectors: NDArray[np.float32],
+        top_k: int,
+        fields: Sequence[str],
+        filter_: str = "",
+        index: Index | None = None,
     ) -> list[list[Any]]:
         """Return the rows nearest to each query by cosine, best first.
 
@@ -246,14 +258,20 @@ class Database:
             top_k: the most rows for each query; fewer if the collection has fewer.
             fields: the fields that are returned with a row.
             filter_: only rows for which this condition holds; empty: all.
+            index: of the collection; None: exact. If another one is built meanwhile, nothing is missed for that.
 
         Returns:
-            n lists of pymilvus's hits: `id`, `distance` (the cosine) and `entity`. Empty lists for an empty collection.
+            n lists of hits: `id`, `distance` (the cosine, whatever the index) and `entity`. Empty lists for an empty
+            collection.
         """
+        index = index or Index()
+        rounds = index.kind in ROUNDED and not self._session.scores_exactly
+        limit = min(top_k + MORE, MAX_QUERIES) if rounds else top_k
         found: list[list[Any]] = []
         for part in parts(vectors, MAX_QUERIES):
-            options = {"limit": top_k, "output_fields": list(fields), "filter": filter_}
-            found += self._search(name, part, options)
+            options = {"limit": limit, "output_fields": [*fields, *(["vector"] if rounds else [])], "filter": filter_}
+            answers = self._search(name, part, {**options, "search_params": {"params": index.params(limit)}})
+            found += [scored(*each, top_k) for each in zip(part, answers, strict=True)] if rounds else answers
         return found
 
     def _search(self, name: str, vectors: NDArray[np.float32], options: Mapping[str, Any]) -> list[list[Any]]:
@@ -266,24 +284,6 @@ class Database:
         if len(answers) != len(vectors):
             raise StoreError(f"Milvus answered {len(answers)} of {len(vectors)} queries of {name}; search again")
         return answers
-
-
-def checked(vectors: NDArray[np.float32], dimension: int, what: str) -> NDArray[np.float32]:
-    """Return the vectors (n, d) unchanged, if all are unit vectors of this dimension.
-
-    Milvus accepts NaN and zeros and then never finds them; its error for a wrong dimension names no collection.
-
-    Raises:
-        StoreError: a vector has another dimension, NaN, infinity, or a length other than one.
-    """
-    if vectors.ndim != 2 or vectors.shape[1] != dimension:  # noqa: PLR2004 (rows and columns)
-        raise StoreError(f"{what} must have {dimension} values, got an array of shape {vectors.shape}")
-    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
-    wrong = ~(np.abs(lengths - 1.0) <= UNIT_TOLERANCE)  # written so that NaN counts as wrong
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise StoreError(f"{what} must be of unit length, row {row} has length {lengths[row]:g}")
-    return vectors
 
 
 def parts(items: Any, size: int) -> Iterator[Any]:

@@ -14,11 +14,13 @@ from threading import local
 from typing import Any, NamedTuple
 
 import numpy as np
+from milvus_lite.adapter.grpc import servicer
 from milvus_lite.engine import collection
 from milvus_lite.search import filter as filters
 from milvus_lite.search import indexed_filter
 
 from vectors import lite_search
+from vectors.index import SCORES_EXACTLY
 
 # These functions are not public. A version of Milvus Lite without them is not patched.
 _search_whole: Any = getattr(collection, "execute_search_with_index", None)
@@ -26,6 +28,7 @@ _assemble_whole: Any = getattr(collection, "assemble_candidates", None)
 _query_whole: Any = getattr(collection.Collection, "query", None)
 _holds_in_file: Any = getattr(indexed_filter, "evaluate_segment_filter", None)
 _holds_in_memory: Any = getattr(filters, "evaluate_mask", None)
+_version: Any = getattr(servicer, "get_version", None)
 _OMITTED = object()
 _ROWS_AND_COLUMNS = 2
 
@@ -186,6 +189,8 @@ def apply_patch() -> None:
     """Patch Milvus Lite in this process. Can be repeated."""
     if _search_whole is not None and lite_search.fits():
         collection.execute_search_with_index = _search
+        if _version is not None:
+            servicer.get_version = lambda: _version() + SCORES_EXACTLY
     if _assemble_whole is not None and _query_whole is not None:
         collection.assemble_candidates = _assemble
         collection.Collection.query = _query

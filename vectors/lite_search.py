@@ -3,6 +3,7 @@
 Milvus Lite 3.2 goes through all rows in Python before each search, to leave out those of which there is a newer
 version, copies all vectors, and divides them by their lengths. Here the rows to leave out are remembered until the
 files of the collection change, and the vectors are multiplied in place: 12 ms for one query of 100,000 rows, not 132.
+Files that are searched often get bounds (bounds.py), with which most rows need not be compared in full.
 
 Of an approximate index only the choice of rows is used, a few more than were asked for. Their scores are computed from
 the stored vectors, so a score is exact whatever the index is.
@@ -20,13 +21,14 @@ from milvus_lite.storage.memtable import MemTable
 from milvus_lite.storage.segment import Segment
 from numpy.typing import NDArray
 
-Rows = NDArray[np.intp]
-Floats = NDArray[np.float32]
+from vectors.bounds import Bounds, Floats, Rows, best, bounds_of, pairs_of, with_pairs, worst_of
 
 # Rows that are compared with all queries at once, at first and at most: the best of the first ones tell which of the
 # next need a closer look. 32,768 rows and 160 queries make 20 MB.
 _FIRST, _MOST = 4096, 32_768
 _MORE = 16  # rows beyond those asked for: an index with one byte for each value confuses close neighbours
+# Bounds of 100,000 vectors take as long to make as they save in 160 queries.
+_LARGE, _OFTEN = 8192, 500
 _EXACT = ("BRUTE_FORCE", "FLAT")
 
 
@@ -36,6 +38,8 @@ class _Prepared(NamedTuple):
     segments: tuple[Any, ...]
     outdated: dict[int, Rows]  # number of a segment → its rows of which another segment has a newer version
     lengths: dict[int, Floats]  # number of a segment → lengths of its vectors, if they are not all 1
+    bounds: dict[int, Bounds | None]  # number of a segment → see there; None: they would not help
+    asked: list[int]  # queries so far
 
 
 # The engine has one of these for the rows of a collection that are in no file yet, and makes a new one at each flush.
@@ -69,6 +73,7 @@ class Source(NamedTuple):
         keys: of the rows.
         vectors: (rows, dimension).
         lengths: of the vectors; None: all are 1.
+        bounds: of the cosines; None: all vectors are compared.
         hidden: rows that must not be found; None: all may.
         index: of the engine; None: the vectors are compared one by one.
         read: returns some fields of some rows.
@@ -77,6 +82,7 @@ class Source(NamedTuple):
     keys: Sequence[Any]
     vectors: Floats
     lengths: Floats | None
+    bounds: Bounds | None
     hidden: NDArray[np.bool_] | None
     index: Any
     read: Callable[[Rows, Sequence[str]], list[dict[str, Any]]]
@@ -109,16 +115,17 @@ def search(
     Returns:
         n lists of `id`, `distance` (1 - cosine) and `entity`.
     """
-    sources = list(_sources(rows))
+    sources = list(_sources(rows, len(queries)))
     lengths = np.linalg.norm(queries, axis=1, keepdims=True)
     unit = np.ascontiguousarray(queries / np.where(lengths == 0, 1, lengths), np.float32)
     found = [_nearest(unit, one, top_k, params or {}) for one in sources]
     return _merged(found, sources, top_k, fields) if found else [[] for _ in queries]
 
 
-def _sources(rows: Collection) -> Iterator[Source]:
+def _sources(rows: Collection, queries: int) -> Iterator[Source]:
     segments = tuple(one for one in rows.segments if one.num_rows)
     prepared = _prepare(segments, rows.memtable, rows.field)
+    prepared.asked[0] += queries
     memory = _in_memory(rows)
     gone = dict(rows.deleted)
     for key, (number, *_) in rows.memtable.delete_index_snapshot().items():
@@ -131,7 +138,9 @@ def _sources(rows: Collection) -> Iterator[Source]:
         vectors, _ = segment.vector_data(rows.field)
         index = segment.indexes.get(rows.field)
         index = None if index is None or index.index_type in _EXACT else index
-        yield Source(segment.pks, vectors, prepared.lengths.get(number), hidden, index, _reader(segment.table))
+        lengths = prepared.lengths.get(number)
+        bounds = _bounds(prepared, number, vectors) if index is None and lengths is None else None
+        yield Source(segment.pks, vectors, lengths, bounds, hidden, index, _reader(segment.table))
     if memory.keys:
         yield memory
 
@@ -144,8 +153,17 @@ def _prepare(segments: tuple[Any, ...], memtable: Any, field: str) -> _Prepared:
             of_segment = np.linalg.norm(segment.vector_data(field)[0], axis=1)
             if np.abs(of_segment - 1).max() > 1e-6:  # noqa: PLR2004 (the rounding of a float32)
                 lengths[number] = np.where(of_segment == 0, 1, of_segment).astype(np.float32)
-        known = _known[memtable] = _Prepared(segments, _outdated(segments), lengths)
+        known = _known[memtable] = _Prepared(segments, _outdated(segments), lengths, {}, [0])
     return known
+
+
+def _bounds(prepared: _Prepared, number: int, vectors: Floats) -> Bounds | None:
+    """Return the bounds of a file, once it is searched so often that they save more time than they take."""
+    if number not in prepared.bounds and (len(vectors) < _LARGE or prepared.asked[0] < _OFTEN):
+        return None
+    if number not in prepared.bounds:
+        prepared.bounds[number] = bounds_of(vectors)
+    return prepared.bounds[number]
 
 
 def _differ(one: Any, other: Any) -> bool:
@@ -201,7 +219,7 @@ def _in_memory(all_rows: Collection) -> Source:
         return found
 
     lengths = np.linalg.norm(vectors, axis=1) if keys else np.zeros(0)
-    return Source(keys, vectors, np.where(lengths == 0, 1, lengths).astype(np.float32), hidden, None, read)
+    return Source(keys, vectors, np.where(lengths == 0, 1, lengths).astype(np.float32), None, hidden, None, read)
 
 
 def _reader(table: Any) -> Callable[[Rows, Sequence[str]], list[dict[str, Any]]]:
@@ -216,6 +234,8 @@ def _reader(table: Any) -> Callable[[Rows, Sequence[str]], list[dict[str, Any]]]
 
 def _nearest(queries: Floats, source: Source, top_k: int, params: Mapping[str, Any]) -> tuple[Floats, Rows]:
     """Return cosines and rows of the nearest, (queries, ≤ top_k), nearest first; -inf where there are too few."""
+    if source.bounds is not None:
+        return source.bounds.nearest(queries, source.vectors, source.hidden, top_k)
     if source.index is None:
         return _all_compared(queries, source, top_k)
     valid = None if source.hidden is None else ~source.hidden
@@ -225,7 +245,7 @@ def _nearest(queries: Floats, source: Source, top_k: int, params: Mapping[str, A
     scores = np.matmul(chosen, queries[:, :, None])[:, :, 0]
     if source.lengths is not None:
         scores = scores / source.lengths[np.maximum(rows, 0)]
-    return _best(np.where(rows < 0, -np.inf, scores).astype(np.float32), rows.astype(np.intp), top_k)
+    return best(np.where(rows < 0, -np.inf, scores).astype(np.float32), rows.astype(np.intp), top_k)
 
 
 def _all_compared(queries: Floats, source: Source, top_k: int) -> tuple[Floats, Rows]:
@@ -236,9 +256,10 @@ def _all_compared(queries: Floats, source: Source, top_k: int) -> tuple[Floats, 
         end = min(start + size, len(source.vectors))
         some = _compared(queries, source, slice(start, end))
         if not rows.shape[1]:
-            scores, rows = _best(some, np.broadcast_to(np.arange(start, end), some.shape), top_k)
+            scores, rows = best(some, np.broadcast_to(np.arange(start, end), some.shape), top_k)
         else:
-            scores, rows = _better(some, start, scores, rows, top_k)
+            query, row = pairs_of(some > worst_of(scores, top_k))
+            scores, rows = with_pairs(scores, rows, (query, row, some[query, row]), start, top_k)
         start, size = end, min(2 * size, _MOST)
     return scores, rows
 
@@ -250,30 +271,6 @@ def _compared(queries: Floats, source: Source, part: slice) -> Floats:
     if source.hidden is not None:
         scores[:, source.hidden[part]] = -np.inf
     return scores
-
-
-def _better(some: Floats, start: int, scores: Floats, rows: Rows, top_k: int) -> tuple[Floats, Rows]:
-    """Return the best of what was found so far and of some more rows, of which few are better."""
-    worst = scores[:, -1:] if scores.shape[1] == top_k else np.full((len(scores), 1), -np.inf, np.float32)
-    query, column = np.nonzero(some > worst)
-    counts = np.bincount(query, minlength=len(some))
-    width = int(counts.max(initial=0))
-    if not width:
-        return scores, rows
-    place = np.arange(len(query)) - np.repeat(np.cumsum(counts) - counts, counts)
-    more = np.full((len(some), width), -np.inf, np.float32)
-    theirs = np.full((len(some), width), -1, np.intp)
-    more[query, place], theirs[query, place] = some[query, column], column + start
-    return _best(np.concatenate([scores, more], axis=1), np.concatenate([rows, theirs], axis=1), top_k)
-
-
-def _best(scores: Floats, rows: Rows, top_k: int) -> tuple[Floats, Rows]:
-    """Return the highest scores of each query and their rows, highest first, at equal scores by row."""
-    if top_k < scores.shape[1]:
-        part = np.argpartition(scores, scores.shape[1] - top_k, axis=1)[:, -top_k:]
-        scores, rows = np.take_along_axis(scores, part, 1), np.take_along_axis(rows, part, 1)
-    order = np.lexsort((rows, -scores), axis=1)
-    return np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
 
 
 def _merged(

@@ -1,7 +1,10 @@
 """Makes a collection ready for searches, indexed and loaded, whatever a killed process left behind."""
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from vectors.index import Index
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
@@ -9,34 +12,63 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def make_ready(client: "MilvusClient", name: str, timeout_s: float) -> None:
-    """Load a collection; build its index if that is missing or damaged.
+def make_ready(
+    client: "MilvusClient", name: str, wanted: Callable[[], Index], timeout_s: float, build_s: float | None = None
+) -> None:
+    """Load a collection; build its index if that is missing, damaged, or another one than is wanted.
 
-    A killed process can leave behind two things: a collection that is not indexed yet, and (Milvus Lite) a truncated
-    index file, with which loading always fails. Rows are stored apart from the index, so none is lost.
+    A killed process can leave behind three things: a collection that is not indexed yet; one whose properties ask for
+    another index than it has; and (Milvus Lite) a truncated index file, with which loading always fails. Rows are
+    stored apart from the index, so none is lost.
+
+    Args:
+        client: of the server.
+        name: of the collection.
+        wanted: reads which index it should have. It is called after the present index was read: a process that changes
+            the index changes what is wanted first, so nobody can undo that.
+        timeout_s: for one call.
+        build_s: for building an index; None: `timeout_s`.
     """
     from pymilvus.exceptions import MilvusException  # noqa: PLC0415 (1.5 s)
 
     from vectors.connection import NOT_FOUND, is_away  # noqa: PLC0415
 
-    if not client.list_indexes(name, timeout=timeout_s):
-        _index(client, name, timeout_s)
+    names = client.list_indexes(name, timeout=timeout_s)
+    there = client.describe_index(name, names[0], timeout=timeout_s) if names else None
+    index = wanted()
+    if there is not None and not index.is_built(there):
+        log.info("the index of the collection %s is %s and becomes %s", name, there.get("index_type"), index.type)
+        _drop(client, name, timeout_s)
+        there = None
+    if there is None:
+        _build(client, name, index, build_s or timeout_s)
     try:
-        client.load_collection(name, timeout=timeout_s)
+        client.load_collection(name, timeout=build_s or timeout_s)
     except MilvusException as error:
         if is_away(error) or error.code == NOT_FOUND:
             raise
         log.warning(
             "the index of the collection %s is damaged and is rebuilt; no row is lost (%s)", name, error.message
         )
-        client.release_collection(name, timeout=timeout_s)
-        client.drop_index(name, "vector", timeout=timeout_s)
-        _index(client, name, timeout_s)
-        client.load_collection(name, timeout=timeout_s)
+        _drop(client, name, timeout_s)
+        _build(client, name, index, build_s or timeout_s)
+        client.load_collection(name, timeout=build_s or timeout_s)
 
 
-def _index(client: "MilvusClient", name: str, timeout_s: float) -> None:
-    """Build an index for exact search by cosine. Approximate indexes silently miss neighbours."""
+def _drop(client: "MilvusClient", name: str, timeout_s: float) -> None:
+    client.release_collection(name, timeout=timeout_s)
+    client.drop_index(name, "vector", timeout=timeout_s)
+
+
+def _build(client: "MilvusClient", name: str, index: Index, timeout_s: float) -> None:
+    """Build an index by cosine. Another process may do the same at this moment."""
+    from pymilvus.exceptions import MilvusException  # noqa: PLC0415 (1.5 s)
+
     params = client.prepare_index_params()
-    params.add_index("vector", index_type="FLAT", metric_type="COSINE")
-    client.create_index(name, params, timeout=timeout_s)
+    params.add_index("vector", index_type=index.type, metric_type="COSINE", params=dict(index.build))
+    try:
+        client.create_index(name, params, timeout=timeout_s)
+    except MilvusException:
+        names = client.list_indexes(name, timeout=timeout_s)
+        if not names or not index.is_built(client.describe_index(name, names[0], timeout=timeout_s)):
+            raise

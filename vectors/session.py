@@ -1,13 +1,14 @@
 """Makes calls to Milvus over one connection. Waits while it is away, and loads collections again after a restart."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from patience import Away, Patience
 from vectors import connection as milvus
 from vectors import lite
 from vectors.errors import StoreError
+from vectors.index import SCORES_EXACTLY, Index
 from vectors.passing import NOT_LOADED
 from vectors.repair import make_ready
 
@@ -15,20 +16,31 @@ if TYPE_CHECKING:
     from pymilvus import MilvusClient
 
 T = TypeVar("T")
+IndexOf = Callable[[Mapping[str, str]], Index]  # properties of a collection → the index that it should have
 
 
 class Session:
     """One connection to a Milvus Lite file or a server. Safe to use from several threads.
 
     Args:
-        uri, token, database, timeout_s, patience: as for `Database`.
+        uri, token, database, timeout_s, patience, index_of: as for `Database`.
     """
 
-    def __init__(self, uri: str, token: str, database: str, timeout_s: float, patience: Patience | None) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 (what a database is given)
+        self,
+        uri: str,
+        token: str,
+        database: str,
+        timeout_s: float,
+        patience: Patience | None,
+        index_of: IndexOf = lambda _: Index(),
+    ) -> None:
         milvus.check_uri(uri)
         self.place = milvus.place(uri)
         self.timeout_s = timeout_s
         self._patience = patience
+        self._index_of = index_of
+        self._exact: bool | None = None
         self._loading = threading.Lock()
         self._dimensions: dict[str, int] = {}  # loaded collection → dimension of its vectors
         self._file = milvus.file_of(uri) if milvus.is_file(uri) else None
@@ -71,6 +83,14 @@ class Session:
         """
         return self._patiently(lambda: self._loaded(name, action), name)
 
+    @property
+    def scores_exactly(self) -> bool:
+        """Whether a search gives exact scores, whatever the index: Milvus Lite as we serve it does."""
+        if self._exact is None:
+            version = self.call(lambda client: client.get_server_version(timeout=self.timeout_s))
+            self._exact = version.endswith(SCORES_EXACTLY)
+        return self._exact
+
     def forget(self, name: str) -> None:
         """Note that the collection is not loaded any more."""
         self._dimensions.pop(name, None)
@@ -92,9 +112,18 @@ class Session:
         # One thread at a time: a repair drops the index, which must not happen while another thread loads it.
         with self._loading:
             described = self._client.describe_collection(name, timeout=self.timeout_s)
-            make_ready(self._client, name, self.timeout_s)
+            self.make_ready(self._client, name)
             self._dimensions[name] = _dimension(described["fields"])
             return self._dimensions[name]
+
+    def make_ready(self, client: "MilvusClient", name: str, build_s: float | None = None) -> None:
+        """Load a collection with the index that its properties ask for, see `repair.make_ready`."""
+
+        def wanted() -> Index:
+            described = client.describe_collection(name, timeout=self.timeout_s)
+            return self._index_of(dict(described["properties"]))
+
+        make_ready(client, name, wanted, self.timeout_s, build_s)
 
     def _patiently(self, action: Callable[[], T], name: str) -> T:
         def attempt() -> T:

@@ -109,7 +109,7 @@ def test_a_key_without_a_default_must_be_there(key: str):
         ("alone", "allow", r"alone is .*`vigilens sets edit alpha --alone …` sets it"),
         ("altered", "allow", "altered is "),
         ("background_k", "0", r"background_k is .*`vigilens sets edit alpha --background-k …` sets it"),
-        ("index", "hnsw", "index is .* exact, memory"),
+        ("index", "diskann", "index is .* exact, memory"),
         (
             "check_version",
             "one",

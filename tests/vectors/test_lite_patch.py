@@ -11,7 +11,7 @@ from milvus_lite.storage.segment import Segment
 
 from reference_sets.model import NO_FACTS, Mirrored, Verify
 from reference_sets.store import Store
-from vectors import lite_patch
+from vectors import bounds, lite_patch, lite_search
 
 
 @pytest.fixture
@@ -37,6 +37,9 @@ def same(found, others):
 
 @pytest.mark.parametrize("in_use", [None, 1e9], ids=["all rows", "rows for which a condition holds"])
 def test_a_search_finds_the_same_as_without_the_patch(tmp_path, monkeypatch, rng, in_use):
+    monkeypatch.setattr(lite_search, "_LARGE", 100)
+    monkeypatch.setattr(lite_search, "_OFTEN", 0)
+    monkeypatch.setattr(bounds, "_MOST", 1)
     with Store(str(tmp_path / "sets.db")) as store:
         store.create(make_set("alpha"))
         for part in range(6):  # rows in several files and in memory, with older versions, removed, and made again

@@ -14,6 +14,7 @@ from harness.milvus_server import MilvusServer, NoMilvus, program
 from patience import Away, Patience
 from reference_sets.store import Store
 from vectors.errors import NoCollection, StoreError
+from vectors.index import Index
 from vectors.repair import make_ready
 from vectors.session import Session
 
@@ -113,11 +114,14 @@ def test_an_index_is_not_rebuilt_because_a_server_is_busy():
         def list_indexes(self, *_: object, **__: object) -> list[str]:
             return ["vector"]
 
+        def describe_index(self, *_: object, **__: object) -> dict[str, str]:
+            return {"index_type": "FLAT"}
+
         def load_collection(self, *_: object, **__: object) -> None:
             raise answer(604, "segment load failed")
 
     with pytest.raises(MilvusException, match="segment load failed"):  # and no other method was called
-        make_ready(Busy(), "known", 1.0)  # type: ignore[arg-type]  # all that it may call
+        make_ready(Busy(), "known", Index, 1.0)  # type: ignore[arg-type]  # all that it may call
 
 
 def test_a_real_server_that_was_stalled_until_its_nodes_lost_their_leases_is_waited_for(tmp_path, monkeypatch):
