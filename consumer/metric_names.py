@@ -42,6 +42,13 @@ REWINDS = Metric("vigilens_rewinds", "counter", "Times that reading went back to
 READY = Metric("vigilens_ready", "gauge", "1 while Kafka and Milvus answer and the sets can be used, else 0.")
 SETS_SKIPPED = Metric("vigilens_sets_skipped", "gauge", "Sets left out of judging, because they cannot be matched.")
 DAMAGED = Metric("vigilens_references_damaged", "gauge", "References left out because they are damaged.", ("set",))
+RECALL = Metric(
+    "vigilens_index_recall",
+    "gauge",
+    "Share of planted copies that a set's approximate index found in the last 30 minutes.",
+    ("set",),
+)
+RECALL_LOWER = Metric("vigilens_index_recall_lower", "gauge", "Lower 95 % bound of vigilens_index_recall.", ("set",))
 SET_VERSION = Metric("vigilens_set_version", "gauge", "Version of a set in the newest batch.", ("set",))
 SET_REFERENCES = Metric("vigilens_set_references", "gauge", "References in a set at its newest version.", ("set",))
 
@@ -58,6 +65,8 @@ ALL = (
     READY,
     SETS_SKIPPED,
     DAMAGED,
+    RECALL,
+    RECALL_LOWER,
     SET_VERSION,
     SET_REFERENCES,
 )

@@ -77,13 +77,21 @@ class Metrics:
                 values[names.AGE.name].observe(age)
         for partition, lag in added.lag.items():
             values[names.LAG.name].labels(partition).set(lag)
-        values[names.SET_VERSION.name].clear()  # a set may have been dropped
-        values[names.SET_REFERENCES.name].clear()
-        values[names.DAMAGED.name].clear()
-        for name, count in judged.damaged.items():
-            values[names.DAMAGED.name].labels(name).set(count)
-        self.skipped = dict(judged.snapshot.skipped)
+        self._about_sets(judged)
+
+    def _about_sets(self, judged: Judged) -> None:
+        """Set what describes the sets of the newest batch; one of an earlier batch may have been dropped."""
+        values, snapshot = self._values, judged.snapshot
+        self.skipped = dict(snapshot.skipped)
         values[names.SETS_SKIPPED.name].set(len(self.skipped))
-        for known, size in zip(judged.snapshot.sets, judged.snapshot.sizes, strict=True):
-            values[names.SET_VERSION.name].labels(known.name).set(known.version)
-            values[names.SET_REFERENCES.name].labels(known.name).set(size)
+        sized = list(zip(snapshot.sets, snapshot.sizes, strict=True))
+        for metric, by_set in (
+            (names.DAMAGED, judged.damaged),
+            (names.RECALL, {name: recall.share for name, recall in judged.recalls.items()}),
+            (names.RECALL_LOWER, {name: recall.lower for name, recall in judged.recalls.items()}),
+            (names.SET_VERSION, {known.name: known.version for known in snapshot.sets}),
+            (names.SET_REFERENCES, {known.name: size for known, size in sized}),
+        ):
+            values[metric.name].clear()
+            for name, value in by_set.items():
+                values[metric.name].labels(name).set(value)

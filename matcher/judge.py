@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
@@ -20,6 +20,7 @@ from matcher.search import NOT_NORMALISED, Found, Near, Nearest, ReferenceKeypoi
 from matcher.verdict import Timings, Verdict
 from matcher.views import placed, with_content, with_differences
 from matcher.workers import Workers
+from reference_sets.canary import Recall
 from reference_sets.in_force import SetsInForce, Snapshot
 from reference_sets.in_memory.constants import EXACT, EXACT_NAME, is_exact
 from reference_sets.model import ReferenceSet
@@ -38,6 +39,7 @@ class Judged:
         snapshot: the sets as they were searched.
         duplicates: number of images whose bytes had been embedded recently, so that they were not embedded again.
         damaged: set → number of its references that are left out because they are damaged, if there are any.
+        recalls: set → what its approximate index finds of planted copies, if it has one.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -45,6 +47,7 @@ class Judged:
     snapshot: Snapshot
     duplicates: int
     damaged: Mapping[str, int]
+    recalls: Mapping[str, Recall] = field(default_factory=dict)
 
 
 class Judge:
@@ -110,7 +113,8 @@ class Judge:
             for image, one, compared in zip(images, embedded, found, strict=True)
         )
         duplicates = sum(one.duplicate for one in embedded)
-        return Judged(verdicts, clock.seconds, snapshot, duplicates, self._searcher.damaged(snapshot.sets))
+        damaged, recalls = self._searcher.damaged(snapshot.sets), self._searcher.recalls(snapshot.sets)
+        return Judged(verdicts, clock.seconds, snapshot, duplicates, damaged, recalls)
 
     def _used(self, demand: Demand) -> tuple[EncoderUsed, ...]:
         """The encoders that the sets need, by name; the one of exact lists last."""

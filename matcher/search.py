@@ -13,6 +13,7 @@ from embedding.look import Look, Vector, View
 from embedding.pdq import bits_of
 from matcher.evidence import Candidate
 from matcher.keypoint_cache import KeypointCache, Row, Stored
+from reference_sets.canary import Canary, Recall
 from reference_sets.in_memory.constants import IN_MEMORY
 from reference_sets.in_memory.digest_table import DigestTable
 from reference_sets.in_memory.hash_table import HashTable
@@ -74,6 +75,7 @@ class Searcher:
         self._shortlist = shortlist
         self._parts = parts
         self._cache = KeypointCache(store, keep_bytes)
+        self._canary = Canary(store)
         self._disabled: dict[str, tuple[str, int, bool]] = {}  # set → creation, version, is any reference disabled?
 
     def search(self, known: ReferenceSet, looks: Sequence[Look]) -> list[Found]:
@@ -131,7 +133,9 @@ class Searcher:
         if known.index == IN_MEMORY:
             found = iter(self._hashes.find(known, bits_of(np.stack(vectors)), top_k))
         else:
-            found = iter(self._store.search(known.name, np.stack(vectors), top_k, facts=facts, in_use=in_use))
+            by = self._canary.index(known, top_k)
+            answers = self._store.search(known.name, np.stack(vectors), top_k, facts=facts, in_use=in_use, index=by)
+            found = iter(answers)
         most = [_SECOND if look.second else None for look in (*looks, *looks)]
         lists = [_together([next(found) for _ in each])[:number] for each, number in zip(queries, most, strict=True)]
         return list(zip(lists[: len(looks)], lists[len(looks) :], strict=True))
@@ -147,6 +151,10 @@ class Searcher:
         if known.verify is Verify.OFF:
             return {}
         return self._cache.stored(known, [one for pair in found for part in pair for one in part])
+
+    def recalls(self, sets: Sequence[ReferenceSet]) -> Mapping[str, Recall]:
+        """Set → what its approximate index finds of planted copies, if it has one."""
+        return self._canary.recalls(sets)
 
     def damaged(self, sets: Sequence[ReferenceSet]) -> Mapping[str, int]:
         """Set → number of its references that are left out because they are damaged, if there are any."""

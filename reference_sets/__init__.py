@@ -15,6 +15,9 @@ lookup       does the same, and finds references by their ids, labels, digests a
 store        does the same, and adds, changes, removes, reads and searches references
 in_memory/   what is compared in memory and not by Milvus: digests of files, lists of hashes
 hash_lists/  lists of hashes as exchanges and programs write them, and the sets that hold them
+planted      planted copies, which tell how many an approximate index misses
+choose_index gives a set an approximate index, if it finds enough and saves time
+canary       planted copies in production: whether an approximate index still finds enough
 backgrounds  sets that similarities are normalised with: whether one can be used
 in_force     the sets that the service uses: versions, thresholds and kinds of one moment
 parts        what a set stores of a picture

@@ -10,6 +10,7 @@ and it must read all rows again. While version N + 1 is being written, a reader 
 change together with the version, in one call.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Unpack
@@ -35,10 +36,12 @@ from reference_sets.model import (
 from vectors.database import ANY, STRONG, parts
 from vectors.errors import StoreError
 from vectors.index import Index
+from vectors.key_ranges import ranges
 
 __all__ = ["Away", "BadDescription", "DamagedSet", "NewerSet", "Store", "StoreError", "UnknownSet"]
 
 FEATURE_ROWS = 500  # 33 MB with full features, 11 MB with those of most pictures; larger parts are not faster
+SAMPLE_ROWS = 500  # rows that are near one another by their keys, in a sample
 
 
 class Store(Lookup):
@@ -73,6 +76,38 @@ class Store(Lookup):
 
         self._publish(name, write)
         return self.describe(name)
+
+    def set_index(self, name: str, kind: str, options: Mapping[str, float]) -> None:
+        """Search a set in another way from now on; the version is raised. Searches wait while the index is built.
+
+        If this is interrupted, whoever opens the set next completes it.
+
+        Args:
+            name: of the set.
+            kind: `exact`, or one of `vectors.index.APPROXIMATE`.
+            options: see `indexes`.
+        """
+        self.change(name, index=kind, index_options=json.dumps(options) if options else "")
+        self._on(name, self._database.index)
+
+    def sample(
+        self, name: str, number: int, random: np.random.Generator
+    ) -> tuple[list[tuple[str, bool]], NDArray[np.float32]]:
+        """Return up to `number` rows, chosen at random: id and whether it is a mirror image, and vectors (rows, d)."""
+
+        def read(collection: str) -> list[dict[str, Any]]:
+            parts = list(ranges(self._database.count(collection), min(number, SAMPLE_ROWS)))
+            most = 2 * number // SAMPLE_ROWS + 1
+            chosen = [parts[part].condition() for part in random.permutation(len(parts))[:most]]
+            found: list[dict[str, Any]] = []
+            for condition in (*chosen, ""):  # the last one: ids that do not begin with hexadecimal digits
+                if len(found) < number and (condition or not found):
+                    found += self._database.query(collection, condition, ["id", "vector"], limit=number - len(found))
+            return found
+
+        found = self._on(name, read)
+        vectors = np.array([row["vector"] for row in found], np.float32)
+        return [rows.of_key(row["id"]) for row in found], vectors
 
     def _need_features(self, name: str, collection: str) -> None:
         if self._database.query(collection, 'features == ""', ["id"], limit=1):

@@ -65,7 +65,9 @@ def _build(client: "MilvusClient", name: str, index: Index, timeout_s: float) ->
     from pymilvus.exceptions import MilvusException  # noqa: PLC0415 (1.5 s)
 
     params = client.prepare_index_params()
-    params.add_index("vector", index_type=index.type, metric_type="COSINE", params=dict(index.build))
+    # pymilvus sends each parameter by itself. Milvus Lite reads only those that are in one, as older clients send them.
+    build = {"params": dict(index.build)} if index.build else {}
+    params.add_index("vector", index_type=index.type, metric_type="COSINE", params=build)
     try:
         client.create_index(name, params, timeout=timeout_s)
     except MilvusException:

@@ -3,12 +3,15 @@
 import hashlib
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from milvus_fixtures import features, make_set, mirrored, references, unit
+from milvus_fixtures import clustered, features, make_set, mirrored, references, unit
 
+from reference_sets.indexes import index
 from reference_sets.model import DISABLED, Mirrored, Neighbour, ReferenceFacts, Verify
 from reference_sets.store import Store
 from vectors import database
+from vectors.index import IVF_SQ8, Index
 from vectors.key_ranges import KeyRange, ranges
 
 pytest_plugins = ["store_fixtures"]
@@ -117,3 +120,27 @@ def test_references_that_are_not_in_use_take_no_places_in_a_search_for_those_tha
     assert found(999.0) == {"ref-3", "ref-4", "ref-5"}
     assert found(1_000.0) == {"ref-2", "ref-3", "ref-4", "ref-5"}
     assert "ref-0" in found(None)
+
+
+def test_an_approximate_index_has_exact_scores_and_misses_nothing_for_a_reader_that_does_not_know_it(
+    store: Store, name: str, seed: int
+):
+    vectors, queries = clustered(1500, seed), clustered(40, seed + 1)
+    store.upsert(name, references(vectors))
+    store.flush(name)
+    exact = store.search(name, queries, 10)
+    store.set_index(name, IVF_SQ8, {"nlist": 32, "nprobe": 32})
+    everywhere, little = Index(IVF_SQ8, {"nlist": 32}, {"nprobe": 32}), Index(IVF_SQ8, {"nlist": 32}, {"nprobe": 1})
+    assert index(store.describe(name)) == everywhere
+    found = store.search(name, queries, 10, index=everywhere)
+    assert [[one.id for one in near] for near in found] == [[one.id for one in near] for near in exact]
+    for query, near in zip(queries, found, strict=True):
+        cosines = [float(query @ vectors[int(one.id.removeprefix("ref-"))]) for one in near]
+        np.testing.assert_allclose([one.score for one in near], cosines, atol=1e-5)
+
+    def missed(near: list[list[Neighbour]]) -> int:
+        pairs = zip(near, exact, strict=True)
+        return sum(len({one.id for one in best} - {one.id for one in some}) for some, best in pairs)
+
+    assert missed(store.search(name, queries, 10)) < 20  # of 400: a byte for each value may confuse two
+    assert missed(store.search(name, queries, 10, index=little)) > 40

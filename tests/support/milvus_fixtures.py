@@ -41,6 +41,14 @@ def unit(rows: int, seed: int, dimension: int = DIMENSION) -> np.ndarray:
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
+def clustered(rows: int, seed: int, dimension: int = DIMENSION) -> np.ndarray:
+    """Unit vectors around 40 centres (rows, dimension), so that an index can sort them into cells."""
+    random = np.random.default_rng(seed)
+    made = random.standard_normal((40, dimension))[random.integers(0, 40, rows)]
+    made += 0.6 * random.standard_normal((rows, dimension))
+    return (made / np.linalg.norm(made, axis=1, keepdims=True)).astype(np.float32)
+
+
 def references(vectors: np.ndarray, prefix: str = "ref") -> list[Reference]:
     """One for each row, with ids `prefix-0` …, labels `label 0` …"""
     return [Reference(f"{prefix}-{i}", f"label {i}", tuple(row.tolist())) for i, row in enumerate(vectors)]

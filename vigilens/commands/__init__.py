@@ -4,6 +4,7 @@ check        `vigilens check`: tries every part and prints one line for each
 sets         `vigilens sets …`: creates, fills, shows and changes sets
 sets_create  `vigilens sets create`
 sets_edit    `vigilens sets edit` and `thresholds`
+sets_index   `vigilens sets index`: how a set is searched
 sets_options options that they share
 sets_hashes  `vigilens sets import-hashes`, `export-hashes`, `references`, `disable` and `enable`
 sets_hashes_output prints what became of a hash list, and references

@@ -13,6 +13,7 @@ from vigilens.commands.progress import progress_bar
 from vigilens.commands.sets_create import create
 from vigilens.commands.sets_edit import edit, thresholds
 from vigilens.commands.sets_hashes import disable, enable, export_hashes, import_hashes, references
+from vigilens.commands.sets_index import index
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -52,7 +53,7 @@ def command() -> None:
     """
 
 
-for each in (create, edit, thresholds, import_hashes, export_hashes, references, disable, enable):
+for each in (create, edit, thresholds, import_hashes, export_hashes, references, disable, enable, index):
     command.add_command(each)
 
 
