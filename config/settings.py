@@ -127,6 +127,8 @@ class Sets(Section):
     shortlist: int = Field(ge=2, le=1000)
     parts: bool
     keep_bytes: int = Field(ge=0)
+    keep_on_disk_bytes: int = Field(ge=0)
+    keep_folder: str = Field(min_length=1)
     refresh_s: float = Field(ge=0)
 
 

@@ -7,6 +7,7 @@ embed           one part of a batch on its worker: fetch, decode, encode
 duplicates      recent embeddings, so that exact duplicates are not embedded again
 search          per set: searches, and reads the keypoints of what was found
 keypoint_cache  keypoints of recently checked references
+keypoint_file   what is stored of many more references, on the disk
 check/          the geometric check
 candidates      what was found in all sets, checked together (pure)
 whole           allowed pictures in the whole, and harmful ones that second looks find in their parts (pure)

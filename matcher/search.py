@@ -13,7 +13,8 @@ from embedding.local.keypoints import MIN_KEYPOINTS
 from embedding.look import Look, Vector, View
 from embedding.pdq import bits_of
 from matcher.evidence import Candidate
-from matcher.keypoint_cache import KeypointCache, Row, Stored
+from matcher.keypoint_cache import Key, KeypointCache, Row, Stored
+from matcher.keypoint_file import KeypointFile
 from reference_sets.canary import Canary, Recall
 from reference_sets.in_memory.constants import IN_MEMORY
 from reference_sets.in_memory.digest_table import DigestTable
@@ -85,17 +86,27 @@ class Searcher:
         top_k: neighbours per image if similarity decides.
         shortlist: neighbours per image if candidates are checked.
         keep_bytes: memory for references' keypoints.
+        keep_file: keeps the features of more references; None: they are read from Milvus again.
         parts: whether sets that require the check are also searched by the vectors of parts of a view.
     """
 
-    def __init__(self, store: Store, *, top_k: int, shortlist: int, keep_bytes: int, parts: bool = True) -> None:
+    def __init__(  # noqa: PLR0913 (settings, by name)
+        self,
+        store: Store,
+        *,
+        top_k: int,
+        shortlist: int,
+        keep_bytes: int,
+        keep_file: KeypointFile[Key] | None = None,
+        parts: bool = True,
+    ) -> None:
         self._store = store
         self._digests = DigestTable(store)
         self._hashes = HashTable(store)
         self._top_k = top_k
         self._shortlist = shortlist
         self._parts = parts
-        self._cache = KeypointCache(store, keep_bytes)
+        self._cache = KeypointCache(store, keep_bytes, keep_file)
         self._canary = Canary(store)
         self._known: dict[str, _About] = {}  # by set
 

@@ -64,6 +64,15 @@ class Lookup(Catalogue):
         for some in self._database.read(found.collection, filter_, ["id", "digest"]):
             yield [(row["id"], row["digest"]) for row in some]
 
+    def written_since(self, name: str, version: int, most: int) -> list[tuple[tuple[str, bool], int]]:
+        """Return id, `mirrored` and version of the rows that later versions of the set wrote; at most `most`."""
+        found: list[tuple[tuple[str, bool], int]] = []
+        for some in self._database.read(self._found(name).collection, f"version > {version}", ["id", "version"]):
+            found += [(rows.of_key(row["id"]), int(row["version"])) for row in some]
+            if len(found) >= most:
+                break
+        return found[:most]
+
     def listed(self, name: str, source: str = "") -> Iterator[list[tuple[str, rows.Stored]]]:
         """Yield id and facts of all references, or of those that this source gave, thousands at a time."""
         filter_ = f"source == {_quoted(source)} and {OWN}" if source else OWN

@@ -60,7 +60,9 @@ def fields(dimension: int) -> Any:
     texts = {"label": MAX_LABEL, "features": MAX_TEXT, "part": 16, "digest": 64}
     texts |= dict.fromkeys(("state", "ceiling", "source", "source_id"), MAX_SHORT)
     for name, length in texts.items():
-        schema.add_field(name, DataType.VARCHAR, max_length=length)
+        # A server of version 2.4 or newer then maps the features into memory; 2.3 and Milvus Lite ignore it.
+        mapped = {"mmap_enabled": True} if name == "features" else {}
+        schema.add_field(name, DataType.VARCHAR, max_length=length, **mapped)
     schema.add_field("mirrored", DataType.BOOL)
     for name in ("version", "disabled_until"):
         schema.add_field(name, DataType.INT64)

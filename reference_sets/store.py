@@ -40,6 +40,7 @@ from vectors.key_ranges import ranges
 
 __all__ = ["Away", "BadDescription", "DamagedSet", "NewerSet", "Store", "StoreError", "UnknownSet"]
 
+NOTHING: Mapping[tuple[str, bool], int] = {}
 FEATURE_ROWS = 500  # 33 MB with full features, 11 MB with those of most pictures; larger parts are not faster
 SAMPLE_ROWS = 500  # rows that are near one another by their keys, in a sample
 
@@ -198,11 +199,16 @@ class Store(Lookup):
         self._on(name, self._database.flush)
 
     def features(
-        self, name: str, neighbours: Sequence[Neighbour]
+        self, name: str, neighbours: Sequence[Neighbour], least: Mapping[tuple[str, bool], int] = NOTHING
     ) -> dict[tuple[str, bool], tuple[bytes, ReferenceFacts]]:
         """Return what the geometric check needs of the neighbours that a search found, and their facts.
 
         Milvus is called once for up to `FEATURE_ROWS` different neighbours: ask for those of a whole batch at once.
+
+        Args:
+            name: of the set.
+            neighbours: which.
+            least: rows that are known to have changed, with the version of the set that wrote them.
 
         Returns:
             By id and `mirrored`; b"" if no features are stored; neighbours removed meanwhile are missing.
@@ -210,14 +216,20 @@ class Store(Lookup):
         keys = {rows.key(one.id, mirrored=one.mirrored) for one in neighbours}
         # A search has found the row, and the content of an id never changes, so newer rows need not be waited for.
         found = self._features(name, sorted(keys), ANY)
+        old = {rows.key(id_, mirrored=side) for (id_, side), version in least.items()} & found.keys()
+        for key in [key for key in old if found[key][2] < least[rows.of_key(key)]]:
+            del found[key]
         found |= self._features(name, sorted(keys - found.keys()), STRONG)
-        return {rows.of_key(key): one for key, one in found.items()}
+        return {rows.of_key(key): (data, facts) for key, (data, facts, _) in found.items()}
 
-    def _features(self, name: str, keys: Sequence[str], consistency: str) -> dict[str, tuple[bytes, ReferenceFacts]]:
-        def read(collection: str) -> dict[str, tuple[bytes, ReferenceFacts]]:
-            fields = ["id", "features", *rows.FACTS]
+    def _features(
+        self, name: str, keys: Sequence[str], consistency: str
+    ) -> dict[str, tuple[bytes, ReferenceFacts, int]]:
+        def read(collection: str) -> dict[str, tuple[bytes, ReferenceFacts, int]]:
+            fields = ["id", "features", "version", *rows.FACTS]
             some = (self._with_keys(collection, part, fields, consistency) for part in split)
-            return {row["id"]: (rows.features_of(row), rows.facts_of(row)) for part in some for row in part}
+            found = (row for part in some for row in part)
+            return {row["id"]: (rows.features_of(row), rows.facts_of(row), int(row["version"])) for row in found}
 
         split = list(parts(keys, FEATURE_ROWS))
         return self._on(name, read)

@@ -80,7 +80,7 @@ def test_the_example_of_a_mount_is_read_only_and_its_folder_one_of_the_roots():
     shown = re.search(r"```yaml\n(.+?)```", OPERATIONS, re.DOTALL)
     assert shown
     for service in (example, YAML(typ="safe").load(shown[1])["services"]["vigilens"]):
-        (mount,) = service["volumes"]
+        *_, mount = service["volumes"]
         assert mount.endswith(f":{service['environment']['VIGILENS_IMAGES__ROOTS']}:ro")
 
 

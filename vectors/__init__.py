@@ -13,5 +13,7 @@ lite          runs Milvus Lite inside this process
 lite_patch    a patch of Milvus Lite: searches and queries read only the fields that they need
 bounds        exact search that compares most vectors by a third of their values
 lite_search   a search of Milvus Lite: exact scores, and no Python for each row
+lite_texts    data files of Milvus Lite of which the long texts stay on the disk
+lite_merging  a patch of Milvus Lite: writing and merging its files takes little memory
 lite_server   serves a Milvus Lite file on loopback, for several processes of one machine
 """

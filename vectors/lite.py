@@ -50,11 +50,12 @@ def serve(path: Path, host: str = "127.0.0.1", port: int = 0) -> Engine:
     from milvus_lite.adapter.grpc.server import start_server_in_thread  # noqa: PLC0415 (0.5 s)
     from milvus_lite.exceptions import DataDirLockedError  # noqa: PLC0415
 
-    from vectors.lite_patch import apply_patch  # noqa: PLC0415
+    from vectors import lite_merging, lite_patch  # noqa: PLC0415
 
     if not path.absolute().parent.is_dir():
         raise StoreError(f"{path}: the folder {path.absolute().parent} does not exist; make it or change milvus.uri")
-    apply_patch()
+    lite_patch.apply_patch()
+    lite_merging.apply_patch()
     try:
         return Engine(*start_server_in_thread(str(path), host=host, port=port, max_workers=SERVING_THREADS))
     except DataDirLockedError as error:

@@ -19,13 +19,14 @@ from milvus_lite.engine import collection
 from milvus_lite.search import filter as filters
 from milvus_lite.search import indexed_filter
 
-from vectors import lite_search
+from vectors import lite_search, lite_texts
 from vectors.index import SCORES_EXACTLY
 
 # These functions are not public. A version of Milvus Lite without them is not patched.
 _search_whole: Any = getattr(collection, "execute_search_with_index", None)
 _assemble_whole: Any = getattr(collection, "assemble_candidates", None)
 _query_whole: Any = getattr(collection.Collection, "query", None)
+_get_whole: Any = getattr(collection.Collection, "get", None)
 _holds_in_file: Any = getattr(indexed_filter, "evaluate_segment_filter", None)
 _holds_in_memory: Any = getattr(filters, "evaluate_mask", None)
 _version: Any = getattr(servicer, "get_version", None)
@@ -64,6 +65,30 @@ class _NarrowMemory:
         """Return a row; the engine calls this."""
         rows = self._memory._insert_batches[batch]  # noqa: SLF001 (a patch; batches are only ever appended)
         return {name: rows.column(name)[row].as_py() for name in rows.schema.names if name in self._fields}
+
+    def get(self, key: Any, partition_filter: Any = None) -> dict[str, Any] | None:
+        """Return the row with this key; the engine calls this."""
+        place = None if partition_filter else getattr(self._memory, "_pk_index", {}).get(key)
+        if place is None:
+            whole: dict[str, Any] | None = self._memory.get(key, partition_filter=partition_filter)
+            return whole
+        return self.materialize_row(*place[:2])
+
+
+class _NarrowCollection:
+    """A collection of which the rows have only some of their fields."""
+
+    def __init__(self, whole: Any, fields: Iterable[str]) -> None:
+        self._whole = whole
+        self._fields = set(fields)
+        self._memtable = _NarrowMemory(whole._memtable, fields)  # noqa: SLF001
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._whole, name)
+
+    def _read_snapshot(self) -> tuple[list[_Narrow], Any]:
+        segments, deleted = self._whole._read_snapshot()  # noqa: SLF001
+        return [_Narrow(segment, self._fields) for segment in segments], deleted
 
 
 def _search(*, segments: Iterable[Any], output_fields: list[str] | None, **others: Any) -> Any:
@@ -111,9 +136,20 @@ def _query(self: Any, expr: str | None = None, output_fields: Any = _OMITTED, **
     fields = [self._pk_name] if output_fields is _OMITTED else output_fields
     _asked.fields = None if fields is None or "*" in fields else {*fields, self._pk_name}
     try:
-        return _query_whole(self, expr, output_fields=fields, **others)
+        rows = _query_whole(self, expr, output_fields=fields, **others)
+        lite_texts.give_back(rows)
+        return rows
     finally:
         _asked.fields = None
+
+
+def _get(self: Any, pks: list[Any], *options: Any, output_fields: Any = None, **others: Any) -> Any:
+    """Return the rows with these keys."""
+    narrow = output_fields is not None and "*" not in output_fields and not others.get("expr") and not options
+    of = _NarrowCollection(self, {*output_fields, self._pk_name, "$meta"}) if narrow else self
+    rows = _get_whole(of, pks, *options, output_fields=output_fields, **others)
+    lite_texts.give_back(rows)
+    return rows
 
 
 def _count(self: Any, expr: str, others: Mapping[str, Any]) -> int:
@@ -194,3 +230,5 @@ def apply_patch() -> None:
     if _assemble_whole is not None and _query_whole is not None:
         collection.assemble_candidates = _assemble
         collection.Collection.query = _query
+    if _get_whole is not None and hasattr(collection.Collection, "_read_snapshot"):
+        collection.Collection.get = _get

@@ -2,6 +2,7 @@
 
 # ruff: noqa: PLC0415 (late imports are intended: `vigilens sets list` should not wait for torch)
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -124,7 +125,15 @@ def decoders(settings: "Settings") -> "Decoders":
 
 def searcher(settings: "Settings", store: "Store") -> "Searcher":
     """Searches the sets and checks the candidates that it finds."""
+    from matcher.keypoint_file import KeypointFile
     from matcher.search import Searcher
 
     sets = settings.sets
-    return Searcher(store, top_k=sets.top_k, shortlist=sets.shortlist, keep_bytes=sets.keep_bytes, parts=sets.parts)
+    return Searcher(
+        store,
+        top_k=sets.top_k,
+        shortlist=sets.shortlist,
+        keep_bytes=sets.keep_bytes,
+        keep_file=KeypointFile(Path(sets.keep_folder), sets.keep_on_disk_bytes),
+        parts=sets.parts,
+    )

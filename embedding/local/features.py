@@ -20,6 +20,9 @@ _ANGLES = 256 / 360  # an angle is one byte: steps of 1.4 degrees
 # A scale is one byte too: 255 · (1 + log2(scale) / 8), from 1/256 of the picture to the whole, in steps of 2 %.
 _OCTAVES = 8
 _ROW_BYTES = 2 + 2 + 1 + 1 + DESCRIPTOR_BYTES
+_DEGREES = np.arange(256, dtype=np.float32) / np.float32(_ANGLES)
+_SCALES = np.exp2((np.arange(256, dtype=np.float32) / 255 - 1) * _OCTAVES).astype(np.float32)
+MAX_BYTES = _HEADER.size + MAX_KEYPOINTS * _ROW_BYTES
 
 
 class FeaturesError(ValueError):
@@ -27,7 +30,7 @@ class FeaturesError(ValueError):
 
 
 def pack(keypoints: Keypoints) -> bytes:
-    """At most `8 + 38 · MAX_KEYPOINTS` bytes; the same keypoints give the same bytes."""
+    """At most MAX_BYTES; the same keypoints give the same bytes."""
     size = round(keypoints.width * _UNIT), round(keypoints.height * _UNIT)
     scales = np.log2(np.maximum(keypoints.scales, 2.0**-_OCTAVES)) / _OCTAVES
     return b"".join(
@@ -55,12 +58,12 @@ def unpack(data: bytes) -> Keypoints:
     if count > MAX_KEYPOINTS or len(data) != _HEADER.size + count * _ROW_BYTES or not width or not height:
         raise FeaturesError("the features are damaged: add the pictures again")
     body = np.frombuffer(data, np.uint8, offset=_HEADER.size)
-    points, angles, scales, descriptors = np.split(body, np.cumsum([4 * count, count, count]))
+    points, angles, scales = body[: 4 * count], body[4 * count : 5 * count], body[5 * count : 6 * count]
     return Keypoints(
         points=(points.view("<u2").reshape(count, 2) / np.float32(_UNIT)).astype(np.float32),
-        descriptors=descriptors.reshape(count, DESCRIPTOR_BYTES),
-        angles=angles.astype(np.float32) / np.float32(_ANGLES),
-        scales=np.exp2((scales.astype(np.float32) / 255 - 1) * _OCTAVES).astype(np.float32),
+        descriptors=body[6 * count :].reshape(count, DESCRIPTOR_BYTES),
+        angles=_DEGREES[angles],
+        scales=_SCALES[scales],
         width=width / _UNIT,
         height=height / _UNIT,
     )

@@ -9,7 +9,6 @@ from detailed import cropped, detailed
 
 from embedding.choose import choose
 from embedding.local.features import pack
-from embedding.local.keypoints import MAX_KEYPOINTS, detect
 from embedding.look import look
 from embedding.picture import Needs
 from embedding.probe import probe_vector
@@ -17,7 +16,6 @@ from matcher.candidates import candidates
 from matcher.compose import best
 from matcher.demand import demand_of
 from matcher.evidence import Candidate, Evidence
-from matcher.keypoint_cache import KeypointCache
 from matcher.search import Near, Searcher
 from reference_sets.model import NO_FACTS, Kind, Mirrored, Neighbour, Part, Reference, ReferenceSet, Thresholds, Verify
 from reference_sets.store import Store
@@ -126,57 +124,6 @@ def test_a_reference_that_is_removed_before_its_features_are_read_stays_a_candid
     assert [(one.neighbour, one.checked, one.evidence) for one in checked] == [(gone, False, None)]
 
 
-class Counting:
-    """A store that returns one picture's features for each row and records the rows that were read."""
-
-    def __init__(self):
-        self.features_of = pack(detect(detailed(208)))
-        self.rows_read = []
-
-    def features(self, _name, neighbours):
-        self.rows_read += [one.id for one in neighbours]
-        return {(one.id, one.mirrored): (self.features_of, NO_FACTS) for one in neighbours}
-
-
-def near(*numbers):
-    return [Neighbour(f"id-{number}", "", 0.5) for number in numbers]
-
-
-def test_recently_used_keypoints_are_not_read_again_until_the_set_changes(store):
-    known = store.describe("mirrored_off")
-    counting = Counting()
-    cache = KeypointCache(counting, 1 << 24)
-    cache.stored(known, near(1, 2))
-    cache.stored(known, near(2, 3))
-    assert counting.rows_read == ["id-1", "id-2", "id-3"]
-    newer = store.change("mirrored_off", note="changed")
-    cache.stored(newer, near(2))
-    assert counting.rows_read[3:] == ["id-2"]
-
-
-def test_the_cache_stays_within_its_bound_and_forgets_the_longest_unused_first(store):
-    known = store.describe("mirrored_off")
-    counting = Counting()
-    cache = KeypointCache(counting, 3 * MAX_KEYPOINTS * 50)
-    for number in (1, 2, 1, 3, 4):
-        cache.stored(known, near(number))
-    before = len(counting.rows_read)
-    cache.stored(known, near(4))
-    assert len(counting.rows_read) == before
-    cache.stored(known, near(2))
-    assert counting.rows_read[-1] == "id-2"
-    assert cache._bytes <= 3 * MAX_KEYPOINTS * 50
-
-
-def test_without_memory_for_the_cache_everything_is_read_each_time_and_still_right(store):
-    counting = Counting()
-    cache = KeypointCache(counting, 0)
-    known = store.describe("mirrored_off")
-    for _ in range(2):
-        assert len(cache.stored(known, near(1))["id-1", False].keypoints) > 0
-    assert counting.rows_read == ["id-1", "id-1"]
-
-
 @pytest.mark.parametrize("damaged", [b"wrong", b""])
 def test_a_damaged_reference_is_left_out_counted_and_reported_once_and_its_neighbours_are_found(
     store, words, caplog, damaged
@@ -192,8 +139,14 @@ def test_a_damaged_reference_is_left_out_counted_and_reported_once_and_its_neigh
         def any_disabled(self, name):
             return store.any_disabled(name)
 
-        def features(self, name, neighbours):
-            read = store.features(name, neighbours)
+        def count(self, _name):
+            return 3
+
+        def written_since(self, *what):
+            return store.written_since(*what)
+
+        def features(self, name, neighbours, least):
+            read = store.features(name, neighbours, least)
             return read | {row: (damaged, NO_FACTS) for row in read if row[0] == "id-204"}
 
     searcher = Searcher(Damaging(), top_k=5, shortlist=20, keep_bytes=1 << 24)

@@ -98,7 +98,12 @@ def test_features_are_read_for_all_neighbours_but_removed_ones(
         store.upsert(name, known)
         sides = [Neighbour(one.id, one.label, 0.5, side) for one in known for side in (False, True)]
         gone = Neighbour("gone", "", 0.5)
-        assert other.features(name, [*sides, gone, *sides]) == {
+        version = store.describe(name).version
+        written = other.written_since(name, version - 1, 100)
+        assert sorted(written) == sorted(((one.id, one.mirrored), version) for one in sides)
+        assert len(other.written_since(name, 0, 5)) == 5
+        newer = dict(written) | {("gone", False): version, (known[0].id, False): version + 1}
+        assert other.features(name, [*sides, gone, *sides], newer) == {
             (one.id, side): (one.mirror.features if side else one.features, facts_of(one))
             for one in known
             for side in (False, True)

@@ -80,9 +80,18 @@ def test_counting_does_not_read_whole_rows_and_counts_the_same_as_without_the_pa
     assert [store._database.count("alpha", each) for each in ('part == ""', "version > 2")] == [319, 40]
 
 
-def test_a_row_that_is_read_by_its_id_is_complete(store):
+def test_a_row_that_is_read_by_its_id_is_complete_and_only_what_is_asked_for_is_read(store, monkeypatch):
     (nearest,) = store.search("alpha", unit(4, 1)[3:], 1)[0]
-    assert store.features("alpha", [nearest]) == {("ref-3", False): (features("of ref-3"), NO_FACTS)}
+
+    def whole(*_):
+        raise AssertionError("the vector is not needed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Segment, "row_to_dict", whole)
+        patched.setattr(MemTable, "_row_to_dict", whole)
+        assert store.features("alpha", [nearest, nearest._replace(id="later-3")]) == {
+            (id_, False): (features(f"of {id_}"), NO_FACTS) for id_ in ("ref-3", "later-3")
+        }
     known = {one.id: one for one in store.references("alpha")}
     assert known["ref-3"].vector == tuple(unit(4, 1)[3].tolist())
 
@@ -114,7 +123,15 @@ def test_a_query_with_a_condition_finds_the_newest_rows_only_as_without_the_patc
             store.delete("alpha", [one.id for one in rng.sample(known, 5)])
             if rng.random() < 0.6:
                 store.flush("alpha")
-        filters = ('source == "one"', 'source == "two"', "version > 12", 'id >= "ref-3" and id < "ref-5"', 'part == ""')
+        some = 'id in ["ref-1", "ref-2", "ref-30", "ref-31", "ref-32", "none"]'
+        filters = (
+            some,
+            'source == "one"',
+            'source == "two"',
+            "version > 12",
+            'id >= "ref-3" and id < "ref-5"',
+            'part == ""',
+        )
         database = store._database
 
         def answers():
@@ -124,5 +141,6 @@ def test_a_query_with_a_condition_finds_the_newest_rows_only_as_without_the_patc
         patched = answers()
         monkeypatch.setattr(collection, "assemble_candidates", lite_patch._assemble_whole)
         monkeypatch.setattr(collection.Collection, "query", lite_patch._query_whole)
+        monkeypatch.setattr(collection.Collection, "get", lite_patch._get_whole)
         assert patched == answers()
         assert [len(rows) for rows in patched[0]] == patched[1]
