@@ -14,6 +14,7 @@ latency how long a verdict takes at shares of the service's capacity
         no_transactions `vigilens run` without transactions
 soak    a long run on mixed and hostile pictures: one verdict each, memory, open files, processes
 search  the cost of a search: sets of 1k to 1M references on Milvus Lite and on a server
+        search_hashes   lists of hashes, which are searched in memory
         search_places   Milvus Lite and the server as processes, with their memory, processor time and disk
 throughput  from a JPEG's bytes to its vector: the service, a naive loop, and a typical data loader
         throughput_ways the ways to compare, each with its own threads; memory after many pictures

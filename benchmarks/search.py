@@ -1,9 +1,10 @@
 """The cost of a search: sets of 1k to 1M references on Milvus Lite and on a Milvus server, one search per batch.
 
-    python -m benchmarks.search [--sizes 1000,10000,100000,1000000] [--where lite,server] [--keypoints] [--quick]
+    python -m benchmarks.search [--sizes 1000,10000,100000,1000000] [--where lite,server] [--keypoints]
+        [--hashes] [--quick]
 
 The vectors are random unit vectors: the cost of an exact search does not depend on them. They are added and searched
-through the service's store. The last line is JSON.
+through the service's store. Hashes are searched as the service does, in this process. The last line is JSON.
 """
 
 import argparse
@@ -12,7 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,12 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from benchmarks import search_hashes
 from benchmarks.machine import machine, sentence
 from benchmarks.search_places import Lite, Place, Server
 from harness.milvus_server import NoMilvus, program
 from patience import Patience
+from reference_sets.in_memory.hashes import BYTES
 from reference_sets.model import Kind, Reference, ReferenceSet, Thresholds
 from reference_sets.store import Store
 
@@ -51,6 +54,7 @@ class Row:
         where: name of the place.
         wanted: references to add.
         keypoints: whether references have keypoints.
+        hashes: whether it is a list of hashes, which this process searches in its memory.
         seconds: for which each search is repeated, at least three times.
         references: in the set; fewer than `wanted` if they did not fit or took too long.
         load_s: to add them all and to write them as one segment.
@@ -58,7 +62,8 @@ class Row:
         memory: bytes of the process after the searches, less those before there was a set.
         peak: the maximum of the same, after it was opened again.
         disk: bytes of its data on the disk.
-        raw: bytes of the vectors alone.
+        raw: bytes of the vectors or hashes alone.
+        costs: of the service, for hashes.
         wall_ms: wall time of one search.
         cpu_ms: processor time of one search, in both processes together.
         stopped: why the measurement ended early; empty if it did not.
@@ -67,6 +72,7 @@ class Row:
     where: str
     wanted: int
     keypoints: bool
+    hashes: bool
     seconds: float
     references: int = 0
     load_s: float = 0.0
@@ -75,6 +81,7 @@ class Row:
     peak: int = 0
     disk: int = 0
     raw: int = 0
+    costs: search_hashes.Costs | None = None
     wall_ms: dict[str, float] = field(default_factory=dict)
     cpu_ms: dict[str, float] = field(default_factory=dict)
     stopped: str = ""
@@ -102,7 +109,11 @@ def measure(place: Place, row: Row, limit_s: float, *, reopen: bool) -> None:
             place.stop()
             store = _reopened(place, row)
             say(f"{row.where}: opened again in {row.open_s:.1f} s")
-        _search(store, place, row, deadline)
+        if row.hashes:
+            find, row.costs = search_hashes.prepared(store, _SET)
+        else:
+            find = _vector_search(store)
+        _search(find, place, row, deadline)
         row.memory, row.peak, row.disk = place.rss - before, place.peak - before, place.disk
     except _TooMuch as why:
         row.stopped = str(why)
@@ -118,9 +129,11 @@ def _opened(uri: str) -> Store:
 
 def _fill(store: Store, row: Row, deadline: float) -> None:
     thresholds = Thresholds(0.7, 0.8)
-    store.create(ReferenceSet(_SET, Kind.HARMFUL, "bench", 50, thresholds, "bench:0", DIMENSION, 1, (0.0,) * DIMENSION))
+    described = ReferenceSet(_SET, Kind.HARMFUL, "bench", 50, thresholds, "bench:0", DIMENSION, 1, (0.0,) * DIMENSION)
+    store.create(search_hashes.of_hashes(described) if row.hashes else described)
     said = begun = time.monotonic()
-    for part in _references(row.wanted, keypoints=row.keypoints):
+    hashes = search_hashes.hashes(row.wanted, AT_ONCE)
+    for part in hashes if row.hashes else _references(row.wanted, keypoints=row.keypoints):
         _check(deadline)
         store.upsert(_SET, part)
         row.references += len(part)
@@ -130,7 +143,7 @@ def _fill(store: Store, row: Row, deadline: float) -> None:
             say(f"{row.where}: {row.references:,} of {row.wanted:,} references added")
     store.flush(_SET)
     row.load_s = time.monotonic() - begun
-    row.raw = row.references * DIMENSION * 4
+    row.raw = row.references * (BYTES if row.hashes else DIMENSION * 4)
 
 
 def _references(count: int, *, keypoints: bool) -> Iterator[list[Reference]]:
@@ -163,13 +176,23 @@ def _reopened(place: Place, row: Row) -> Store:
     store = _opened(place.start())
     if isinstance(place, Server):
         begun = time.monotonic()  # the start of the server itself does not depend on the set
-    store.search(_SET, _unit(1, -1 % 2**31), 1)
+    if row.hashes:
+        search_hashes.first_result(store, _SET)
+    else:
+        store.search(_SET, _unit(1, -1 % 2**31), 1)
     row.open_s = time.monotonic() - begun
     return store
 
 
-def _search(store: Store, place: Place, row: Row, deadline: float) -> None:
+Find = Callable[[int, int], Any]  # the nearest so many of so many queries
+
+
+def _vector_search(store: Store) -> Find:
     queries = _unit(max(BATCHES), 2**31)
+    return lambda batch, top: store.search(_SET, queries[:batch], top)
+
+
+def _search(find: Find, place: Place, row: Row, deadline: float) -> None:
     for top in TOPS:
         for batch in BATCHES:
             walls: list[float] = []
@@ -178,7 +201,7 @@ def _search(store: Store, place: Place, row: Row, deadline: float) -> None:
             while len(walls) < 3 or (len(walls) < 15 and time.monotonic() < enough):  # noqa: PLR2004 (a median of some)
                 _check(deadline)
                 cpu, begun = place.cpu_s + time.process_time(), time.perf_counter()
-                store.search(_SET, queries[:batch], top)
+                find(batch, top)
                 walls.append(time.perf_counter() - begun)
                 cpus.append(place.cpu_s + time.process_time() - cpu)
             row.wall_ms[f"{top} x {batch}"] = 1000 * statistics.median(walls)
@@ -195,18 +218,25 @@ def show(rows: Sequence[Row]) -> None:
             cells = [f"{row.wall_ms[f'{top} x {batch}']:.1f} ms" for batch in BATCHES]
             each = [f"{times[f'{top} x 64'] / 64:.2f} ms" for times in (row.wall_ms, row.cpu_ms)]
             print("| " + " | ".join([_name(row), f"{row.references:,}", str(top), *cells, *each]) + " |")
+    mib = 2**20
     print("\n| where | references | added in | opened in | memory | a reference | to raw vectors | at most | on disk |")
     print("|---|---|---|---|---|---|---|---|---|")
     for row in rows:
-        count, mib = max(1, row.references), 2**20
+        count = max(1, row.references)
         cells = [f"{row.load_s:.1f} s", f"{row.open_s:.1f} s", f"{row.memory / mib:,.0f} MiB"]
         cells += [f"{row.memory / count / 1024:.1f} KiB", f"{row.memory / max(1, row.raw):.1f}"]
         cells += [f"{size / mib:,.0f} MiB" for size in (row.peak, row.disk)]
         print("| " + " | ".join([_name(row), f"{row.references:,}", *cells]) + f" | {row.stopped}".rstrip("| ") + " |")
+    for row in rows:
+        if row.costs:
+            print(
+                f"\n{_name(row)}, {row.references:,}: {row.costs.own / mib:,.0f} MiB in the service; it starts in "
+                f"{row.costs.copied_s:.1f} s with a copy on disk; a change is in force after {row.costs.change_s:.2f} s"
+            )
 
 
 def _name(row: Row) -> str:
-    return row.where + (", with keypoints" if row.keypoints else "")
+    return row.where + (", with keypoints" if row.keypoints else ", hashes" if row.hashes else "")
 
 
 def main() -> None:
@@ -222,7 +252,8 @@ def main() -> None:
                 say(f"{why}; the server is left out")
                 continue
         for references in options.sizes[-1:] if options.quick and kind is Server else options.sizes:
-            rows.append(Row(kind.name, references, options.keypoints, 0.3 if options.quick else 1.5))
+            seconds = 0.3 if options.quick else 1.5
+            rows.append(Row(kind.name, references, options.keypoints, options.hashes, seconds))
             with tempfile.TemporaryDirectory() as folder:
                 # A server takes a minute to stop and to start: too long for --quick.
                 reopen = kind is Lite or not options.quick
@@ -242,6 +273,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="references, comma-separated (%(default)s)")
     parser.add_argument("--where", default=",".join(places), help="places, comma-separated (%(default)s)")
     parser.add_argument("--keypoints", action="store_true", help="with keypoints, as for the check: 17 KB each")
+    parser.add_argument("--hashes", action="store_true", help="lists of hashes, which are searched in memory")
     parser.add_argument("--limit-s", type=float, default=1200, help="seconds for one set, at most (%(default)s)")
     parser.add_argument("--quick", action="store_true", help="1,000 and 10,000 on Lite, 10,000 on the server")
     options = parser.parse_args()

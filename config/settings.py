@@ -129,6 +129,7 @@ class Sets(Section):
     keep_bytes: int = Field(ge=0)
     keep_on_disk_bytes: int = Field(ge=0)
     keep_folder: str = Field(min_length=1)
+    cache_dir: str
     refresh_s: float = Field(ge=0)
 
 

@@ -19,6 +19,7 @@ from reference_sets.canary import Canary, Recall
 from reference_sets.in_memory.constants import IN_MEMORY
 from reference_sets.in_memory.digest_table import DigestTable
 from reference_sets.in_memory.hash_table import HashTable
+from reference_sets.in_memory.on_disk import OnDisk
 from reference_sets.model import Known, Mirrored, Neighbour, ReferenceSet, Verify
 from reference_sets.store import Store
 
@@ -88,9 +89,10 @@ class Searcher:
         keep_bytes: memory for references' keypoints.
         keep_file: keeps the features of more references; None: they are read from Milvus again.
         parts: whether sets that require the check are also searched by the vectors of parts of a view.
+        on_disk: copies of large lists of hashes. None: there are none.
     """
 
-    def __init__(  # noqa: PLR0913 (settings, by name)
+    def __init__(  # noqa: PLR0913 (limits and choices, by name)
         self,
         store: Store,
         *,
@@ -99,10 +101,11 @@ class Searcher:
         keep_bytes: int,
         keep_file: KeypointFile[Key] | None = None,
         parts: bool = True,
+        on_disk: OnDisk | None = None,
     ) -> None:
         self._store = store
         self._digests = DigestTable(store)
-        self._hashes = HashTable(store)
+        self._hashes = HashTable(store, on_disk)
         self._top_k = top_k
         self._shortlist = shortlist
         self._parts = parts
@@ -166,7 +169,7 @@ class Searcher:
         vectors = [vector for of_view in queries for vector in of_view]
         if not vectors:
             return [([], []) for _ in looks]
-        if known.index == IN_MEMORY:
+        if self._hashes.holds(known):
             found = iter(self._hashes.find(known, bits_of(np.stack(vectors)), top_k))
         else:
             by = self._canary.index(known, top_k)

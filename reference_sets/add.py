@@ -1,12 +1,15 @@
 """Adds picture files to a set. Can be interrupted at any time and run again.
 
-First the digests of many files are computed, so that files that are in the set already are not decoded. Then the new
-ones are opened by several decoder processes, encoded and written, a batch at a time.
+First the digests of many files are computed, so that files that are in the set already are not decoded. The new ones
+are opened by several decoder processes, encoded in batches by as many threads, and written in order by one thread.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from embedding.encoder import Encoder
 from embedding.image import Reason, Unreadable
@@ -16,9 +19,12 @@ from embedding.processes.decoders import Decoders
 from reference_sets.files import Found, digest_of
 from reference_sets.in_memory.constants import NO_VECTOR
 from reference_sets.model import Mirrored, Reference, ReferenceSet
-from reference_sets.opened import Limits, Opened, Refused, in_batches, key_of, opened_files
+from reference_sets.opened import PIXELS_AT_ONCE, Limits, Opened, Refused, in_batches, key_of, opened_files
 from reference_sets.parts import needs, reference
 from reference_sets.store import Store
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 ASK_AT_ONCE = 256  # ids in one query of the store
 
@@ -89,9 +95,7 @@ def gather(  # noqa: PLR0913 (the last four by keyword)
     """
     run = _Run(store, into, decoders, limits, finds_itself)
     try:
-        for part in (files[start : start + ASK_AT_ONCE] for start in range(0, len(files), ASK_AT_ONCE)):
-            for done in run.add(part):
-                progress(done)
+        run.add(files, progress)
     except KeyboardInterrupt as interrupt:
         raise Interrupted(run.results(len(files))) from interrupt
     results = run.results(len(files))
@@ -101,61 +105,80 @@ def gather(  # noqa: PLR0913 (the last four by keyword)
     return results
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What one set gets of a batch: references, and what became of the other files."""
+
+    references: list[Reference] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    weak: list[Path] = field(default_factory=list)
+    partly: list[Refused] = field(default_factory=list)
+
+
 class _Into:
     """One of the sets, and what became of the files in it so far."""
 
     def __init__(self, store: Store, name: str, encoder: Encoder | None, finds_itself: FindsItself) -> None:
         self._store, self._name, self._finds_itself = store, name, finds_itself
         self.encoder, self.described = encoder, store.describe(name)
-        self._missing: set[str] = set()  # ids of the files in progress that are not in the set yet
+        self._new: set[str] = set()  # ids of files that were not in the set before
         self._added = self._known = 0
-        self._refused: list[Refused] = []
-        self._weak: list[Path] = []
-        self._partly: list[Refused] = []
+        self._became = _Made()
 
     def ask(self, files: Mapping[str, Found], refused: Sequence[Refused], number: int) -> set[str]:
         """Return the ids of those files that are not in the set yet, of `number` files; some of them are refused."""
-        self._missing = files.keys() - self._store.known(self._name, list(files))
-        self._known += number - len(refused) - len(self._missing)
-        self._refused += refused
-        return self._missing
+        new = files.keys() - self._new - self._store.known(self._name, list(files))
+        self._new |= new
+        self._known += number - len(refused) - len(new)
+        self._became.refused.extend(refused)
+        return new
 
-    def write(self, opened: Sequence["Opened"], refused: Sequence[Refused], looks: Sequence[Look | None]) -> None:
+    def made(self, opened: Sequence["Opened"], refused: Sequence[Refused], looks: Sequence[Look | None]) -> _Made:
         """Make references of those pictures that can be distinguished from others; the rest is refused."""
-        made = []
+        made = _Made()
         for one, look in zip(opened, looks, strict=True):
-            if one.id in self._missing and (known := self._reference(one, look)):
-                made.append(known)
+            if one.id in self._new and (known := self._reference(one, look, made)):
+                made.references.append(known)
         for each in refused:
-            if self.encoder is None and each.digest:
-                made += [_exact(each.id, each.label, each.digest)] if each.id in self._missing else []
-            else:
-                self._refused.append(each)
-        self._store.upsert(self._name, made)
-        self._added += len(made)
+            if self.encoder is not None or not each.digest:
+                made.refused.append(each)
+            elif each.id in self._new:
+                made.references.append(_exact(each.id, each.label, each.digest))
+        return made
 
-    def _reference(self, one: "Opened", look: Look | None) -> Reference | None:
+    def _reference(self, one: "Opened", look: Look | None, made: _Made) -> Reference | None:
         file = one.file
         if self.encoder is None:
             return _exact(one.id, file.label, one.digest)
         if look is None:
             why = Unreadable(Reason.ENCODER_FAILED, "the encoder failed for this picture, as the log says")
-            self._refused.append(Refused(file.path, why))
+            made.refused.append(Refused(file.path, why))
             return None
         known = reference(look, self.described, one.id, file.label, digest=one.digest)
         if known is None:
             why = Unreadable(Reason.FEATURELESS, "too little detail to be distinguished from other pictures")
-            self._refused.append(Refused(file.path, why))
+            made.refused.append(Refused(file.path, why))
             return None
         if not self._finds_itself(look, self.described):
-            self._weak.append(file.path)
+            made.weak.append(file.path)
         if one.found.partly:
-            self._partly.append(Refused(file.path, one.found.partly))
+            made.partly.append(Refused(file.path, one.found.partly))
         return known
 
+    def write(self, made: _Made) -> None:
+        """Add the references to the set."""
+        self._store.upsert(self._name, made.references)
+        self._added += len(made.references)
+        self._became.refused.extend(made.refused)
+        self._became.weak.extend(made.weak)
+        self._became.partly.extend(made.partly)
+
     def result(self, files: int) -> Gathered:
-        refused, partly = (tuple(sorted(some, key=lambda one: one.path)) for some in (self._refused, self._partly))
-        return Gathered(files, self._added, self._known, refused, tuple(sorted(self._weak)), partly)
+        """Return what became of the files."""
+        refused, partly = (
+            tuple(sorted(some, key=lambda one: one.path)) for some in (self._became.refused, self._became.partly)
+        )
+        return Gathered(files, self._added, self._known, refused, tuple(sorted(self._became.weak)), partly)
 
 
 class _Run:
@@ -179,34 +202,59 @@ class _Run:
     def results(self, files: int) -> dict[str, Gathered]:
         return {name: each.result(files) for name, each in self._into.items()}
 
-    def add(self, files: Sequence[Found]) -> Iterator[int]:
-        """Add files; yields after each step the number of files that were done in it."""
-        ids, refused = _ids(files, self._limits)
-        missing = {id_ for each in self._into.values() for id_ in each.ask(ids, refused, len(files))}
-        yield len(files) - len(missing)
-        new = [file for id_, file in ids.items() if id_ in missing]
-        wanted = Wanted(
-            together(list(self._encoders.values()), self._needs), self._limits.max_pixels, 1, self._limits.reduce
-        )
-        for batch in in_batches(opened_files(self._decoders, new, wanted)):
-            opened = [one for one in batch if isinstance(one, Opened)]
-            self._write(opened, [one for one in batch if isinstance(one, Refused)])
-            yield len(batch)
+    def add(self, files: Sequence[Found], progress: Callable[[int], None]) -> None:
+        """Add files; as many batches are encoded at a time as there are decoders."""
+        views = together(list(self._encoders.values()), self._needs)
+        wanted = Wanted(views, self._limits.max_pixels, 1, self._limits.reduce)
+        number = self._decoders.number
+        waiting: deque[Future[int]] = deque()
+        encoding, writing = ThreadPoolExecutor(number, "encode"), ThreadPoolExecutor(1, "write")
+        try:
+            opened = opened_files(self._decoders, self._new(files, progress), wanted)
+            for batch in in_batches(opened, PIXELS_AT_ONCE // (number + 1)):
+                waiting.append(writing.submit(self._write, encoding.submit(self._made, batch), len(batch)))
+                while waiting and (len(waiting) > number or waiting[0].done()):
+                    progress(waiting.popleft().result())
+            while waiting:
+                progress(waiting.popleft().result())
+        finally:
+            encoding.shutdown(wait=False, cancel_futures=True)
+            writing.shutdown(cancel_futures=True)
+            encoding.shutdown()
 
-    def _write(self, opened: Sequence["Opened"], refused: Sequence[Refused]) -> None:
+    def _new(self, files: Sequence[Found], progress: Callable[[int], None]) -> Iterator[Found]:
+        """Yield the files that are not in all of the sets yet."""
+        for part in (files[start : start + ASK_AT_ONCE] for start in range(0, len(files), ASK_AT_ONCE)):
+            ids, refused = _ids(part, self._limits)
+            new = {id_ for each in self._into.values() for id_ in each.ask(ids, refused, len(part))}
+            progress(len(part) - len(new))
+            yield from (file for id_, file in ids.items() if id_ in new)
+
+    def _made(self, batch: Sequence[Opened | Refused]) -> list[_Made]:
+        """Encode a batch; returns what becomes of it, by set."""
+        opened = [one for one in batch if isinstance(one, Opened)]
+        refused = [one for one in batch if isinstance(one, Refused)]
         pictures = [one.found.views[:1] for one in opened]
-        made = {
+        encoded = {
             fingerprint: encode_each(encoder, pictures, mirror=fingerprint in self._mirrored)
             for fingerprint, encoder in self._encoders.items()
         }
+        made = []
         for each in self._into.values():
             fingerprint = each.described.encoder
-            pairs = made.get(fingerprint, [None] * len(opened))
+            pairs = encoded.get(fingerprint, [None] * len(opened))
             looks = [
                 joined(seen, {fingerprint: pair}, keypoints=self._needs.keypoints)[0] if pair else None
                 for seen, pair in zip(pictures, pairs, strict=True)
             ]
-            each.write(opened, refused, looks)
+            made.append(each.made(opened, refused, looks))
+        return made
+
+    def _write(self, made: "Future[list[_Made]]", number: int) -> int:
+        """Write a batch when it is encoded; returns the number of its files."""
+        for each, its in zip(self._into.values(), made.result(), strict=True):
+            each.write(its)
+        return number
 
 
 def _ids(files: Sequence[Found], limits: Limits) -> tuple[dict[str, Found], list[Refused]]:

@@ -4,11 +4,15 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reference_sets import rows
 from reference_sets.catalogue import Catalogue
 from vectors.database import STRONG, parts
 
 ID_ROWS = 1000  # keys in one call
+VECTOR_ROWS = 4000  # vectors in one call: 33 MB as Python's numbers if they have 256 values
 OWN = 'part == ""'  # the row of a reference itself
 STORED = ("id", "label", "digest", "version", *rows.FACTS)  # what `rows.stored_of` reads
 
@@ -47,11 +51,11 @@ class Lookup(Catalogue):
         """Return the ids of the references that were made from files with one of these SHA-256 digests."""
         return self._on(name, lambda collection: self._ids(collection, "digest", digests))
 
-    def stored(self, name: str, ids: Sequence[str]) -> dict[str, rows.Stored]:
+    def stored(self, name: str, ids: Sequence[str], consistency: str = STRONG) -> dict[str, rows.Stored]:
         """Return id → what is stored besides the vector, for those of the ids that are in the set now."""
 
         def read(collection: str) -> dict[str, rows.Stored]:
-            some = (self._with_keys(collection, part, STORED, STRONG) for part in parts(possible, ID_ROWS))
+            some = (self._with_keys(collection, part, STORED, consistency) for part in parts(possible, ID_ROWS))
             return {row["id"]: rows.stored_of(row) for part in some for row in part}
 
         possible = sorted({one for one in ids if rows.ID.fullmatch(one)})
@@ -72,6 +76,15 @@ class Lookup(Catalogue):
             if len(found) >= most:
                 break
         return found[:most]
+
+    def vectors_since(self, name: str, version: int) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
+        """Yield ids and vectors of the references that later versions of the set wrote, thousands at a time."""
+        found = self._found(name)
+        for some in self._database.read(
+            found.collection, f"version > {version} and {OWN}", ["id", "vector"], size=VECTOR_ROWS
+        ):
+            if some:
+                yield [row["id"] for row in some], np.asarray([row["vector"] for row in some], np.float32)
 
     def listed(self, name: str, source: str = "") -> Iterator[list[tuple[str, rows.Stored]]]:
         """Yield id and facts of all references, or of those that this source gave, thousands at a time."""

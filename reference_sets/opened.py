@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 ENCODE_AT_ONCE = 64  # pictures for one call of the encoder and one upsert,
-# or this many pixels (300 MB, and as much for their mirror images), so that large pictures do not fill the memory
+# or fewer, so that large pictures do not fill the memory: all batches in progress have this many pixels, 300 MB, and as
+# much for their mirror images
 PIXELS_AT_ONCE = 100_000_000
 
 
@@ -91,7 +92,9 @@ def _open(decoders: Decoders, file: Found, wanted: Wanted) -> Opened | Refused:
     return Opened(file, digest, found)
 
 
-def in_batches(opened: Iterable[Opened | Refused]) -> Iterator[list[Opened | Refused]]:
+def in_batches(
+    opened: Iterable[Opened | Refused], most_pixels: int = PIXELS_AT_ONCE
+) -> Iterator[list[Opened | Refused]]:
     """Yield batches that are small enough for the memory."""
     batch: list[Opened | Refused] = []
     pixels = 0
@@ -99,7 +102,7 @@ def in_batches(opened: Iterable[Opened | Refused]) -> Iterator[list[Opened | Ref
         batch.append(one)
         own = one.found.views[0].own.pixels if isinstance(one, Opened) else None
         pixels += 0 if own is None else own.size // 3
-        if len(batch) == ENCODE_AT_ONCE or pixels >= PIXELS_AT_ONCE:
+        if len(batch) == ENCODE_AT_ONCE or pixels >= most_pixels:
             yield batch
             batch, pixels = [], 0
     if batch:

@@ -18,6 +18,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 SCHEMES = ("http", "https", "tcp")
+_LATE = re.compile(r"wait for (flush|loading collection) timeout|create index .* timeout")  # of pymilvus
 NOT_FOUND = 100  # Milvus error codes
 CONNECT_FAILED = 2
 NOT_AUTHENTICATED = 1800
@@ -104,7 +105,17 @@ def is_away(error: Exception) -> bool:
     if error.code == CONNECT_FAILED:
         return not isinstance(error.__cause__, grpc.RpcError) or error.__cause__.code() in away
     retried = "Retry timeout" in error.message or "Retry run out" in error.message
-    return error.code in away or retried or is_passing(error)
+    return error.code in away or retried or is_late(error) or is_passing(error)
+
+
+def is_late(error: Exception) -> bool:
+    """Return whether Milvus took longer than a call could wait. It may be at work, or it may be away."""
+    import grpc  # noqa: PLC0415
+    from pymilvus.exceptions import MilvusException  # noqa: PLC0415
+
+    if _code(error) is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return True
+    return isinstance(error, MilvusException) and _LATE.search(error.message) is not None
 
 
 def explained(error: Exception, where: str, name: str = "") -> StoreError:

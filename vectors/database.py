@@ -44,7 +44,7 @@ class Database:
         token: "user:password" or an API key; never part of a message.
         database: name of the server's database; empty: its default.
         timeout_s: for one call; a file has at least `FILE_S`. If the server is away, a call returns within about twice
-            that time.
+            that time. What is long work for Milvus gets more, see `Session.call_bulk`.
         patience: how calls wait for a server that is away. None: they do not wait.
         index_of: tells from the properties of a collection which index it should have.
 
@@ -169,16 +169,16 @@ class Database:
 
     def upsert(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows, or replace those with the same key; at most 64 MiB."""
-        self._session.call(lambda client: client.upsert(name, list(rows), timeout=self._timeout_s), name)
+        self._session.call_bulk(lambda client, time_s: client.upsert(name, list(rows), timeout=time_s), name)
 
     def delete(self, name: str, keys: Sequence[str]) -> None:
         """Remove the rows with these keys."""
         ids = list(keys)
-        self._session.call_loaded(name, lambda client, _: client.delete(name, ids=ids, timeout=self._timeout_s))
+        self._session.call_bulk(lambda client, time_s: client.delete(name, ids=ids, timeout=time_s), name, loaded=True)
 
     def flush(self, name: str) -> None:
         """Write the added rows as one segment, at the end of a bulk load: Milvus Lite is slow with unwritten rows."""
-        self._session.call_loaded(name, lambda client, _: client.flush(name, timeout=self._timeout_s))
+        self._session.call_bulk(lambda client, time_s: client.flush(name, timeout=time_s), name, loaded=True)
 
     def query(
         self, name: str, filter_: str, fields: Sequence[str], *, limit: int = MAX_QUERIES, consistency: str = STRONG
@@ -225,21 +225,24 @@ class Database:
         finally:
             reader.close()
 
-    def read(self, name: str, filter_: str, fields: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
-        """Yield all rows for which a condition holds, thousands at a time: for fields that are short.
+    def read(
+        self, name: str, filter_: str, fields: Sequence[str], *, size: int | None = None
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Yield all rows for which a condition holds, at most `size` at a time: for fields that are short.
 
         Faster than `iterate` for millions of rows. Changes that are made meanwhile may or may not be included.
         """
-        rows = self.query(name, filter_, fields)
-        if len(rows) < MAX_QUERIES:
+        size = size or MAX_QUERIES
+        rows = self.query(name, filter_, fields, limit=size)
+        if len(rows) < size:
             yield rows
             return
-        for part in ranges(self.count(name), MAX_QUERIES * 3 // 4):  # some have more than expected
-            rows = self.query(name, part.condition(filter_), fields)
-            if len(rows) < MAX_QUERIES:
+        for part in ranges(self.count(name, filter_), size * 3 // 4):  # some have more than expected
+            rows = self.query(name, part.condition(filter_), fields, limit=size)
+            if len(rows) < size:
                 yield rows
             else:
-                yield from self.iterate(name, part.condition(filter_), fields, batch=MAX_QUERIES)
+                yield from self.iterate(name, part.condition(filter_), fields, batch=size)
 
     def search(  # noqa: PLR0913, PLR0917 (what a search of Milvus has)
         self,

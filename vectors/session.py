@@ -1,6 +1,7 @@
 """Makes calls to Milvus over one connection. Waits while it is away, and loads collections again after a restart."""
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 IndexOf = Callable[[Mapping[str, str]], Index]  # properties of a collection → the index that it should have
+
+BULK_S = 600.0  # from then on, no more time is given to a call that adds, removes or writes many rows
 
 
 class Session:
@@ -90,6 +93,31 @@ class Session:
             version = self.call(lambda client: client.get_server_version(timeout=self.timeout_s))
             self._exact = version.endswith(SCORES_EXACTLY)
         return self._exact
+
+    def call_bulk(self, action: Callable[["MilvusClient", float], T], name: str, *, loaded: bool = False) -> T:
+        """Return what `action(client, timeout_s)` returns, with twice the time whenever the last was not enough.
+
+        A Milvus that is being filled merges its files meanwhile, and answers late: on a busy machine a flush of 100,000
+        rows took longer than 10 s every second time. A server that is away is noticed after the usual time.
+
+        Args:
+            action: as for `call`.
+            name: of the collection.
+            loaded: whether it must be loaded, as for `call_loaded`.
+        """
+
+        def attempts(client: "MilvusClient") -> T:
+            timeout_s, end = self.timeout_s, time.monotonic() + BULK_S
+            while True:
+                try:
+                    return action(client, timeout_s)
+                except Exception as error:
+                    left_s = end - time.monotonic()
+                    if not milvus.is_late(error) or left_s <= 0:
+                        raise
+                timeout_s = min(2 * timeout_s, left_s)
+
+        return self.call_loaded(name, lambda client, _: attempts(client)) if loaded else self.call(attempts, name)
 
     def forget(self, name: str) -> None:
         """Note that the collection is not loaded any more."""

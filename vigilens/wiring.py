@@ -127,8 +127,12 @@ def searcher(settings: "Settings", store: "Store") -> "Searcher":
     """Searches the sets and checks the candidates that it finds."""
     from matcher.keypoint_file import KeypointFile
     from matcher.search import Searcher
+    from reference_sets.in_memory.on_disk import OnDisk
+    from vectors.connection import is_file, place
 
     sets = settings.sets
+    uri = settings.milvus.uri
+    where = str(Path(uri).expanduser().resolve()) if is_file(uri) else place(uri)
     return Searcher(
         store,
         top_k=sets.top_k,
@@ -136,4 +140,7 @@ def searcher(settings: "Settings", store: "Store") -> "Searcher":
         keep_bytes=sets.keep_bytes,
         keep_file=KeypointFile(Path(sets.keep_folder), sets.keep_on_disk_bytes),
         parts=sets.parts,
+        on_disk=OnDisk(Path(sets.cache_dir).expanduser(), f"{where} {settings.milvus.database}")
+        if sets.cache_dir
+        else None,
     )

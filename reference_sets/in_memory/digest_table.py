@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reference_sets.in_memory.constants import EXACT, IN_MEMORY
-from reference_sets.in_memory.up_to_date import Rows, StoredRows, UpToDate
+from reference_sets.in_memory.up_to_date import StoredRows, UpToDate
 from reference_sets.model import Known, ReferenceSet
 from reference_sets.store import Store
 
@@ -23,6 +23,7 @@ _SHA256_DIGITS = 64
 SUFFIX = re.compile(r"-[0-9a-f]{16}")  # of an id that begins with the digest
 
 Numbers = NDArray[np.uint64]
+Rows = list[tuple[str, str]]  # ids and digests
 
 
 def suffix_of(id_: str, digest: str) -> str:
@@ -61,6 +62,10 @@ class _Digests:
         again[1:] = (all_keys[1:] == all_keys[:-1]) & (all_suffixes[1:] == all_suffixes[:-1])
         return _Digests(all_keys[~again], all_suffixes[~again], odd)
 
+    def settled(self) -> "_Digests":
+        """Return the same: each row is there once."""
+        return self
+
     def ids(self, digest: str) -> list[str]:
         """Return the ids that a reference with this digest may have."""
         key = np.uint64(int(digest[:_DIGITS], 16))
@@ -76,7 +81,11 @@ class DigestTable:
     """
 
     def __init__(self, store: Store) -> None:
-        self._digests = UpToDate(store, _Digests(_numbers([]), _numbers([])))
+        self._digests = UpToDate(
+            store,
+            _Digests(_numbers([]), _numbers([])),
+            lambda known, version: store.digests_since(known.name, version),
+        )
         self._rows = StoredRows(store)
 
     def find(self, known: ReferenceSet, digests: Collection[str]) -> dict[str, tuple[Known, ...]]:

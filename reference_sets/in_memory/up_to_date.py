@@ -5,17 +5,19 @@ versions removed stay in it, because Milvus does not tell which they were: so wh
 Milvus by its id before it counts. When there are many such rows, everything is read again.
 """
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from reference_sets.model import ReferenceSet
 from reference_sets.rows import Stored
 from reference_sets.store import Store
+from vectors.database import ANY
 
-Rows = list[tuple[str, str]]  # ids and digests
+log = logging.getLogger(__name__)
 
 KEPT = 50_000  # references of which the facts are kept: 25 MB
 # From this share of removed rows on, everything is read again: 25 s for 1,000,000 rows in Milvus Lite.
@@ -27,13 +29,27 @@ class Contents(Protocol):
     """What is kept of one set; never changed."""
 
     def __len__(self) -> int:
-        """Return the number of rows."""
+        """Return the number of rows, perhaps with some that are gone."""
 
-    def with_rows(self, parts: Iterable[Rows]) -> Self:
+    def with_rows(self, parts: Iterable[Any]) -> Self:
         """Return contents that also have these rows, each once."""
+
+    def settled(self) -> Self:
+        """Return contents whose length is the number of rows, if none is gone."""
 
 
 C = TypeVar("C", bound=Contents)
+Read = Callable[[ReferenceSet, int], Iterable[Any]]  # the rows of a set that versions after this one wrote, in parts
+
+
+class Saved(Protocol[C]):
+    """Copies of contents outside of this process."""
+
+    def load(self, known: ReferenceSet) -> tuple[int, C] | None:
+        """Return the copy of a set and its version, if there is one that can be used."""
+
+    def save(self, known: ReferenceSet, version: int, contents: C, before: C) -> C:
+        """Write a copy if one is due after a change; returns the contents, perhaps as they are in the copy."""
 
 
 @dataclass(slots=True)
@@ -49,11 +65,15 @@ class UpToDate(Generic[C]):
     Args:
         store: where the sets are.
         empty: contents without rows.
+        read: reads rows, as the contents take them.
+        saved: copies, with which a process need not read all rows when it starts. None: there are none.
     """
 
-    def __init__(self, store: Store, empty: C) -> None:
+    def __init__(self, store: Store, empty: C, read: Read, saved: Saved[C] | None = None) -> None:
         self._store = store
         self._empty = empty
+        self._read = read
+        self._saved = saved
         self._lock = threading.Lock()
         self._reading: dict[str, threading.Lock] = {}
         self._kept: dict[str, _Kept[C]] = {}
@@ -69,14 +89,31 @@ class UpToDate(Generic[C]):
         with reading:
             kept = self._kept.get(known.name)
             if kept is None or kept.created != known.created:
-                kept = _Kept(0, known.created, self._empty)
+                kept = self._loaded(known) or _Kept(0, known.created, self._empty)
             if kept.version < known.version:  # else another thread has seen a newer version, with all of these rows
                 removed = known.removed_version > kept.version > 0
-                contents = kept.contents.with_rows(self._store.digests_since(known.name, kept.version))
+                contents = kept.contents.with_rows(self._read(known, kept.version))
                 if removed and len(contents) > TOO_MANY * self._store.count(known.name) + SOME:
-                    contents = self._empty.with_rows(self._store.digests_since(known.name, 0))
-                self._kept[known.name] = kept = _Kept(known.version, known.created, contents)
+                    contents = self._empty.with_rows(self._read(known, 0))
+                if self._saved:
+                    contents = self._saved.save(known, known.version, contents, kept.contents)
+                kept = _Kept(known.version, known.created, contents)
+            self._kept[known.name] = kept
             return kept.contents
+
+    def _loaded(self, known: ReferenceSet) -> _Kept[C] | None:
+        """Return the saved contents, with what was written since, if they have as many rows as the set."""
+        if self._saved is None or not (found := self._saved.load(known)) or found[0] > known.version:
+            return None
+        version, before = found
+        # The rows of its own version are read too: others than these were written if Milvus was restored from a backup.
+        contents = before.with_rows(self._read(known, version - 1)).settled()
+        rows = self._store.count(known.name)
+        most = TOO_MANY * rows + SOME if known.removed_version > version else rows
+        if not rows <= len(contents) <= most:
+            log.warning("the copy of the set %s does not fit to it: it is read from Milvus", known.name)
+            return None
+        return _Kept(known.version, known.created, self._saved.save(known, known.version, contents, before))
 
     def without(self, known: ReferenceSet, remove: Callable[[C], C]) -> None:
         """Replace the contents of a set by what `remove` makes of them."""
@@ -98,8 +135,14 @@ class StoredRows:
         self._lock = threading.Lock()
         self._known: OrderedDict[tuple[str, str, int, str], Stored | None] = OrderedDict()
 
-    def read(self, known: ReferenceSet, ids: Collection[str]) -> dict[str, Stored]:
+    def read(self, known: ReferenceSet, ids: Collection[str], shown: Collection[str] = ()) -> dict[str, Stored]:
         """Return id → what is stored of it, for those of the ids that are in the set; at most one call per 1,000.
+
+        Args:
+            known: the set.
+            ids: of references that decide.
+            shown: of references that decide nothing. If there are no others, a change of the last seconds may be missed
+                for them: a server would wait for 0.2 s until it is certain.
 
         Raises:
             StoreError, Away: see `Store`.
@@ -107,13 +150,16 @@ class StoredRows:
         set_ = (known.name, known.created, known.version)
         found: dict[str, Stored | None] = {}
         with self._lock:
-            for id_ in ids:
+            for id_ in {*ids, *shown}:
                 if (*set_, id_) in self._known:
                     self._known.move_to_end((*set_, id_))
                     found[id_] = self._known[(*set_, id_)]
-        missing = [id_ for id_ in ids if id_ not in found]
+        missing = {*ids, *shown} - found.keys()
+        if missing and not missing.intersection(ids):
+            found |= self._store.stored(known.name, sorted(missing), ANY)
+            missing -= found.keys()
         if missing:
-            read = self._store.stored(known.name, missing)
+            read = self._store.stored(known.name, sorted(missing))
             found |= {id_: read.get(id_) for id_ in missing}
             with self._lock:
                 self._known |= {(*set_, id_): found[id_] for id_ in missing}

@@ -3,6 +3,7 @@
 import threading
 from pathlib import Path
 
+import grpc
 import psutil
 import pytest
 from forwarder import Forwarder
@@ -102,6 +103,30 @@ def test_what_trying_again_cannot_help_is_reported_at_once(opened, error):
     with pytest.raises(StoreError):
         opened(Patience(60)).call(action)
     assert action.calls == 1
+
+
+LATE = [
+    answer(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded"),
+    answer(1, "wait for flush timeout, collection: known, flusht_ts: 1"),
+    answer(1, "wait for loading collection timeout, collection: known"),
+]
+
+
+def test_work_that_takes_long_gets_twice_the_time_until_it_is_enough(opened, monkeypatch):
+    session, given = opened(None), []
+    for error in LATE:
+        action = Failing(error, 3)
+        assert session.call_bulk(lambda _, time_s, action=action: given.append(time_s) or action(), "known") == "found"
+    assert given == [2.0, 4.0, 8.0, 16.0] * 3
+    gone = Failing(answer(grpc.StatusCode.UNAVAILABLE, "refused"), 2)
+    with pytest.raises(Away):
+        session.call_bulk(gone, "known")
+    assert gone.calls == 1
+    monkeypatch.setattr("vectors.session.BULK_S", 0.0)
+    slow = Failing(LATE[0], 9)
+    with pytest.raises(Away):
+        session.call_bulk(slow, "known")
+    assert slow.calls == 1
 
 
 def test_a_missing_collection_is_no_passing_state(opened):

@@ -1,10 +1,10 @@
 """`vigilens sets …` as an operator uses it."""
 
+import itertools
 import json
 import os
 import pty
 import re
-import signal
 import subprocess
 import sys
 import termios
@@ -20,6 +20,7 @@ from detailed import detailed
 from milvus_fixtures import references, unit
 from PIL import Image
 
+from embedding.look import encode_each
 from reference_sets.check_scales import carried_over
 from reference_sets.defaults import completed, defaults
 from reference_sets.model import CHECK, CheckThresholds, Kind, Mirrored, Thresholds, Verify
@@ -222,17 +223,15 @@ def test_the_list_fits_on_a_terminal_of_80_columns_and_wraps_nothing(sets):
 
 def test_after_ctrl_c_add_says_how_many_files_are_in_the_set(sets, pictures: Path, monkeypatch: pytest.MonkeyPatch):
     sets("create", "spam")
-    upsert = Store.upsert
+    calls = itertools.count()
 
-    def interrupted(*arguments) -> None:
-        upsert(*arguments)
-        monkeypatch.setattr("reference_sets.add.encode_each", stop)
-
-    def stop(*_, **__):
-        signal.raise_signal(signal.SIGINT)
+    def stopped_at_the_second(*arguments, **options):
+        if next(calls):
+            raise KeyboardInterrupt
+        return encode_each(*arguments, **options)
 
     monkeypatch.setattr("reference_sets.opened.ENCODE_AT_ONCE", 2)
-    monkeypatch.setattr(Store, "upsert", interrupted)
+    monkeypatch.setattr("reference_sets.add.encode_each", stopped_at_the_second)
     stopped = sets("add", "spam", str(pictures))
     assert stopped.exit_code == 130
     assert "spam: 2 added, 0 known already, 0 refused of 4 files" in stopped.stdout

@@ -12,7 +12,7 @@ import click
 from vigilens.commands.progress import progress_bar
 from vigilens.commands.sets_create import create
 from vigilens.commands.sets_edit import edit, thresholds
-from vigilens.commands.sets_hashes import disable, enable, export_hashes, import_hashes, references
+from vigilens.commands.sets_hashes import disable, enable, export_hashes, import_hashes, patience, references
 from vigilens.commands.sets_index import index
 
 if TYPE_CHECKING:
@@ -32,10 +32,11 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 
 @contextmanager
-def _opened(load: "Load") -> "Iterator[Store]":
+def _opened(load: "Load", *, fill: bool = False) -> "Iterator[Store]":
+    """Open the store of sets; to fill a set with much, wait for a Milvus that does not answer every call in time."""
     from vigilens import wiring
 
-    with wiring.store(load()) as store:
+    with wiring.store(load(), patience() if fill else None) as store:
         yield store
 
 
@@ -124,7 +125,7 @@ def add(load: "Load", *, names_and_paths: tuple[str, ...], label: str) -> None:
     from vigilens.commands.sets_tables import print_gathered
 
     settings = load()
-    with _opened(load) as store, wiring.decoders(settings) as decoders:
+    with _opened(load, fill=True) as store, wiring.decoders(settings) as decoders:
         names, paths = _sets_and_paths({known.name for known in store.sets()}, names_and_paths)
         described = {name: store.describe(name) for name in names}
         into = {name: _encoder_of(wiring.encoders(settings), known) for name, known in described.items()}
@@ -272,7 +273,7 @@ def import_(load: "Load", *, file: Path, name: str) -> None:
     from vigilens import wiring
 
     _check_encoder(wiring.encoders(load()), exchange.describe(file))
-    with _opened(load) as store, progress_bar(exchange.count(file)) as advance:
+    with _opened(load, fill=True) as store, progress_bar(exchange.count(file)) as advance:
         done = exchange.read(store, file, name=name, progress=advance)
     click.echo(f"{done.set.name}: {done.rows} references {'in a new set' if done.made else 'added or replaced'}")
 

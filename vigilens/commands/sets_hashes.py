@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Load = Callable[[], Settings]
 
 _DESCRIBES = ("kind", "category", "severity", "note")  # options for a set that is made
-PATIENCE_S = 120.0  # a Milvus that is being filled does not answer every call in time
+PATIENCE_S = 120.0
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -98,15 +98,20 @@ def import_hashes(  # noqa: PLR0913 (click's way)
         click.echo(f"{name}: the list is empty, nothing is changed")
         return
     new = {"kind": Kind(kind), "category": category, "severity": severity, "note": note}
-    with wiring.store(load(), Patience(PATIENCE_S, on_wait=_waits)) as store:
+    with wiring.store(load(), patience()) as store:
         described = _ready(store, found, name, take or "", new)
         if described:
             _bring_in(Importer(store, described, found, prune=prune, all_of_them=yes), lists)
 
 
-def _waits(why: str | None) -> None:
-    if why:
-        click.echo(f"waiting: {printable(why)}", err=True)
+def patience() -> Patience:
+    """Return the patience of a command that fills a set: a Milvus that is being filled answers late."""
+
+    def waits(why: str | None) -> None:
+        if why:
+            click.echo(f"waiting: {printable(why)}", err=True)
+
+    return Patience(PATIENCE_S, on_wait=waits)
 
 
 class _Lists:
