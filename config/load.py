@@ -8,7 +8,6 @@ import difflib
 import json
 import os
 import re
-import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +16,9 @@ from typing import Any, get_args, get_origin
 from pydantic import SecretStr, ValidationError
 
 from config.settings import BUILT_IN, NAMES_OF_ENCODERS, Encoder, Settings
+from config.sources import DEFAULTS, FILE_VARIABLE, PREFIX, SettingsError, content, find_file, variable
 
-DEFAULTS = Path(__file__).with_name("default.toml")
-PREFIX = "VIGILENS_"
-FILE_VARIABLE = PREFIX + "CONFIG"
+__all__ = ["DEFAULTS", "FILE_VARIABLE", "PREFIX", "InForce", "SettingsError", "load", "load_with_sources", "variable"]
 
 # For a service called "vigilens", Kubernetes sets NAME_SERVICE_HOST, NAME_PORT=tcp://… and the like in each pod.
 _FROM_KUBERNETES = re.compile(r"_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_\w+)?$")
@@ -32,10 +30,6 @@ _FORMER_ENCODER = (
     "[encoder] has become one table for each encoder, [encoders.NAME] with kind, model, checkpoint, device and "
     "precision, and sets.default_encoder: `vigilens config --defaults` explains them"
 )
-
-
-class SettingsError(Exception):
-    """Something in the settings is wrong; the message has one line for each mistake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +75,6 @@ def is_secret(key: str) -> bool:
     return key_type(key) is SecretStr
 
 
-def variable(key: str) -> str:
-    """Name of the environment variable for "section.key"."""
-    return PREFIX + key.replace(".", "__").upper()
-
-
 def load(file: Path | None = None) -> Settings:
     """The settings in force: default.toml, overridden by the operator's file, overridden by the environment.
 
@@ -112,25 +101,10 @@ def load_with_sources(file: Path | None = None) -> InForce:
     return InForce(settings, {key: given.source for key, given in values.items()})
 
 
-def find_file(given: Path | None) -> Path | None:
-    """The operator's file: the given one, else $VIGILENS_CONFIG, else ./vigilens.toml if there is one."""
-    named_by = "--config"
-    if given is None and os.environ.get(FILE_VARIABLE):
-        given, named_by = Path(os.environ[FILE_VARIABLE]), FILE_VARIABLE
-    if given is not None and not given.is_file():
-        raise SettingsError(f"{given}: no such file (named by {named_by})")
-    here = Path("vigilens.toml")
-    return given or (here if here.is_file() else None)
-
-
 def _in_file(file: Path) -> dict[str, Value]:
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{file}: {error}") from None
     source = DEFAULTS.name if file == DEFAULTS else str(file)
     values: dict[str, Value] = {}
-    for name, table in content.items():
+    for name, table in content(file).items():
         if name == _ENCODERS and isinstance(table, dict):
             for encoder, its in table.items():
                 if its == {} and encoder in BUILT_IN:

@@ -116,6 +116,7 @@ class Milvus(Section):
     token: SecretStr
     database: str
     timeout_s: float = Field(gt=0, le=600)
+    ready_s: float = Field(ge=0, le=86400)
 
 
 class Sets(Section):

@@ -22,4 +22,5 @@ choose         a configured encoder → the encoder
 encoders       the configured encoders by name, loaded when they are needed
 probe          checks with one known picture (probe.png) that an encoder still gives the vectors of the sets
 draw_probe     the script that draws it
+draw_sample draws pictures like photographs, to measure with
 """

@@ -9,6 +9,7 @@ repair        makes a collection ready for searches, whatever a killed process l
 checks        vectors that Milvus would accept and never find, and scores that an index rounds
 database      creates, fills, changes and searches the collections of one database
 key_ranges    ranges of primary keys, so that millions of rows are read in parts
+without_pandas imports pymilvus and Milvus Lite without the libraries that they load and we do not use
 lite          runs Milvus Lite inside this process
 lite_patch    a patch of Milvus Lite: searches and queries read only the fields that they need
 bounds        exact search that compares most vectors by a third of their values

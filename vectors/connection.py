@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from vectors.errors import NoCollection, StoreError
 from vectors.passing import is_passing
+from vectors.without_pandas import load_pymilvus
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
@@ -54,7 +55,8 @@ def connect(address: str, token: str, database: str, timeout_s: float) -> "Milvu
     Raises:
         Exception: whatever pymilvus and gRPC raise; use `is_away` and `explained` on it.
     """
-    from pymilvus import MilvusClient  # noqa: PLC0415 (1.5 s)
+    load_pymilvus()
+    from pymilvus import MilvusClient  # noqa: PLC0415 (0.2 s)
 
     quieten()
     loopback = urlsplit(address).hostname in {"127.0.0.1", "localhost", "::1"}

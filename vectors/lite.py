@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vectors.connection import file_of, is_file
 from vectors.errors import StoreError
+from vectors.without_pandas import load_milvus_lite
 
 SERVING_THREADS = 1
 STOP_S = 5.0  # time for running calls to end before the file is closed
@@ -47,6 +49,7 @@ def serve(path: Path, host: str = "127.0.0.1", port: int = 0) -> Engine:
     Raises:
         StoreError: another process uses it, or it cannot be opened.
     """
+    load_milvus_lite()
     from milvus_lite.adapter.grpc.server import start_server_in_thread  # noqa: PLC0415 (0.5 s)
     from milvus_lite.exceptions import DataDirLockedError  # noqa: PLC0415
 
@@ -75,6 +78,18 @@ def borrow(path: Path) -> str:
             engine = _open[path.resolve()] = serve(path)
         engine.users += 1
         return engine.uri
+
+
+def address(uri: str) -> str:
+    """Return the address at which other processes of this machine reach what a `milvus.uri` leads to.
+
+    Raises:
+        KeyError: it is a file that this process has not opened.
+    """
+    if not is_file(uri):
+        return uri
+    with _lock:
+        return _open[file_of(uri).resolve()].uri
 
 
 def release(path: Path) -> None:

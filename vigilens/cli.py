@@ -8,7 +8,6 @@ A command gets the settings through `@click.pass_obj`: a function without argume
 
 import errno
 import functools
-import importlib
 import os
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vigilens.errors import expected
+from vigilens.lazy import LazyGroup
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -31,6 +31,7 @@ COMMANDS = {
     "scan": ("vigilens.commands.scan", "Judge local files, without Kafka."),
     "run": ("vigilens.commands.run", "Run the service: judge images from Kafka until stopped."),
     "milvus": ("vigilens.commands.milvus", "Serve a Milvus Lite file to several processes on this machine."),
+    "size": ("vigilens.commands.size", "Say what machines a number of images and references needs."),
     "schema": ("vigilens.commands.schema", "Print the JSON Schema of events, verdicts or metrics."),
     "config": ("vigilens.commands.config", "Print the settings in use, and where each comes from."),
 }
@@ -39,27 +40,24 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk full, user's quota reac
 INTERRUPTED = 130  # 128 + SIGINT, as in shells
 
 
-class Lazy(click.Group):
-    """A group that imports a command when it is used, and prints expected errors and a full disk as one sentence."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
-        """Names of the commands, in the order in which a new user needs them."""
-        return list(COMMANDS)
+class Commands(LazyGroup):
+    """All commands. Expected errors and a full disk are printed as one sentence."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, imported now."""
-        if cmd_name not in COMMANDS:
-            if ctx.resilient_parsing:
-                return None
-            raise click.exceptions.NoSuchCommand(cmd_name, possibilities=list(COMMANDS), ctx=ctx)
-        module, _ = COMMANDS[cmd_name]
-        command: click.Command = importlib.import_module(module).command
-        return command
+        """The command, imported now; a wrong name is answered with the names that there are."""
+        if cmd_name not in self.later and not ctx.resilient_parsing:
+            raise click.exceptions.NoSuchCommand(cmd_name, possibilities=list(self.later), ctx=ctx)
+        return super().get_command(ctx, cmd_name) if cmd_name in self.later else None
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Write the list of commands, without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command to run. It is not even imported if a helper of `vigilens milvus` or `vigilens run` has run it."""
+        from vigilens.answers.ask import WORDS, asked  # noqa: PLC0415 (other commands do not need it)
+
+        if args[0] in WORDS and (code := asked(args, ctx.params["file"])) is not None:
+            raise click.exceptions.Exit(code)
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; expected errors and a full disk end with one sentence, an interruption with code 130."""
@@ -89,7 +87,7 @@ def _discard_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-@click.group(cls=Lazy, name="vigilens", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, later=COMMANDS, name="vigilens", context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="vigilens")
 @click.option(
     "--config",
@@ -120,6 +118,8 @@ def main(ctx: click.Context, file: Path | None) -> None:
         # Batches run in parallel, each on one thread. The libraries' own threads would compete for the same cores: a
         # search for 450 descriptors took 240 ms on two busy cores instead of 0.3.
         os.environ.setdefault(libraries, "1")
+    # Plugins of pydantic may change how values are checked, and looking for some takes 20 ms. Settings need none.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     ctx.obj = functools.cache(lambda: _load(file))
 
 

@@ -4,6 +4,7 @@ It is executed, never forked from the service: a fork of a process with threads,
 inherit all of that. It imports neither torch nor FAISS. It ends when the service closes its end of the socket, or dies.
 
     {"memory_bytes": n, "cpu_s": s} and a socket   fork a decoder that serves it   → {"pid": n}
+    {"serve": true} and a socket                   fork this program; the fork serves it; no answer
     {"end": pid}                                   kill it, unless it is ending    → {"status": as of os.waitpid}
 """
 
@@ -14,6 +15,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 
 from embedding.picture import Needs, Wanted
 from embedding.probe import probe_file
@@ -42,11 +44,29 @@ def main(control: socket.socket) -> None:
         if not message:
             return
         request = json.loads(message)
+        if "serve" in request:
+            control = _served(control, passed[0])
+            continue
         answer = _ended(request["end"]) if "end" in request else _forked(request, control, passed[0])
         try:
             control.sendall(json.dumps(answer).encode())
         except BrokenPipeError:
             return
+
+
+def _served(control: socket.socket, passed: int) -> socket.socket:
+    """Fork, and return the socket that this process serves now: the fork has the new one."""
+    # The fork of a fork: it is nobody's child that this program would have to wait for.
+    with suppress(OSError):  # then the passed socket closes, and its owner starts a program of its own
+        if child := os.fork():
+            os.waitpid(child, 0)
+        else:
+            if os.fork():
+                os._exit(0)
+            control.close()
+            return socket.socket(fileno=passed)
+    os.close(passed)
+    return control
 
 
 def _forked(request: dict[str, float], control: socket.socket, passed: int) -> dict[str, int | str]:

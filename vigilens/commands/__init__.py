@@ -17,6 +17,7 @@ printable    escapes text from other people for the terminal
 run          `vigilens run`: runs the service
 several      `vigilens run --processes`: several processes, started and stopped together
 milvus       `vigilens milvus`: serves a Milvus Lite file to several processes
+size         `vigilens size`: says what a number of images and references needs
 schema       `vigilens schema`: prints the JSON Schemas of events, verdicts and metrics
 config       `vigilens config`: prints the settings in force
 """

@@ -38,6 +38,9 @@ def command(settings: "Callable[[], Settings]", *, data: Path | None, host: str,
     Only one process at a time can open the file. This command opens it and serves it on loopback, so that sets can be
     changed while the service runs. It ends on SIGTERM or Ctrl-C, with exit code 0.
 
+    `vigilens sets` and `vigilens scan` of the same user need no other setting: where milvus.uri is this file, or the
+    address, they run in a process that this command keeps ready for them (milvus.ready_s), and start in a blink.
+
     \b
     Example:
       vigilens milvus --data vigilens.db
@@ -45,10 +48,16 @@ def command(settings: "Callable[[], Settings]", *, data: Path | None, host: str,
     """
     from vectors.connection import file_of, is_file  # noqa: PLC0415 (pymilvus is not needed for --help)
     from vectors.lite_server import serving, stop_on_signal  # noqa: PLC0415
+    from vigilens.answers.keep import answering  # noqa: PLC0415
 
-    uri = settings().milvus.uri
+    milvus = settings().milvus
+    uri = milvus.uri
     path = data or (file_of(uri) if is_file(uri) else DEFAULT)
-    with stop_on_signal() as stopping, serving(path, port, host, remote=allow_remote) as address:
+    with (
+        stop_on_signal() as stopping,
+        serving(path, port, host, remote=allow_remote) as address,
+        answering([str(path), address], address, milvus.ready_s),
+    ):
         click.echo(f"serving {path}; in other processes set milvus.uri, or VIGILENS_MILVUS__URI, to", err=True)
         click.echo(address)
         stopping.wait()

@@ -4,6 +4,7 @@ import gc
 import logging
 import threading
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import click
@@ -35,6 +36,9 @@ def command(context: click.Context, *, processes: int) -> None:
     Every event gets exactly one verdict. Start more processes with the same kafka.group to share the work; they all
     need the same Milvus server (`vigilens milvus` on one machine). On one machine --processes starts several: a process
     per core judges a little more than one process with a worker per core, and takes more memory.
+
+    While it runs, `vigilens sets` and `vigilens scan` of the same user run in a process that it keeps ready for them
+    (milvus.ready_s). So they start in a blink, and also reach a Milvus Lite file that this service has open.
 
     On SIGTERM or Ctrl-C it finishes the events that it has taken and stops within seconds; on a second signal it ends
     at once. Nothing is lost either way. If Kafka or Milvus is away for longer than waiting.give_up_s, the process ends
@@ -81,7 +85,9 @@ def serve(settings: "Settings") -> None:
     from consumer.lifecycle import stop_signals  # noqa: PLC0415
     from consumer.metrics import Metrics  # noqa: PLC0415
     from patience import Away, Patience  # noqa: PLC0415
+    from vectors import lite  # noqa: PLC0415
     from vigilens import wiring  # noqa: PLC0415
+    from vigilens.answers.keep import answering  # noqa: PLC0415
 
     logs.set_up(settings.log.format, settings.log.level)
     metrics, stopping = Metrics(), threading.Event()
@@ -94,13 +100,15 @@ def serve(settings: "Settings") -> None:
         sets = in_force.read().sets
         log.info("sets", extra={"fields": {"sets": len(sets), "seconds": round(time.monotonic() - started, 1)}})
         judge = wiring.judge(settings, encoders, store, in_force)
+        milvus = settings.milvus
+        at_end.enter_context(answering([milvus.uri], lite.address(milvus.uri), milvus.ready_s))
         # Objects that the libraries made while they were imported are never freed. Searching them for garbage stopped
         # all threads for 0.2 s, once in every one or two thousand images.
         gc.collect()
         gc.freeze()
         return judge
 
-    with stop_signals(stopping) as asked:
+    with ExitStack() as at_end, stop_signals(stopping) as asked:
         try:
             service.run(plan(settings), start, metrics, stopping)
         except Away:

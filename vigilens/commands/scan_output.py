@@ -7,14 +7,11 @@ from dataclasses import astuple, dataclass, fields
 from typing import NamedTuple
 
 import click
-from rich.cells import cell_len
-from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
-from rich.text import Text
 
 from matcher.verdict import Candidate, Rules, SetResult, Verdict
 from vigilens.commands.printable import printable
+
+# ruff: noqa: PLC0415 (rich is imported for terminals only: pipes need no table and no progress bar)
 
 COLOURS = {"block": "bold red", "review": "yellow", "unscannable": "magenta", "allow": "green"}
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet runs a cell that begins with one of these
@@ -121,7 +118,13 @@ def choose(form: str | None, *, everything: bool, files: int) -> Show:
 
 def progress(verdicts: Iterable[Verdict], files: int) -> Iterator[Verdict]:
     """Yield the verdicts, with a progress bar on stderr if that is a terminal."""
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+    if not sys.stderr.isatty():
+        yield from verdicts
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
         yield from bar.track(verdicts, total=files, description="judging")
 
 
@@ -160,6 +163,10 @@ def _table(verdicts: Iterable[Verdict], *, allowed: bool) -> Iterator[Verdict]:
         yield verdict
     if not lines:
         return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     console = Console()
     widths = _widths(lines, console.width)
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, GAP, 0, 0))
@@ -189,6 +196,8 @@ def _why(shown: Row) -> str:
 
 def _widths(lines: Sequence[Sequence[str]], console: int) -> list[int]:
     """Return the width of each column: what its cells need, or less if the table would be wider than the terminal."""
+    from rich.cells import cell_len
+
     widths = [max(map(cell_len, cells)) for cells in zip(HEADINGS, *lines, strict=True)]
     for heading, least in SHRINK:
         column = HEADINGS.index(heading)
@@ -199,6 +208,8 @@ def _widths(lines: Sequence[Sequence[str]], console: int) -> list[int]:
 
 def _end_of(path: str, width: int) -> str:
     """Return the path, or as much of its end as fits: the end has the file's name."""
+    from rich.cells import cell_len
+
     if cell_len(path) <= width:
         return path
     start = next((n for n in range(1, len(path)) if cell_len(path[n:]) < width), len(path))

@@ -10,10 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from vigilens.commands.progress import progress_bar
-from vigilens.commands.sets_create import create
-from vigilens.commands.sets_edit import edit, thresholds
-from vigilens.commands.sets_hashes import disable, enable, export_hashes, import_hashes, patience, references
-from vigilens.commands.sets_index import index
+from vigilens.lazy import LazyGroup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -35,12 +32,26 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 def _opened(load: "Load", *, fill: bool = False) -> "Iterator[Store]":
     """Open the store of sets; to fill a set with much, wait for a Milvus that does not answer every call in time."""
     from vigilens import wiring
+    from vigilens.commands.sets_hashes import patience
 
     with wiring.store(load(), patience() if fill else None) as store:
         yield store
 
 
-@click.group(short_help="Create, fill, show and change the sets of known pictures.")
+LATER = {
+    "create": ("vigilens.commands.sets_create:create", "Create an empty set, for one encoder."),
+    "edit": ("vigilens.commands.sets_edit:edit", "Change what describes a set."),
+    "thresholds": ("vigilens.commands.sets_edit:thresholds", "Change the thresholds of a set."),
+    "index": ("vigilens.commands.sets_index:index", "Search a set exactly, or by an approximate index."),
+    "import-hashes": ("vigilens.commands.sets_hashes:import_hashes", "Read lists of hashes into a set."),
+    "export-hashes": ("vigilens.commands.sets_hashes:export_hashes", "Write a set as a list of hashes."),
+    "references": ("vigilens.commands.sets_hashes:references", "List the references of a set."),
+    "disable": ("vigilens.commands.sets_hashes:disable", "Let references match nothing, for a while or for ever."),
+    "enable": ("vigilens.commands.sets_hashes:enable", "Let disabled references match again."),
+}
+
+
+@click.group(cls=LazyGroup, later=LATER, short_help="Create, fill, show and change the sets of known pictures.")
 def command() -> None:
     """Create, fill, show and change the sets of known pictures.
 
@@ -52,10 +63,6 @@ def command() -> None:
       vigilens sets add spam ~/pictures/spam
       vigilens sets list
     """
-
-
-for each in (create, edit, thresholds, import_hashes, export_hashes, references, disable, enable, index):
-    command.add_command(each)
 
 
 @command.command("list")

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     Load = Callable[[], Settings]
 
 
-@click.command(short_help="Choose how a set is searched: exactly, or by an approximate index.")
+@click.command(short_help="Search a set exactly, or by an approximate index.")
 @click.argument("name")
 @click.argument("kind", type=click.Choice([EXACT, *APPROXIMATE]))
 @click.option("--even-if-slower", "slower", is_flag=True, help="Keep an index that takes as long as the exact search.")
 @click.pass_obj
 def index(load: "Load", *, name: str, kind: str, slower: bool) -> None:
-    """Choose how a set is searched: exactly, or by an approximate index of Milvus.
+    """Search a set exactly, or by an approximate index of Milvus.
 
     \b
     exact     all references are compared; nothing is missed. The default.

@@ -2,19 +2,19 @@
 
 import json
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from reference_sets.add import Gathered
-from reference_sets.catalogue import UnreadableSet
 from reference_sets.model import CHECK_VERSION, ReferenceSet, Verify
 from vigilens.commands.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reference_sets.add import Gathered
+    from reference_sets.catalogue import UnreadableSet
 
 SHOWN_REFUSALS = 20
 # The columns of the list. OPTIONAL are left out, in this order, if the terminal is too narrow.
@@ -50,7 +50,9 @@ def facts(known: ReferenceSet, count: int) -> dict[str, Any]:
     return {**unknown, **described, **thresholds, **checks, **scales, "references": count}
 
 
-def print_list(sets: Sequence[tuple[ReferenceSet, int]], unreadable: Sequence[UnreadableSet], *, as_json: bool) -> None:
+def print_list(
+    sets: "Sequence[tuple[ReferenceSet, int]]", unreadable: "Sequence[UnreadableSet]", *, as_json: bool
+) -> None:
     """Print one row per set: a table on a terminal, tab-separated lines elsewhere. Unreadable sets go to stderr too."""
     if as_json:
         broken = [{"name": one.name, "error": one.why} for one in unreadable]
@@ -97,8 +99,12 @@ def _check(known: ReferenceSet) -> str:
     return f"{known.verify.value} {known.check.review:.2f} {known.check.block:.2f}"
 
 
-def _table(rows: Sequence[dict[str, str]]) -> None:
+def _table(rows: "Sequence[dict[str, str]]") -> None:
     """Print as many columns as fit, none of them wrapped; `sets show` and `--json` print all."""
+    from rich.console import Console  # noqa: PLC0415 (late, as below: only a terminal gets a table)
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
     console = Console()
     widths = {each: max(len(each), *(len(row.get(each, "")) for row in rows)) + GAP for each in HEADINGS}
     for heading in OPTIONAL:
@@ -117,20 +123,18 @@ def print_one(known: ReferenceSet, count: int, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(facts(known, count), indent=2, ensure_ascii=False))
         return
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold")
     shown = facts(known, count)
     del shown["recorded_check"]
     if before := known.recorded_check:
         old = f"carried over from {before.review:g} / {before.block:g} of scale {before.version}"
         shown["check thresholds"] = f"{known.check.review:.4g} / {known.check.block:.4g} ({old})"
+    width = max(map(len, shown))
     for key, value in shown.items():
         text = ", ".join(value) if isinstance(value, tuple) else str(value)
-        table.add_row(key, Text(printable(text)))
-    Console().print(table)
+        click.echo(f"{click.style(key.ljust(width), bold=True)}  {printable(text)}")
 
 
-def _print_some(lines: Sequence[str], what: str) -> None:
+def _print_some(lines: "Sequence[str]", what: str) -> None:
     """Print lines to stderr below a sentence, the first ones if they are many."""
     if not lines:
         return
@@ -141,7 +145,7 @@ def _print_some(lines: Sequence[str], what: str) -> None:
         click.echo(f"  … and {len(lines) - SHOWN_REFUSALS} more", err=True)
 
 
-def print_gathered(known: ReferenceSet, gathered: Gathered, *, interrupted: bool = False) -> None:
+def print_gathered(known: ReferenceSet, gathered: "Gathered", *, interrupted: bool = False) -> None:
     """Print what became of the files. The refused ones go to stderr, each with its reason."""
     for one in gathered.refused[:SHOWN_REFUSALS]:
         click.echo(f"{printable(str(one.path))}: {one.why.reason.value}: {printable(one.why.detail)}", err=True)
