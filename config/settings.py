@@ -23,7 +23,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
 NO_CHOICE: tuple[object, ...] = ("", "auto", "cpu", {})  # values that are true of any encoder
 # What a kind does not use. It is refused: who sets it expects that it has an effect.
 NOT_USED: dict[str, tuple[str, ...]] = {
-    "words": ("model", "checkpoint", "device", "precision", "input"),
+    "words": ("model", "checkpoint", "device", "input"),
     "pdq": ("model", "checkpoint", "device", "precision", "input"),
     "relatives": ("model", "checkpoint", "input"),
     "openclip": ("input",),

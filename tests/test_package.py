@@ -52,7 +52,7 @@ def test_the_wheel_holds_all_rooms_with_their_data_and_nothing_else(wheel):
     for name in (
         "config/default.toml",
         "demo/report.css",
-        "embedding/network/words.safetensors",
+        "embedding/local/words.safetensors",
         "embedding/probe.png",
     ):
         assert name in wheel

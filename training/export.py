@@ -1,4 +1,4 @@
-"""A checkpoint → the packaged weights of `embedding/network/words.py`, in half precision."""
+"""A checkpoint → the weights of `embedding/local/words.py` with all words, in half precision."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from training.learn import EXPORTED
 
-TARGET = Path(__file__).parents[1] / "embedding" / "network" / "words.safetensors"
+EXPORT = "exported.safetensors"  # in the folder
 
 
 def main() -> None:
@@ -21,8 +21,9 @@ def main() -> None:
     weights["out.weight"] = weights["out.weight"][:EXPORTED]
     weights["out.bias"] = weights["out.bias"][:EXPORTED]
     halves = {name: value.half().contiguous() for name, value in weights.items()}
-    save_file(halves, TARGET, metadata={"steps": str(saved["step"])})
-    print(f"{TARGET}: {TARGET.stat().st_size / 1e6:.1f} MB after {saved['step']} steps")
+    target = options.folder / EXPORT
+    save_file(halves, target, metadata={"steps": str(saved["step"])})
+    print(f"{target}: {target.stat().st_size / 1e6:.1f} MB after {saved['step']} steps")
 
 
 if __name__ == "__main__":

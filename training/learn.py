@@ -1,4 +1,4 @@
-"""Train the network of `embedding/network/words.py` on shards of views.
+"""Train the network of `embedding/local/words.py` on shards of views.
 
 Each descriptor goes through two layers to LEARNED_WORDS soft visual words. They are summed over the picture, square
 rooted (so that repeated texture counts less), normalised, and mapped to the vector. The loss is InfoNCE

@@ -1,6 +1,6 @@
 """Vectors from neural networks.
 
-words           learned visual words of the keypoints, summed up (words.safetensors); needs no other weights
+half_words      the layers of `words` (embedding/local/words.py) in bfloat16
 openclip        any OpenCLIP model with a local checkpoint
 openclip_tower  an OpenCLIP model's image tower and how pictures are prepared for it
 timm            any model of timm with a local checkpoint

@@ -27,15 +27,16 @@ def test_the_default_one_is_meant_if_none_is_named():
     assert Encoders(BUILT_IN, "pdq").get().name == "pdq"
 
 
-def test_a_set_s_encoder_is_found_by_its_fingerprint_and_only_those_of_its_kind_are_loaded():
+def test_a_set_s_encoder_is_found_by_its_fingerprint_and_only_those_of_its_kind_are_loaded_and_without_torch():
     made = Encoders(BUILT_IN, "words").get("pdq").fingerprint
     code = (
         "import sys; from embedding.choose import Configured; from embedding.encoders import Encoders; "
         "encoders = Encoders({'words': Configured('words'), 'hashes': Configured('pdq')}, 'words'); "
-        f"print(encoders.with_fingerprint({made!r}).name, 'torch' in sys.modules)"
+        f"print(encoders.with_fingerprint({made!r}).name, 'embedding.local.words' in sys.modules); "
+        "print(encoders.get().name, 'torch' in sys.modules)"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert answer.stdout.split() == ["hashes", "False"]
+    assert answer.stdout.split() == ["hashes", "False", "words", "False"]
 
 
 def test_a_name_that_is_not_configured_is_refused_with_those_that_are():

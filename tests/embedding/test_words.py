@@ -1,24 +1,26 @@
 """The encoder "words": edits have vectors near the original's, and vectors are the same on every machine."""
 
 import threading
-from importlib.resources import files
 
 import numpy as np
 import pytest
 import torch
 from detailed import cropped, detailed, turned
-from safetensors.torch import load
+from safetensors.numpy import save_file
 
-from embedding.choose import choose
+from embedding.choose import Configured, choose
+from embedding.encoder import EncoderError
 from embedding.local.keypoints import Keypoints, detect
+from embedding.local.words import WEIGHTS, Words
 from embedding.look import encode_pictures, look
-from embedding.network.words import WEIGHTS, Words
-from training.learn import DIMENSION, EXPORTED, Aggregation
+from embedding.network.half_words import BFloat16
+from embedding.picture import Prepared
+from training import prune
 
 
 @pytest.fixture(scope="module")
 def words():
-    return choose("words")
+    return choose(Configured("words", precision="float32"))
 
 
 def test_vectors_are_of_unit_length(words):
@@ -95,13 +97,21 @@ def test_a_vector_does_not_depend_on_the_rest_of_the_batch(words):
     np.testing.assert_allclose((together * alone).sum(1), 1, atol=1e-6)
 
 
-def test_a_machine_without_fast_half_precision_gives_the_same_vectors_except_for_rounding(words, monkeypatch):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
-    plain = Words()
-    assert plain.fingerprint == words.fingerprint
+def test_layers_in_half_precision_give_the_same_vectors_except_for_rounding(words):
+    half = choose(Configured("words", precision="bfloat16"))
+    assert half.backend.startswith("bfloat16")
+    assert half.fingerprint == words.fingerprint
     pictures = [detailed(seed) for seed in range(10, 14)]
-    cosines = (encode_pictures(plain, pictures).vectors * encode_pictures(words, pictures).vectors).sum(1)
+    cosines = (encode_pictures(half, pictures).vectors * encode_pictures(words, pictures).vectors).sum(1)
     assert cosines.min() > 1 - 1e-4
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_half_precision_is_chosen_where_torch_is_there_anyway_and_the_processor_is_fast_with_it(monkeypatch, able):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": able, "avx2": True})
+    assert choose("words").backend.startswith("bfloat16" if able else "float32")
+    with pytest.raises(EncoderError, match="float16"):
+        choose(Configured("words", precision="float16"))
 
 
 def test_several_threads_may_use_one_encoder(words):
@@ -120,24 +130,33 @@ def test_several_threads_may_use_one_encoder(words):
     assert all((one == expected).all() for one in got)
 
 
-def test_the_packaged_weights_fit_the_network_in_training(words):
-    shapes = {name: tuple(value.shape) for name, value in Aggregation().state_dict().items()}
-    packaged = load(files("embedding.network").joinpath(WEIGHTS).read_bytes())
-    assert {name: tuple(packaged[name].shape) for name in shapes} == shapes | {
-        "out.weight": (EXPORTED, shapes["out.weight"][1]),
-        "out.bias": (EXPORTED,),
-    }
-    assert DIMENSION == shapes["out.bias"][0] >= EXPORTED == words.dimension <= 1024
+def test_words_that_are_never_active_can_be_left_out_and_sets_stay_valid(words, tmp_path, monkeypatch):
+    """The packaged weights have 512 of the 2,048 words that were trained, and the fingerprint of all."""
+    assert words.fingerprint == "words:ab613c4515e9db2a"
+    rng = np.random.default_rng(1)
+    shapes = {"hidden.weight": (8, 256), "hidden.bias": (8,), "words.weight": (16, 8), "words.bias": (16,)}
+    shapes |= {"out.weight": (4, 16), "out.bias": (4,)}
+    weights = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    weights["words.bias"][::3] = -1e3
+    made = []
+    monkeypatch.setattr("embedding.local.words.files", lambda _: tmp_path)
+    monkeypatch.setattr(prune, "KEPT", 10)
+    sums = prune.Float32(weights)(detect(detailed(1)).descriptors)
+    for kept in (np.arange(16), prune.strongest(sums, weights["out.weight"])):
+        save_file(prune.pruned(weights, kept), tmp_path / WEIGHTS)
+        made.append(Words().encode([Prepared((1, 1), detect(detailed(2)))]))
+    np.testing.assert_allclose(made[0].vectors, made[1].vectors, atol=1e-5)
+    np.testing.assert_allclose(made[0].parts, made[1].parts, atol=1e-5)
 
 
 def refused(*_):
     raise RuntimeError("not on this machine")
 
 
-@pytest.mark.parametrize("other", [refused, lambda rows, *_: rows[:, :1].repeat(1, 2048)], ids=["missing", "wrong"])
+@pytest.mark.parametrize("other", [refused, lambda rows, *_: rows[:, :1].repeat(1, 512)], ids=["missing", "wrong"])
 def test_if_prepacked_layers_are_missing_or_wrong_the_usual_ones_give_the_same_vectors(words, monkeypatch, other):
     monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", other)
-    usual = Words()
+    usual = Words(BFloat16)
     assert "prepacked" not in usual.backend
     pictures = [detailed(seed) for seed in range(10, 14)]
     np.testing.assert_allclose(
@@ -154,10 +173,10 @@ def test_pictures_without_corners_are_accepted_alone_and_among_others(words):
     np.testing.assert_allclose((together.vectors[[1, 10]] * alone).sum(1), 1, atol=1e-6)
 
 
-def test_the_network_gets_few_different_numbers_of_rows_because_a_kernel_is_kept_for_each():
-    words, given = Words(), []
-    first = words._layers[0]
-    words._layers[0] = lambda rows: (given.append(len(rows)), first(rows))[1]
+def test_the_layers_in_half_precision_get_few_numbers_of_rows_because_a_kernel_is_kept_for_each():
+    words, given = Words(BFloat16), []
+    first = words._layers._layers[0]
+    words._layers._layers[0] = lambda rows: (given.append(len(rows)), first(rows))[1]
     for seed in range(3):
         encode_pictures(words, [detailed(seed)])
     assert {number % 256 for number in given} == {0}
