@@ -4,13 +4,14 @@ Each is a view beside the whole one. Unstretched pictures and negatives only hav
 hashes do not compare them.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 
 import cv2
 import numpy as np
 
 from embedding.insets import insets
-from embedding.local.keypoints import Detected, Keypoints, detect
+from embedding.local.keypoints import SIDE, Detected, Keypoints, detect
 from embedding.picture import (
     NEGATIVE_READING,
     PLAIN_READING,
@@ -31,7 +32,15 @@ _LONG = 1.9
 _UNSTRETCHED = 2.2  # by this factor: corners agree up to a stretch of 1.6, so it serves for 1.4 to 3.5
 
 
-def second_looks(pixels: Pixels, size: Size, needs: Needs, whole: Detected, *, parts: bool = True) -> Iterator[Seen]:
+def second_looks(  # noqa: PLR0913 (what is known of the picture)
+    pixels: Pixels,
+    size: Size,
+    needs: Needs,
+    whole: Detected,
+    *,
+    parts: bool = True,
+    closer: Callable[[int], Pixels | None] | None = None,
+) -> Iterator[Seen]:
     """Second looks at a picture whose keypoints are needed, the most important first.
 
     Args:
@@ -40,15 +49,29 @@ def second_looks(pixels: Pixels, size: Size, needs: Needs, whole: Detected, *, p
         needs: of each view.
         whole: what was detected in the whole picture.
         parts: whether pictures in the picture are looked for.
+        closer: gives a reduced picture again, with as many pixels of the longest side or more; None if it cannot.
     """
-    for box in insets(whole.grey) if parts else ():
-        part, part_size = cropped(pixels, size, box)
+    found = insets(whole.grey) if parts else []
+    near = _closer(pixels, size, found, closer) if found and closer else pixels
+    for box in found:
+        part, part_size = cropped(near, size, box)
         own, mirror = prepare_both(part, part_size, needs)
         yield Seen(0, box, PLAIN_READING, own, mirror, second=True)
     unstretched = _unstretched(pixels)
     if unstretched is not None:
         yield _by_corners(detect(unstretched), size, UNSTRETCHED_READING)
     yield _by_corners(whole.negative, size, NEGATIVE_READING)
+
+
+def _closer(pixels: Pixels, size: Size, found: Sequence[Box], closer: Callable[[int], Pixels | None]) -> Pixels:
+    """The picture with enough pixels for a working copy of each of its parts, if it has them."""
+    height, width = size
+    smallest = min(max((right - left) * width, (bottom - top) * height) for left, top, right, bottom in found)
+    wanted = math.ceil(SIDE * max(size) / smallest)
+    if max(pixels.shape[:2]) >= min(wanted, max(size)):
+        return pixels
+    more = closer(wanted)
+    return pixels if more is None else more
 
 
 def reread(pixels: Pixels, reading: str) -> Pixels:

@@ -19,7 +19,7 @@ from embedding.decode.formats import signature
 from embedding.decode.limits import Limits
 from embedding.decode.svg import embedded_pictures
 from embedding.image import Reason, Unreadable
-from embedding.local.keypoints import Detected, working_copy
+from embedding.local.keypoints import SIDE, Detected, working_copy
 from embedding.picture import WHOLE, Box, Looked, Seen, Wanted
 from embedding.prepare import prepare_both
 from embedding.second_looks import cropped, second_looks
@@ -88,8 +88,10 @@ def _raise_if_memory(error: Exception) -> None:
 
 
 def _looked(data: bytes, wanted: Wanted, *, damaged: bool) -> Looked | Unreadable:
-    every_pixel = wanted.needs.keypoints or wanted.needs.hash or not wanted.reduce
-    limits = Limits(wanted.max_pixels, None if every_pixel else wanted.needs.least_side)
+    needs = wanted.needs
+    every_pixel = needs.keypoints or needs.hash or not wanted.reduce
+    corners_alone = needs.keypoints and not (needs.hash or needs.pixels) and wanted.reduce
+    limits = Limits(wanted.max_pixels, None if every_pixel else needs.least_side, SIDE if corners_alone else None)
     with opened(data, limits, damaged=damaged) as file:
         if isinstance(file, Unreadable):
             return file
@@ -160,7 +162,8 @@ class _Views:
             return
         frame, shown, detected = self._whole
         parts = len(self._boxes) == 1  # otherwise windows show them
-        for seen in second_looks(shown.pixels, shown.size, self._wanted.needs, detected, parts=parts):
+        needs, closer = self._wanted.needs, self._file.grey if frame == 0 else None
+        for seen in second_looks(shown.pixels, shown.size, needs, detected, parts=parts, closer=closer):
             if len(self.views) == self._wanted.max_views:
                 return
             self.views.append(replace(seen, frame=frame))

@@ -52,7 +52,7 @@ _TURNS: dict[int, Callable[[Pixels], Any]] = {
     4: lambda stored: cv2.flip(stored, 0),
     5: cv2.transpose,
     6: lambda stored: cv2.rotate(stored, cv2.ROTATE_90_CLOCKWISE),
-    7: lambda stored: np.ascontiguousarray(stored[::-1, ::-1].transpose(1, 0, 2)),
+    7: lambda stored: np.ascontiguousarray(stored[::-1, ::-1].swapaxes(0, 1)),
     8: lambda stored: cv2.rotate(stored, cv2.ROTATE_90_COUNTERCLOCKWISE),
 }
 
@@ -89,7 +89,7 @@ def other_readings(image: Image.Image, plain: Pixels) -> Iterator[tuple[Reading,
 
 def hides_in_profile(decoded: Pixels, image: Image.Image) -> bool:
     """Whether pixels from another decoder show something without the image's profile that they do not show with it."""
-    if _transform(image.info.get("icc_profile"), image.mode) is None:
+    if not has_profile(image):
         return False
     part = sampled(decoded)
     with_, without = (decoded_to_upright_srgb(part.copy(), image, reading) for reading in (PLAIN, WITHOUT_PROFILE))
@@ -120,9 +120,19 @@ def decoded_to_upright_srgb(decoded: Pixels, image: Image.Image, reading: Readin
         for top in range(0, decoded.shape[0], rows):
             strip = decoded[top : top + rows]
             pixels[top : top + rows] = colour(Image.fromarray(strip[..., 0] if grey else strip))
+    return upright(pixels, image)
+
+
+def upright(stored: Pixels, image: Image.Image) -> Pixels:
+    """Pixels from another decoder than Pillow, with the EXIF orientation of the image applied."""
     turn = _TURNS.get(orientation(image))
-    upright: Pixels = turn(pixels) if turn else pixels
-    return upright
+    turned: Pixels = turn(stored) if turn else stored
+    return turned
+
+
+def has_profile(image: Image.Image) -> bool:
+    """Whether an image, which is RGB or L, has a profile that changes its colours."""
+    return _transform(image.info.get("icc_profile"), image.mode) is not None
 
 
 def upright_size(image: Image.Image) -> Size:

@@ -16,9 +16,9 @@ _LOST, _UNLIKE = 0.25, 0.5  # share of that deviation, or correlation, below whi
 
 
 def small(pixels: Pixels) -> Small:
-    """The picture's grey levels in 64 x 64 cells."""
+    """The picture's grey levels in 64 x 64 cells; the picture may be grey."""
     reduced = cv2.resize(pixels, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.cvtColor(reduced, cv2.COLOR_RGB2GRAY), np.float32)
+    return np.asarray(reduced if reduced.ndim == 2 else cv2.cvtColor(reduced, cv2.COLOR_RGB2GRAY), np.float32)  # noqa: PLR2004 (height and width)
 
 
 def sampled(pixels: Pixels) -> Pixels:

@@ -30,14 +30,16 @@ from embedding.decode.colour import (
     PLAIN,
     WITHOUT_PROFILE,
     decoded_to_upright_srgb,
+    has_profile,
     hides_in_profile,
     other_readings,
+    upright,
     upright_size,
     upright_srgb,
 )
 from embedding.decode.formats import is_svg, signature, unsupported
 from embedding.decode.frames import Frames, frames_of
-from embedding.decode.jpeg import decode_jpeg, within
+from embedding.decode.jpeg import decode_grey, decode_jpeg, within
 from embedding.decode.limits import Limits, too_costly
 from embedding.decode.optional import opened as opened_by_extra
 from embedding.image import Reason, Unreadable
@@ -54,7 +56,8 @@ class Shown:
     """One frame, read in one way.
 
     Attributes:
-        pixels: (height, width, 3) uint8 sRGB, C-contiguous, upright; may be reduced to 1/2, 1/4 or 1/8, rounded up.
+        pixels: (height, width, 3) uint8 sRGB, C-contiguous, upright; may be reduced to 1/2, 1/4 or 1/8, rounded up. If
+            nothing but corners is looked for, they may be (height, width), the brightness.
         size: height and width of the whole frame, upright.
     """
 
@@ -90,6 +93,9 @@ class File:
         if number or self.frames.count > 1:
             image.seek(number)
         size = upright_size(image)
+        if number == 0 and (grey := self.grey(self._limits.corners_side)) is not None:
+            yield Shown(PLAIN.name, grey, size)
+            return
         if number == 0 and self.format == "JPEG" and (found := self._jpeg()) is not None:
             # It is changed in place, so what is needed of it is read first.
             hidden = found.copy() if hides_in_profile(found, image) else None
@@ -108,6 +114,19 @@ class File:
         plain = upright_srgb(image)
         yield Shown(PLAIN.name, plain, size)
         yield from (Shown(reading.name, pixels, size) for reading, pixels in other_readings(image, plain))
+
+    def grey(self, longest: int | None) -> Pixels | None:
+        """The brightness of a JPEG's first frame, reduced, if nothing but corners is looked for; else None.
+
+        Args:
+            longest: pixels that are needed, see `decode_grey`; None: all.
+        """
+        if self._limits.corners_side is None or longest is None or self.format != "JPEG":
+            return None
+        if self._image.mode in {"RGB", "L"} and has_profile(self._image):
+            return None
+        found = decode_grey(self._image, self._data, longest, self._limits.max_pixels)
+        return None if found is None else upright(found, self._image)
 
     def _jpeg(self) -> Pixels | None:
         return decode_jpeg(self._image, self._data, self._limits.least_side, self._limits.max_pixels)

@@ -28,10 +28,13 @@ class Limits:
         max_pixels: cap on width x height; a JPEG of up to 64 times as many is decoded to a smaller size.
         least_side: a JPEG may be decoded to a smaller size, as long as its shorter side keeps this many pixels; None:
             every pixel counts. A picture that has fewer keeps its size.
+        corners_side: nothing but corners is looked for, in a working copy with a longest side of this many pixels. So a
+            JPEG may be decoded in grey, and to a smaller size that is no smaller than this; None: more is needed.
     """
 
     max_pixels: int
     least_side: int | None = None
+    corners_side: int | None = None
 
 
 def too_costly(data: bytes, name: str, max_pixels: int) -> Unreadable | None:
