@@ -37,8 +37,9 @@ from vectors.errors import NoCollection, StoreError
 
 log = logging.getLogger(__name__)
 
-# A writer renews its claim before each message, and a message takes at most the timeout of a call (10 s by default).
-# After three of them without a change, the writer is not writing any more.
+# A writer renews its claim before each message, and Milvus answers one within the timeout of a call (10 s by default).
+# After three times that, the writer is usually not writing any more. A Milvus that is being filled may take longer:
+# then the slow writer finds that its claim is gone, and writes the rows once more.
 DEAD_S = 30.0
 PAUSE_S = 0.02  # on average; a small upsert takes 10 ms on Milvus Lite, 30 ms on a server
 MOST_KEYS = 200  # 6 KB in each read of a set's properties

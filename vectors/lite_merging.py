@@ -12,9 +12,11 @@ from collections.abc import Sequence
 from threading import local
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from milvus_lite.constants import DATA_FILE_TEMPLATE, SEQ_FORMAT_WIDTH
 from milvus_lite.engine import compaction, flush
+from milvus_lite.index.brute_force import BruteForceIndex
 from milvus_lite.storage import memtable, segment
 
 from vectors import lite_texts
@@ -22,6 +24,7 @@ from vectors import lite_texts
 # Not public. A version of Milvus Lite that lacks one of them is not patched.
 _MANAGER: Any = getattr(compaction, "CompactionManager", None)
 _compact_whole: Any = getattr(_MANAGER, "_compact_files", None)
+_index_whole: Any = getattr(segment.Segment, "build_or_load_index", None)
 _MEMORY: Any = getattr(memtable, "MemTable", None)
 # Files of four times the size are merged with one another, those of 1.6 GB and more only when there are 32 of them.
 BOUNDARIES = [1_000_000, 10_000_000, 100_000_000, 400_000_000, 1_600_000_000]
@@ -70,6 +73,16 @@ def _rows_in_memory(self: Any, rows: Sequence[tuple[int, int]]) -> Any:
     return lite_texts.picked(table, [starts[batch] + row for batch, row in rows]).cast(schema)
 
 
+def _index(self: Any, spec: Any, folder: str) -> None:
+    """Load or build a segment's index. That for exact search has a copy of all vectors: one of the two is enough."""
+    _index_whole(self, spec, folder)
+    index = self.indexes.get(spec.field_name)
+    if isinstance(index, BruteForceIndex):
+        vectors = self.vector_data(spec.field_name)[0]
+        if np.array_equal(getattr(index, "_vectors", np.zeros(0)), vectors):
+            index._vectors = vectors  # noqa: SLF001 (a patch)
+
+
 def apply_patch() -> None:
     """Patch Milvus Lite in this process. Can be repeated."""
     patched = (
@@ -79,6 +92,7 @@ def apply_patch() -> None:
         (compaction, "COMPACTION_BUCKET_BOUNDARIES", BOUNDARIES),
         (flush, "write_data_file", _write),
         (_MANAGER, "_compact_files", _compact),
+        (segment.Segment, "build_or_load_index", _index),
         (_MEMORY, "_build_data_table", _rows_in_memory),
     )
     if all(hasattr(where, name) for where, name, _ in patched):

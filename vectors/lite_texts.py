@@ -49,6 +49,8 @@ def read(path: str) -> Any:
     others = pq.read_table(path, columns=[name for name in names if name not in long]).combine_chunks()
     columns = {name: (texts if name in long else others).column(name) for name in names}
     table = _loaded[path] = pa.table(columns, schema=pq.read_schema(path).remove_metadata())
+    del others
+    pa.default_memory_pool().release_unused()  # what was copied; Arrow would keep it
     return table
 
 
@@ -82,6 +84,7 @@ def give_back(rows: Sequence[Mapping[str, Any]]) -> None:
         _read_since[0] = 0
         for each in list(_maps):
             each.madvise(mmap.MADV_DONTNEED)
+        pa.default_memory_pool().release_unused()
 
 
 def picked(table: Any, places: Sequence[int]) -> Any:

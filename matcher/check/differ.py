@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from embedding.local.keypoints import Keypoints
 from matcher.check.align import Map
 from matcher.check.cells import Sums, Truths, inside, rectangles, spans
+from matcher.check.pairs import where
 from matcher.check.projective import Floats
 from matcher.evidence import Box
 
@@ -97,7 +98,7 @@ def _compared(corners: _Corners, other: _Corners) -> tuple[Truths, Truths]:
     off_x, off_y = (corners.points[:, [axis]] - other.points[:, axis] for axis in (0, 1))
     apart = off_x * off_x + off_y * off_y
     reach = np.maximum(_NEAR, _SAME_PLACE * corners.scales)[:, None]
-    row, column = np.nonzero(apart < reach * reach)
+    row, column = where(apart < reach * reach)
     apart, sizes = apart[row, column], corners.scales[row] / other.scales[column]
     unlike = corners.descriptors.view(np.uint64)[row] ^ other.descriptors.view(np.uint64)[column]
     found, contradicted = np.zeros((2, len(corners.points)), np.bool_)

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedding.local.keypoints import Keypoints
+from matcher.check.pairs import where
 from matcher.check.projective import Floats
 
 # Two corners are alike if they differ in this many of 256 bits at most: equal letters in other words mostly do, corners
@@ -27,7 +28,7 @@ def recurs(descriptors: NDArray[np.uint8], other: Keypoints, but_at: Floats | No
     # Two of the four words first: few pairs differ as little in these alone.
     half = np.bitwise_count(ours[:, :1] ^ theirs[:, 0])
     half += np.bitwise_count(ours[:, 1:2] ^ theirs[:, 1])
-    row, column = np.nonzero(half <= _ALIKE)
+    row, column = where(half <= _ALIKE)
     alike = np.bitwise_count(ours[row] ^ theirs[column]).sum(1, np.uint16) <= _ALIKE
     row, column = row[alike], column[alike]
     if but_at is not None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from embedding.local.keypoints import Keypoints
 from matcher.check.cells import corners as frame
+from matcher.check.pairs import where
 from matcher.check.projective import Floats, through
 from matcher.evidence import Box, Corners
 
@@ -117,7 +118,7 @@ def among(
 ) -> NDArray[np.bool_]:
     """Which corners are the same as one of the others."""
     off_x, off_y = points[:, :1] - others[:, 0], points[:, 1:] - others[:, 1]
-    row, other = np.nonzero(off_x * off_x + off_y * off_y < _NEAR * _NEAR)
+    row, other = where(off_x * off_x + off_y * off_y < _NEAR * _NEAR)
     apart = descriptors.view(np.uint64)[row] ^ their_descriptors.view(np.uint64)[other]
     same = np.zeros(len(points), np.bool_)
     same[row[np.bitwise_count(apart).sum(1) <= _ALIKE]] = True

@@ -20,7 +20,7 @@ KEY = 40  # bytes
 # Bytes of a key that are kept. The id of an entry of a list begins with its hash, as does its key.
 OF_LIST, OF_PICTURES = KEY - BYTES, KEY
 _USUAL_ID = re.compile(r"[0-9a-f]{64}-[0-9a-f]{16}")
-RECENT = 20_000  # rows, then they are put into the base: 1 s for 1,000,000
+RECENT, SHARE = 20_000, 1 / 50  # rows, or this share of the base: then they are put into it, 0.2 s for a million
 MORE = 4  # times as many are looked at if some of the nearest do not count
 
 Bits = NDArray[np.uint8]
@@ -122,7 +122,7 @@ class Hashes:
         recent = _joined([before.recent, *blocks])
         old = before.old.union(*(map(bytes, block.keys()) for block in blocks))
         now = Hashes(self.base, recent, old, {**before.odd, **others})
-        return now.in_one() if len(recent.bits) > RECENT else now
+        return now.in_one() if len(recent.bits) > max(RECENT, SHARE * len(self.base.bits)) else now
 
     def _block(self, ids: Sequence[str], bits: Bits) -> tuple[Block, dict[bytes, str]]:
         """Return rows as a block, and the ids of another form than usual by their keys."""
@@ -152,7 +152,7 @@ class Hashes:
 
     def in_one(self) -> "Hashes":
         """Return the same with all rows in the base."""
-        base = _joined([self.base.without(self.old), self.recent])
+        base = _stacked([self.base.without(self.old), self.recent])
         return Hashes(base, Block(base.bits[:0], base.tails[:0]), odd=self.odd)
 
     def settled(self) -> "Hashes":
@@ -209,9 +209,14 @@ def _usual_key(id_: str) -> bytes:
     return bytes.fromhex(id_[:64] + id_[65:]) if _USUAL_ID.fullmatch(id_) else b""
 
 
+def _stacked(blocks: Sequence[Block]) -> Block:
+    """Return all rows of the blocks."""
+    return Block(np.concatenate([one.bits for one in blocks]), np.concatenate([one.tails for one in blocks]))
+
+
 def _joined(blocks: Sequence[Block]) -> Block:
     """Return all rows of the blocks, of one key the last."""
-    every = Block(np.concatenate([one.bits for one in blocks]), np.concatenate([one.tails for one in blocks]))
+    every = _stacked(blocks)
     mixed = _mixed(every.keys())
     if len(np.unique(mixed)) == len(mixed):
         return every

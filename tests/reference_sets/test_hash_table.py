@@ -10,7 +10,7 @@ from milvus_fixtures import make_set
 
 from reference_sets.in_memory.constants import IN_MEMORY
 from reference_sets.in_memory.hash_table import HashTable
-from reference_sets.in_memory.hashes import Hashes
+from reference_sets.in_memory.hashes import OF_LIST, Hashes, Rows
 from reference_sets.in_memory.up_to_date import UpToDate
 from reference_sets.model import Kind, Mirrored, Reference, ReferenceSet, Thresholds, Verify
 from reference_sets.store import Store
@@ -226,3 +226,17 @@ def test_sets_of_pictures_that_more_than_hashes_decide_on_are_left_to_milvus(ope
     opened.upsert("others", [replace(picture(HASHES[1], 1), vector=(1.0, *[0.0] * 255))])
     assert not table.holds(opened.describe("others"))
     assert not table.holds(opened.describe("others"))
+
+
+def test_hashes_that_do_not_count_hide_none_behind_them_from_those_that_were_added_since():
+    def rows(bits: np.ndarray) -> Rows:
+        return Rows([f"{one.tobytes().hex()}-{0:016x}" for one in bits], bits)
+
+    near = np.stack([flipped(HASHES[0], number) for number in range(1, 30)])
+    table = Hashes.empty(OF_LIST).with_rows([rows(near)]).with_rows([rows(HASHES[100:110])])
+    left = table.without([table.base.key(row) for row in range(10)])
+    (hits,) = left.nearest(HASHES[:1], 3)
+    assert [(one.distance, one.id) for one in hits] == [(row + 1, rows(near).ids[row]) for row in (10, 11, 12)]
+    (every,) = left.nearest(HASHES[:1], 99)
+    assert len({one.id for one in every}) == len(every) == 29
+    assert left.settled().in_one().nearest(HASHES[:1], 99) == [every]

@@ -60,7 +60,7 @@ def unpatched(monkeypatch):
 
 
 def test_a_file_of_the_published_engine_is_opened_and_its_features_are_not_in_memory(tmp_path, unpatched):
-    path, known = str(tmp_path / "sets.db"), with_features(references(unit(600, 1)))
+    path, known = str(tmp_path / "sets.db"), with_features(references(unit(200, 1)))
     with Store(path) as store:
         store.create(make_set("alpha", verify=Verify.SUPPORTS))
         store.upsert("alpha", known)
@@ -72,11 +72,11 @@ def test_a_file_of_the_published_engine_is_opened_and_its_features_are_not_in_me
         allocated = pa.total_allocated_bytes()
         with Store(path) as store:
             assert read(store, known) == {one.id: one.features for one in known}
-            assert pa.total_allocated_bytes() - allocated < 200 * LONG
+            assert pa.total_allocated_bytes() - allocated < 80 * LONG
             if hasattr(lite_texts.mmap, "MADV_DONTNEED"):
                 lite_texts._read_since[0] = 2 * lite_texts._MAPPED_BYTES
                 assert read(store, known[:1]) == {known[0].id: known[0].features}
-                assert mapped(tmp_path) < 200 * LONG
+                assert mapped(tmp_path) < 80 * LONG
     assert {each: each.read_bytes() for each in tmp_path.glob("sets.db/**/*.parquet")} == before
     assert len(derived(tmp_path)) == 1
     unpatched.setattr(lite_merging, "apply_patch", lambda: None)
@@ -107,17 +107,17 @@ def empty(one: Path, _: Path) -> None:
     one.write_bytes(b"")
 
 
-@pytest.mark.parametrize("damage", [torn, exchanged, empty])
-def test_what_is_derived_is_made_again_when_it_is_damaged(tmp_path, written, damage):
+def test_what_is_derived_is_made_again_when_it_is_damaged(tmp_path, written):
     one, other = derived(tmp_path)
     right = one.read_bytes()
-    damage(one, other)
-    left = one.with_name("data_000900_000901.unfinished")
-    left.write_bytes(b"of a process that was killed")
-    with Store(str(tmp_path / "sets.db")) as store:
-        assert read(store, written) == {each.id: each.features for each in written}
-    assert one.read_bytes() == right
-    assert derived(tmp_path) == [one, other]
+    for damage in (torn, exchanged, empty):
+        damage(one, other)
+        left = one.with_name("data_000900_000901.unfinished")
+        left.write_bytes(b"of a process that was killed")
+        with Store(str(tmp_path / "sets.db")) as store:
+            assert read(store, written) == {each.id: each.features for each in written}, damage
+        assert one.read_bytes() == right
+        assert derived(tmp_path) == [one, other]
 
 
 def test_features_stay_in_memory_where_nothing_can_be_derived(tmp_path, written, caplog):
@@ -134,9 +134,10 @@ def test_rows_survive_changes_deletions_and_merges_of_files_as_they_were_written
     expected, known = {}, with_features(references(unit(90, 1)))
     path = str(tmp_path / "sets.db")
     with Store(path) as store:
-        store.create(make_set("alpha", verify=Verify.SUPPORTS))
+        store.create(make_set("alpha", verify=Verify.OFF))
         for step in range(14):
-            some = with_features(rng.sample(known, 20), step)
+            some = rng.sample(known, 20)
+            some = with_features(some, step) if step % 4 else [replace(one, features=b"") for one in some]
             gone = rng.sample(known, 3)
             store.upsert("alpha", some)
             store.delete("alpha", [one.id for one in gone])
@@ -146,7 +147,7 @@ def test_rows_survive_changes_deletions_and_merges_of_files_as_they_were_written
             assert read(store, known) == expected
     stored = {each.stem for each in tmp_path.glob("sets.db/**/data/*.parquet")}
     assert len(stored) < 8
-    assert {each.stem for each in derived(tmp_path)} == stored
+    assert {each.stem for each in derived(tmp_path)} <= stored
     with Store(path) as store:
         assert read(store, known) == expected
         assert {one.id: one.features for one in store.references("alpha")} == expected
@@ -154,18 +155,14 @@ def test_rows_survive_changes_deletions_and_merges_of_files_as_they_were_written
 
 def test_no_row_is_lost_when_the_process_is_killed_while_files_are_written_and_merged(tmp_path, rng, monkeypatch):
     monkeypatch.setenv("MILVUS_LITE_MEMTABLE_MEMORY_LIMIT_BYTES", "200000")
-    known, there = with_features(references(unit(400, 1))), []
-    for _ in range(2):
-        server = LiteServer(tmp_path / "sets.db")
-        with Store(server.uri) as store:
-            if not there:
-                store.create(make_set("alpha", verify=Verify.SUPPORTS))
-            assert read(store, there) == {one.id: one.features for one in there}
-            for _ in range(rng.randrange(5, 12)):
-                some = known[len(there) : len(there) + 9]
-                store.upsert("alpha", some)
-                there += some
-            server.kill()
+    known = with_features(references(unit(100, 1)))
+    there = known[: 9 * rng.randrange(5, 11)]
+    server = LiteServer(tmp_path / "sets.db")
+    with Store(server.uri) as store:
+        store.create(make_set("alpha", verify=Verify.SUPPORTS))
+        for start in range(0, len(there), 9):
+            store.upsert("alpha", there[start : start + 9])
+        server.kill()
     with Store(str(tmp_path / "sets.db")) as store:
         assert read(store, there) == {one.id: one.features for one in there}
     assert {each.suffix for each in derived(tmp_path)} == {".arrow"}
