@@ -260,7 +260,7 @@ class _Spawner:
             return {"error": f"the program that starts them ended with {code}", "code": code}
 
 
-_prepared: list[socket.socket] = []  # of the program of `prepare`
+_prepared: list[tuple["subprocess.Popen[bytes] | None", socket.socket]] = []  # the program of `prepare`
 
 
 def prepare() -> None:
@@ -268,16 +268,17 @@ def prepare() -> None:
 
     A program that is started by itself imports for 0.2 s before it opens the first file.
     """
-    _prepared.append(_start()[1])
+    _prepared.append(_start())
 
 
 def _start() -> tuple["subprocess.Popen[bytes] | None", socket.socket]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if _prepared:
         with theirs, contextlib.suppress(OSError):
-            socket.send_fds(_prepared[0], [b'{"serve": true}'], [theirs.fileno()])
+            socket.send_fds(_prepared[0][1], [b'{"serve": true}'], [theirs.fileno()])
             return None, ours  # its end need not be waited for
-        _prepared.clear()
+        ours.close()
+        _prepared.pop()[1].close()
         return _start()
     # Nothing of the service's environment: it holds passwords. One thread: the libraries' own would only take memory.
     environment = {"PATH": os.defpath, "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

@@ -20,6 +20,7 @@ from PIL import Image
 
 from embedding.image import Reason
 from embedding.picture import Looked, Needs
+from embedding.processes import decoders as decoders_module
 from embedding.processes.decoders import Decoders, NoDecoder, ProcessLimits
 from embedding.views import look_into
 
@@ -134,6 +135,22 @@ def test_after_a_hundred_deaths_nothing_is_left_over(caplog):
         assert (us.num_fds(), them.num_fds(), len(us.children(recursive=True)), us.num_threads()) == before
     assert not them.is_running()
     assert us.num_fds() == before[0] - 2  # the sockets to the spawner and to the decoder
+
+
+def test_decoders_are_forks_of_a_prepared_program_as_long_as_it_is_there(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(decoders_module, "_prepared", [])
+    decoders_module.prepare()
+    ((program, prepared),) = decoders_module._prepared
+    with opened() as first, opened() as second:
+        for each in (first, second):
+            assert each._spawner._program is None  # it was not started by this process
+            assert_good(each)
+        prepared.close()
+        assert program.wait(10) == 0
+        assert_good(first)
+    with opened() as own:
+        assert own._spawner._program is not None
+        assert_good(own)
 
 
 def test_a_spawner_that_is_killed_is_replaced():

@@ -12,6 +12,7 @@ from service_fixtures import ALLOWED, BLOCK, KNOWN, UNRELATED, event, make_set, 
 
 from reference_sets.model import Kind, Thresholds
 from reference_sets.store import Store
+from vigilens.answers import meeting
 
 
 def test_a_copy_is_blocked_an_unrelated_picture_allowed_and_an_allowed_picture_vetoes_only_itself(
@@ -31,7 +32,9 @@ def test_a_copy_is_blocked_an_unrelated_picture_allowed_and_an_allowed_picture_v
     with running(settings(kafka_cluster, topics, milvus.uri)) as service:
         produce(kafka_cluster.bootstrap, topics.images, sent)
         said = verdicts(kafka_cluster, topics, 4)
+        assert meeting.is_ours(meeting.place(milvus.uri))  # it has commands of this user run in a helper
         service.end()
+    assert not meeting.is_ours(meeting.place(milvus.uri))
     decisions = {name: each["decision"] for name, each in said.items()}
     assert decisions.pop("small copy") in ("block", "review")
     assert decisions == {"copy": "block", "unrelated": "allow", "false alarm": "allow"}

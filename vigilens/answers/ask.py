@@ -1,6 +1,8 @@
 """The command's side: asks a helper to run the command. It imports nothing that takes time."""
 
 import os
+import select
+import signal
 import socket
 import sys
 from collections.abc import Iterator, Sequence
@@ -99,19 +101,37 @@ def _ready(
 
 
 def _code(connection: socket.socket, lines: Lines) -> int:
+    """Let the helper begin, pass on each Ctrl-C, and return the exit code."""
     connection.settimeout(None)
-    send_line(connection, "go")
-    interrupted = 0
-    while True:
-        try:
-            return int(lines.next()[1])
-        except KeyboardInterrupt:
-            interrupted += 1
-            if interrupted == _PATIENCE:
-                raise
+    with _interruptions() as interrupted:
+        send_line(connection, "go")
+        for left in range(_PATIENCE, 0, -1):
+            # A signal that came just before a call that waits would be noticed only after it: so we wait for both.
+            if interrupted not in select.select([connection, interrupted], [], [])[0]:
+                break
+            interrupted.recv(1)
+            if left == 1:
+                raise KeyboardInterrupt
             with suppress(OSError):
                 send_line(connection, "stop")
+        try:
+            return int(lines.next()[1])
         except (Ended, OSError, ValueError):
             raise click.ClickException(
                 "the process that ran this command for it has ended; run the command again"
             ) from None
+
+
+@contextmanager
+def _interruptions() -> Iterator[socket.socket]:
+    """Yield a socket that gets a byte for each Ctrl-C, which then does nothing else."""
+    read, write = socket.socketpair()
+    with read, write:
+        write.setblocking(False)
+        before = signal.signal(signal.SIGINT, lambda *_: None)
+        wakes = signal.set_wakeup_fd(write.fileno())
+        try:
+            yield read
+        finally:
+            signal.set_wakeup_fd(wakes)
+            signal.signal(signal.SIGINT, before)

@@ -175,9 +175,15 @@ def _serve(connection: socket.socket, given: Given) -> int:
     if lines.next()[0] != "go":
         return 1
     connection.settimeout(None)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    noticed = threading.Event()
+
+    def interrupt(*_: object) -> None:
+        noticed.set()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_interrupt, args=(lines,), daemon=True).start()
+    threading.Thread(target=_interrupt, args=(lines, noticed), daemon=True).start()
     code = _run(request)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     send_line(connection, "ended", str(code))
@@ -234,15 +240,24 @@ def _run(request: Request) -> int:
     return code
 
 
-def _interrupt(lines: Lines) -> None:
+def _interrupt(lines: Lines, noticed: threading.Event) -> None:
     """Interrupt the command for each Ctrl-C, and when the terminal's process ends."""
     with suppress(Ended, OSError):
         while True:
             lines.next()
-            os.kill(os.getpid(), signal.SIGINT)
-    os.kill(os.getpid(), signal.SIGINT)
+            _interrupt_once(noticed)
+    _interrupt_once(noticed)
     time.sleep(_STOP_S)
     os._exit(1)
+
+
+def _interrupt_once(noticed: threading.Event) -> None:
+    """Interrupt the main thread, again if it did not notice: a signal just before a call that waits has no effect."""
+    noticed.clear()
+    for _ in range(int(_STOP_S / _LOOK_S)):
+        os.kill(os.getpid(), signal.SIGINT)
+        if noticed.wait(_LOOK_S):
+            return
 
 
 def _stop(children: set[int]) -> None:
