@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from embedding.insets import insets
-from embedding.local.keypoints import SIDE, Detected, Keypoints, detect
+from embedding.local.keypoints import DECODED_SIDE, Detected, Keypoints, detect
 from embedding.picture import (
     NEGATIVE_READING,
     PLAIN_READING,
@@ -67,7 +67,7 @@ def _closer(pixels: Pixels, size: Size, found: Sequence[Box], closer: Callable[[
     """The picture with enough pixels for a working copy of each of its parts, if it has them."""
     height, width = size
     smallest = min(max((right - left) * width, (bottom - top) * height) for left, top, right, bottom in found)
-    wanted = math.ceil(SIDE * max(size) / smallest)
+    wanted = math.ceil(DECODED_SIDE * max(size) / smallest)
     if max(pixels.shape[:2]) >= min(wanted, max(size)):
         return pixels
     more = closer(wanted)

@@ -19,7 +19,7 @@ from embedding.decode.formats import signature
 from embedding.decode.limits import Limits
 from embedding.decode.svg import embedded_pictures
 from embedding.image import Reason, Unreadable
-from embedding.local.keypoints import SIDE, Detected, working_copy
+from embedding.local.keypoints import DECODED_SIDE, Detected, working_copy
 from embedding.picture import WHOLE, Box, Looked, Seen, Wanted
 from embedding.prepare import prepare_both
 from embedding.second_looks import cropped, second_looks
@@ -91,7 +91,8 @@ def _looked(data: bytes, wanted: Wanted, *, damaged: bool) -> Looked | Unreadabl
     needs = wanted.needs
     every_pixel = needs.keypoints or needs.hash or not wanted.reduce
     corners_alone = needs.keypoints and not (needs.hash or needs.pixels) and wanted.reduce
-    limits = Limits(wanted.max_pixels, None if every_pixel else needs.least_side, SIDE if corners_alone else None)
+    least, corners_side = None if every_pixel else needs.least_side, DECODED_SIDE if corners_alone else None
+    limits = Limits(wanted.max_pixels, least, corners_side)
     with opened(data, limits, damaged=damaged) as file:
         if isinstance(file, Unreadable):
             return file

@@ -24,7 +24,7 @@ _REDUCIBLE = {"444", "420", "Gray"}
 _HALF_NEEDS = {"420": 1.5}
 
 # A picture of this shape or longer is also looked at in parts, or with its longer side shortened (second_looks.py,
-# windows.py): then its shorter side must have the pixels of a working copy.
+# windows.py): then its shorter side must have as many pixels.
 _LONG = 1.9
 
 # Orientations that keep the upper left corner in its place. With the others the last row of reduced pixels, which may

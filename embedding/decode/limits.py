@@ -28,8 +28,8 @@ class Limits:
         max_pixels: cap on width x height; a JPEG of up to 64 times as many is decoded to a smaller size.
         least_side: a JPEG may be decoded to a smaller size, as long as its shorter side keeps this many pixels; None:
             every pixel counts. A picture that has fewer keeps its size.
-        corners_side: nothing but corners is looked for, in a working copy with a longest side of this many pixels. So a
-            JPEG may be decoded in grey, and to a smaller size that is no smaller than this; None: more is needed.
+        corners_side: nothing but corners is looked for. So a JPEG may be decoded in grey, and to a smaller size as long
+            as its longest side keeps this many pixels, or its shorter side if it is long; None: more is needed.
     """
 
     max_pixels: int
