@@ -16,6 +16,7 @@ soak    a long run on mixed and hostile pictures: one verdict each, memory, open
 search  the cost of a search: sets of 1k to 1M references on Milvus Lite and on a server
         search_hashes   lists of hashes, which are searched in memory
         search_places   Milvus Lite and the server as processes, with their memory, processor time and disk
+indexes approximate indexes beside exact search: planted copies that they find, cost, and the recall canary
 throughput  from a JPEG's bytes to its vector: the service, a naive loop, and a typical data loader
         throughput_ways the ways to compare, each with its own threads; memory after many pictures
 profile where the time of an image goes: the picture in docs/performance.md
