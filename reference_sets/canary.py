@@ -104,7 +104,7 @@ class Canary:
 
     def _round(self, known: ReferenceSet, usual: Index, top_k: int, state: _State) -> None:
         keys, vectors = self._store.sample(known.name, _SAMPLE, self._random)
-        if len(keys) <= top_k:
+        if len(keys) <= min(top_k, _SAMPLE - 1):  # all references of a small set are found
             return
         copies = planted(vectors, COPIES, least(known), self._random)
         answers = self._store.search(known.name, copies.vectors, top_k, index=usual)

@@ -22,6 +22,7 @@ from patience import Away
 from reference_sets import description, rows
 from reference_sets.claims import Claim
 from reference_sets.errors import BadDescription, DamagedSet, NewerSet, UnknownSet
+from reference_sets.in_memory.constants import IN_MEMORY
 from reference_sets.lookup import ID_ROWS, OWN, Lookup
 from reference_sets.model import (
     NO_FACTS,
@@ -87,7 +88,12 @@ class Store(Lookup):
             name: of the set.
             kind: `exact`, or one of `vectors.index.APPROXIMATE`.
             options: see `indexes`.
+
+        Raises:
+            StoreError: it is a list of hashes: its rows have no vectors.
         """
+        if self.describe(name).index == IN_MEMORY:
+            raise StoreError(f"{name} is a list of hashes, which is searched in memory: there is no index to choose")
         self.change(name, index=kind, index_options=json.dumps(options) if options else "")
         self._on(name, self._database.index)
 

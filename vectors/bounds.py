@@ -20,6 +20,9 @@ _MOST = 0.5  # of the values; with more, comparing everything takes about as lon
 # Vectors whose bounds are computed at once. For 160 queries these are 10 MB.
 _BLOCK = 16_384
 _ROUNDING = 1e-5  # a bound is too low by less than this
+# The squared length of a rest is 1 less what lies along the directions. Rounding, and lengths that are not quite 1, make
+# it too low by less than this; of a rest that is almost 0, the root would be too low by 100 times as much.
+_REST_ROUNDING = 4e-6
 _PAIRS = 8192  # of which the cosines are computed at once: 32 MB
 
 
@@ -80,11 +83,11 @@ def bounds_of(vectors: Floats) -> Bounds | None:
 
 
 def _shortened(vectors: Floats, directions: Floats) -> Floats:
-    """Return vectors of unit length along the directions, and the lengths of their rests: (n, k + 1)."""
+    """Return vectors of unit length along the directions, and lengths that their rests do not exceed: (n, k + 1)."""
     short = np.empty((len(vectors), directions.shape[1] + 1), np.float32)
     short[:, :-1] = vectors @ directions
     rest = 1 - np.einsum("ij,ij->i", short[:, :-1], short[:, :-1], dtype=np.float64)
-    short[:, -1] = np.sqrt(np.maximum(rest, 0))
+    short[:, -1] = np.sqrt(np.maximum(rest, 0) + _REST_ROUNDING)
     return short
 
 

@@ -36,6 +36,8 @@ _loaded: "WeakValueDictionary[str, Any]" = WeakValueDictionary()  # path → tab
 
 def read(path: str) -> Any:
     """Return the rows of a data file as a table of which the long texts are not in memory."""
+    # What was a file of this name before, of a collection that was dropped and made again, may still be in use.
+    _loaded.pop(path, None)
     with pq.ParquetFile(path, memory_map=True, pre_buffer=False) as file:
         names, long = file.schema_arrow.names, _long(file)
     if not long:

@@ -97,3 +97,12 @@ def test_a_canary_that_cannot_look_does_not_end_the_search(seed, caplog):
     known = make_set("alpha", index=IVF_FLAT, index_options='{"nlist": 32, "nprobe": 3}')
     assert Canary(Refuses(), seed=seed).index(known, 10).search == {"nprobe": 3}
     assert "not known" in caplog.text
+
+
+def test_a_set_that_is_searched_for_more_neighbours_than_the_canary_samples_is_watched_too(store, seed):
+    """The check looks at more than 200 neighbours in sets of 160,000 and more."""
+    store.set_index("alpha", IVF_FLAT, {"nlist": 32, "nprobe": 1})
+    watching = Canary(store, Clock(), seed)
+    known = store.describe("alpha")
+    watching.index(known, canary._SAMPLE + 50)
+    assert watching.recalls([known])["alpha"].share < 1

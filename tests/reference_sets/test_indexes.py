@@ -5,9 +5,11 @@ import pytest
 from milvus_fixtures import clustered, make_set, references
 
 from reference_sets.choose_index import IndexRefused, choose
+from reference_sets.in_memory.constants import IN_MEMORY, NO_VECTOR
 from reference_sets.indexes import index, measured
 from reference_sets.planted import bounds, planted
 from reference_sets.store import Store
+from vectors.errors import StoreError
 from vectors.index import EXACT, HNSW, IVF_FLAT, IVF_SQ8, Index
 
 DIMENSION = 32
@@ -60,6 +62,15 @@ def test_an_index_that_finds_too_little_is_refused_with_the_number_and_the_set_s
             choose(store, "alpha", IVF_SQ8, 10)
         assert index(store.describe("alpha")) == Index()
         assert store._database._session._client.describe_index("alpha", "vector")["index_type"] == "FLAT"
+
+
+def test_a_list_of_hashes_has_no_index_to_choose_and_stays_as_it_is(tmp_path):
+    with Store(str(tmp_path / "sets.db")) as store:
+        store.create(make_set("list", dimension=2, probe=NO_VECTOR, index=IN_MEMORY))
+        for kind in (EXACT, IVF_FLAT):
+            with pytest.raises(StoreError, match="list is a list of hashes"):
+                store.set_index("list", kind, {})
+        assert store.describe("list").index == IN_MEMORY
 
 
 def test_planted_copies_have_the_cosines_of_edited_ones_and_of_a_sets_threshold(seed):

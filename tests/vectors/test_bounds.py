@@ -35,3 +35,19 @@ def test_the_nearest_are_found_whatever_is_hidden(count, top_k):
 
 def test_vectors_that_lie_in_all_directions_have_no_bounds_that_help():
     assert bounds.bounds_of(vectors(2000, 64)) is None
+
+
+def test_vectors_that_lie_along_the_directions_are_found_by_others_too():
+    """Of a rest that is almost 0, rounding is larger than the rest itself: a bound must not be too low for that."""
+    random = np.random.default_rng(SEED)
+    basis = np.linalg.qr(random.standard_normal((64, 6)))[0]
+    known = random.standard_normal((20_000, 6)) @ basis.T + 1e-4 * random.standard_normal((20_000, 64))
+    queries = random.standard_normal((50, 64))
+    queries -= 0.999 * queries @ basis @ basis.T
+    known, queries = (
+        (each / np.linalg.norm(each, axis=1, keepdims=True)).astype(np.float32) for each in (known, queries)
+    )
+    made = bounds.bounds_of(known)
+    assert made is not None
+    scores, _ = made.nearest(queries, known, None, 20)
+    assert np.allclose(scores, -np.sort(-queries.astype(np.float64) @ known.T, axis=1)[:, :20], atol=1e-6)

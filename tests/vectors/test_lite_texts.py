@@ -182,3 +182,16 @@ def test_a_milvus_lite_without_the_patched_function_is_left_alone(monkeypatch):
     lite_merging.apply_patch()
     assert segment.read_data_file is data_file.read_data_file
     assert collection.Segment is segment.Segment
+
+
+def test_a_file_with_the_name_of_a_former_one_that_is_still_in_use_is_read_itself(tmp_path):
+    path = tmp_path / "data" / "rows.parquet"
+    path.parent.mkdir()
+    kinds = (("old", 5000), ("new", 5))  # different texts: of equal ones a file has one
+    tables = [pa.table({"id": [name] * 9, "features": [f"{row}" * size for row in range(9)]}) for name, size in kinds]
+    pq.write_table(tables[0], path)
+    former = lite_texts.read(str(path))
+    pq.write_table(tables[1], path)
+    assert lite_texts.read(str(path)) == tables[1]
+    assert lite_texts.opened(str(path)) == tables[1]
+    assert former == tables[0]

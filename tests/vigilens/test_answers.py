@@ -7,13 +7,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
 from vigilens.answers import meeting
-from vigilens.answers.keep import answering
+from vigilens.answers.keep import _listening, answering
 
 VIGILENS = [sys.executable, "-m", "vigilens.cli"]
 HEAVY = {"numpy", "pydantic", "pymilvus", "pyarrow", "rich", "reference_sets.model"}
@@ -142,3 +142,13 @@ def test_the_first_process_answers_for_an_address_and_a_folder_of_others_is_not_
     with answering(["http://127.0.0.1:19530"], "", 1.0):
         assert not place.exists()
     assert meeting.place(f"http://{'a' * 200}:19530") is None
+
+
+def test_a_hundred_commands_at_once_wait_and_none_is_turned_away(tmp_path: Path):
+    with ExitStack() as stack:
+        ((place, _),) = stack.enter_context(_listening(str(tmp_path / "sets.db"))).items()
+        for _ in range(100):
+            waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
+            waiting.settimeout(30)
+            with meeting.short(Path(place)) as name:
+                waiting.connect(name)

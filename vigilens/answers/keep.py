@@ -24,7 +24,8 @@ from vigilens.answers.messages import installed
 
 log = logging.getLogger("vigilens.commands")
 
-_WAITING = 16  # commands that may wait to be accepted
+# Commands that may wait to be accepted. One more would not wait, but be told at once that nobody is there.
+_WAITING = 1024
 _STOP_S = 5.0  # a helper that does not end within this time is killed
 
 
