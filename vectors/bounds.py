@@ -20,10 +20,29 @@ _MOST = 0.5  # of the values; with more, comparing everything takes about as lon
 # Vectors whose bounds are computed at once. For 160 queries these are 10 MB.
 _BLOCK = 16_384
 _ROUNDING = 1e-5  # a bound is too low by less than this
-# The squared length of a rest is 1 less what lies along the directions. Rounding, and lengths that are not quite 1, make
-# it too low by less than this; of a rest that is almost 0, the root would be too low by 100 times as much.
+# The squared length of a rest is 1 less what lies along the directions. Rounding, and lengths that are not quite 1,
+# make it too low by less than this; of a rest that is almost 0, the root would be too low by 100 times as much.
 _REST_ROUNDING = 4e-6
 _PAIRS = 8192  # of which the cosines are computed at once: 32 MB
+
+
+class Found(NamedTuple):
+    """The nearest vectors so far.
+
+    Attributes:
+        scores: (queries, ≤ top_k) cosines, highest first; -inf where there are too few.
+        rows: (queries, ≤ top_k) their numbers, in all vectors that were searched, one after the other.
+        seen: number of these vectors.
+    """
+
+    scores: Floats
+    rows: Rows
+    seen: int
+
+
+def nothing(queries: int) -> Found:
+    """Return what is found before anything was searched."""
+    return Found(np.zeros((queries, 0), np.float32), np.zeros((queries, 0), np.intp), 0)
 
 
 class Bounds(NamedTuple):
@@ -38,18 +57,19 @@ class Bounds(NamedTuple):
     short: Floats
 
     def nearest(
-        self, queries: Floats, vectors: Floats, hidden: NDArray[np.bool_] | None, top_k: int
-    ) -> tuple[Floats, Rows]:
-        """Return cosines and rows of the nearest, (queries, ≤ top_k), nearest first; -inf where there are too few.
+        self, queries: Floats, vectors: Floats, hidden: NDArray[np.bool_] | None, so_far: Found, top_k: int
+    ) -> Found:
+        """Return the nearest of these vectors and of those that were found so far.
 
         Args:
             queries: (queries, dimension), unit length.
             vectors: (n, dimension), unit length.
             hidden: rows that must not be found; None: all may.
-            top_k: the most rows for each query.
+            so_far: in other vectors; `so_far.seen` numbers go before these.
+            top_k: the most for each query.
         """
         asked = _shortened(queries, self.directions)
-        scores, rows = np.zeros((len(queries), 0), np.float32), np.zeros((len(queries), 0), np.intp)
+        scores, rows, seen = so_far
         for start in range(0, len(vectors), _BLOCK):
             bounds = asked @ self.short[start : start + _BLOCK].T
             if hidden is not None:
@@ -61,12 +81,12 @@ class Bounds(NamedTuple):
                 there = bounds[query, columns] > -np.inf
                 query, columns = query[there], columns[there]
                 cosines = _cosines(queries, vectors, query, columns + start)
-                scores, rows = with_pairs(scores, rows, (query, columns, cosines), start, top_k)
+                scores, rows = with_pairs(scores, rows, (query, columns, cosines), seen + start, top_k)
                 bounds[query, columns] = -np.inf
             query, columns = pairs_of(bounds > worst_of(scores, top_k) - _ROUNDING)
             cosines = _cosines(queries, vectors, query, columns + start)
-            scores, rows = with_pairs(scores, rows, (query, columns, cosines), start, top_k)
-        return scores, rows
+            scores, rows = with_pairs(scores, rows, (query, columns, cosines), seen + start, top_k)
+        return Found(scores, rows, seen + len(vectors))
 
 
 def bounds_of(vectors: Floats) -> Bounds | None:

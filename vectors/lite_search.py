@@ -21,7 +21,7 @@ from milvus_lite.storage.memtable import MemTable
 from milvus_lite.storage.segment import Segment
 from numpy.typing import NDArray
 
-from vectors.bounds import Bounds, Floats, Rows, best, bounds_of, pairs_of, with_pairs, worst_of
+from vectors.bounds import Bounds, Floats, Found, Rows, best, bounds_of, nothing, pairs_of, with_pairs, worst_of
 
 # Rows that are compared with all queries at once, at first and at most: the best of the first ones tell which of the
 # next need a closer look. 32,768 rows and 160 queries make 20 MB.
@@ -118,8 +118,10 @@ def search(
     sources = list(_sources(rows, len(queries)))
     lengths = np.linalg.norm(queries, axis=1, keepdims=True)
     unit = np.ascontiguousarray(queries / np.where(lengths == 0, 1, lengths), np.float32)
-    found = [_nearest(unit, one, top_k, params or {}) for one in sources]
-    return _merged(found, sources, top_k, fields) if found else [[] for _ in queries]
+    found = nothing(len(queries))
+    for one in sources:
+        found = _nearest(unit, one, found, top_k, params or {})
+    return _hits(found, sources, fields)
 
 
 def _sources(rows: Collection, queries: int) -> Iterator[Source]:
@@ -232,36 +234,38 @@ def _reader(table: Any) -> Callable[[Rows, Sequence[str]], list[dict[str, Any]]]
     return read
 
 
-def _nearest(queries: Floats, source: Source, top_k: int, params: Mapping[str, Any]) -> tuple[Floats, Rows]:
-    """Return cosines and rows of the nearest, (queries, ≤ top_k), nearest first; -inf where there are too few."""
+def _nearest(queries: Floats, source: Source, so_far: Found, top_k: int, params: Mapping[str, Any]) -> Found:
+    """Return the nearest of a source and of those before it."""
     if source.bounds is not None:
-        return source.bounds.nearest(queries, source.vectors, source.hidden, top_k)
+        return source.bounds.nearest(queries, source.vectors, source.hidden, so_far, top_k)
     if source.index is None:
-        return _all_compared(queries, source, top_k)
+        return _all_compared(queries, source, so_far, top_k)
     valid = None if source.hidden is None else ~source.hidden
     more = min(top_k + _MORE, source.index.num_vectors)
     rows, _ = source.index.search(queries, more, valid_mask=valid, params=dict(params))
     chosen = source.vectors[np.maximum(rows, 0)]
-    scores = np.matmul(chosen, queries[:, :, None])[:, :, 0]
+    cosines = np.matmul(chosen, queries[:, :, None])[:, :, 0]
     if source.lengths is not None:
-        scores = scores / source.lengths[np.maximum(rows, 0)]
-    return best(np.where(rows < 0, -np.inf, scores).astype(np.float32), rows.astype(np.intp), top_k)
+        cosines = cosines / source.lengths[np.maximum(rows, 0)]
+    scores = np.concatenate([so_far.scores, np.where(rows < 0, -np.inf, cosines).astype(np.float32)], axis=1)
+    both = best(scores, np.concatenate([so_far.rows, rows.astype(np.intp) + so_far.seen], axis=1), top_k)
+    return Found(*both, so_far.seen + len(source.vectors))
 
 
-def _all_compared(queries: Floats, source: Source, top_k: int) -> tuple[Floats, Rows]:
-    scores = np.zeros((len(queries), 0), np.float32)
-    rows = np.zeros((len(queries), 0), np.intp)
+def _all_compared(queries: Floats, source: Source, so_far: Found, top_k: int) -> Found:
+    scores, rows, seen = so_far
     start, size = 0, max(_FIRST, top_k)
     while start < len(source.vectors):
         end = min(start + size, len(source.vectors))
         some = _compared(queries, source, slice(start, end))
-        if not rows.shape[1]:
-            scores, rows = best(some, np.broadcast_to(np.arange(start, end), some.shape), top_k)
+        if scores.shape[1] < top_k:
+            numbers = np.broadcast_to(np.arange(seen + start, seen + end), some.shape)
+            scores, rows = best(np.concatenate([scores, some], 1), np.concatenate([rows, numbers], 1), top_k)
         else:
             query, row = pairs_of(some > worst_of(scores, top_k))
-            scores, rows = with_pairs(scores, rows, (query, row, some[query, row]), start, top_k)
+            scores, rows = with_pairs(scores, rows, (query, row, some[query, row]), seen + start, top_k)
         start, size = end, min(2 * size, _MOST)
-    return scores, rows
+    return Found(scores, rows, seen + len(source.vectors))
 
 
 def _compared(queries: Floats, source: Source, part: slice) -> Floats:
@@ -273,25 +277,23 @@ def _compared(queries: Floats, source: Source, part: slice) -> Floats:
     return scores
 
 
-def _merged(
-    found: Sequence[tuple[Floats, Rows]], sources: Sequence[Source], top_k: int, fields: Sequence[str]
-) -> list[list[dict[str, Any]]]:
-    """Return the best of all sources."""
-    scores = np.concatenate([score for score, _ in found], axis=1)
-    rows = np.concatenate([row for _, row in found], axis=1)
-    source = np.concatenate([np.full(row.shape[1], number) for number, (_, row) in enumerate(found)])
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :top_k]
-    scores, rows, source = np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1), source[order]
-    hits: dict[tuple[int, int], dict[str, Any]] = {}
+def _hits(found: Found, sources: Sequence[Source], fields: Sequence[str]) -> list[list[dict[str, Any]]]:
+    """Return what the engine's search returns."""
+    scores, rows, _ = found
     there = scores > -np.inf
-    for number, one in enumerate(sources):
-        wanted = np.unique(rows[there & (source == number)])
-        hits |= {(number, int(row)): entity for row, entity in zip(wanted, one.read(wanted, fields), strict=True)}
+    ends = np.cumsum([len(one.keys) for one in sources])
+    hits: dict[int, tuple[Any, dict[str, Any]]] = {}
+    wanted = np.unique(rows[there])
+    for one, end in zip(sources, ends.tolist(), strict=True):
+        first = end - len(one.keys)
+        own = wanted[(wanted >= first) & (wanted < end)] - first
+        read = zip(own.tolist(), one.read(own, fields), strict=True)
+        hits |= {first + row: (one.keys[row], entity) for row, entity in read}
+    cosines = np.maximum(1 - scores.astype(np.float64), 0)
     return [
         [
-            {"id": sources[number].keys[row], "distance": max(1.0 - score, 0.0), "entity": hits[number, row]}
-            for score, row, number in zip(*of_query, strict=True)
-            if score > -np.inf
+            {"id": hits[row][0], "distance": distance, "entity": hits[row][1]}
+            for row, distance in zip(rows[query, kept].tolist(), cosines[query, kept].tolist(), strict=True)
         ]
-        for of_query in zip(scores.tolist(), rows.tolist(), source.tolist(), strict=True)
+        for query, kept in enumerate(there)
     ]

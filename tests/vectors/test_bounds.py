@@ -25,7 +25,8 @@ def test_the_nearest_are_found_whatever_is_hidden(count, top_k):
     assert made.short.shape[1] < 32
     cosines = queries.astype(np.float64) @ known.T
     for mask in (None, hidden, np.ones(count, np.bool_)):
-        scores, rows = made.nearest(queries, known, mask, top_k)
+        scores, rows, seen = made.nearest(queries, known, mask, bounds.nothing(len(queries)), top_k)
+        assert seen == count
         there = scores > -np.inf
         expected = -np.sort(-np.where(False if mask is None else mask, -np.inf, cosines), axis=1)[:, :top_k]
         assert there.sum() == np.isfinite(expected).sum()
@@ -49,5 +50,5 @@ def test_vectors_that_lie_along_the_directions_are_found_by_others_too():
     )
     made = bounds.bounds_of(known)
     assert made is not None
-    scores, _ = made.nearest(queries, known, None, 20)
+    scores, *_ = made.nearest(queries, known, None, bounds.nothing(len(queries)), 20)
     assert np.allclose(scores, -np.sort(-queries.astype(np.float64) @ known.T, axis=1)[:, :20], atol=1e-6)
