@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Collection, Hashable
+from contextlib import suppress
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -29,6 +30,7 @@ class KeypointFile(Generic[K]):
     """
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
+        self._fd = -1
         self._slots = 0
         self._next = 0
         self._by_key: dict[K, tuple[int, int, ReferenceFacts]] = {}  # slot, length, facts
@@ -87,5 +89,7 @@ class KeypointFile(Generic[K]):
         self._slots = 0
         self._by_key.clear()
         self._in_slot.clear()
+        with suppress(OSError):  # others need the space: perhaps Milvus, on the same disk
+            os.ftruncate(self._fd, 0)
         fields = {"why": error.strerror or str(error)}
         log.warning("references are not kept on the disk: see sets.keep_folder", extra={"fields": fields})

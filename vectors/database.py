@@ -220,7 +220,7 @@ class Database:
             lambda client, _: client.query_iterator(name, filter=filter_, output_fields=list(fields), **options),
         )
         try:
-            while rows := self._session.call(lambda _: reader.next(), name):
+            while rows := self._session.call_loaded(name, lambda *_: reader.next()):
                 yield list(rows)
         finally:
             reader.close()

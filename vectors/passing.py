@@ -9,6 +9,7 @@ while, although they only say that its nodes are coming, going or catching up: a
 import re
 from typing import Any
 
+NOT_FULLY_LOADED, NO_REPLICA = 103, 400  # a collection
 NOT_LOADED = frozenset({101, 201})  # a collection, a partition: it must be loaded again
 _PASSING = NOT_LOADED | {
     2,  # service unavailable
@@ -19,10 +20,10 @@ _PASSING = NOT_LOADED | {
     9,  # quota exceeded: writes are denied while the server has too little memory or disk
     11,  # time tick long delay
     12,  # resource insufficient
-    103,  # collection not fully loaded
+    NOT_FULLY_LOADED,
     106,  # collection on recovering
     202,  # partition not fully loaded
-    400,  # replica not found
+    NO_REPLICA,
     401,  # replica not available
     *range(500, 505),  # channel not found, lacks, reduplicates, not available, too far behind
     *range(600, 605),  # segment not found, not loaded, lacks, reduplicates, load failed
@@ -37,6 +38,7 @@ _PASSING = NOT_LOADED | {
 _UNEXPECTED = 65535  # an error without a number of its own; only its text says what it is
 _PASSING_TEXT = re.compile(
     r"empty grpc client|find no available|not healthy|not ready|context canceled|context deadline exceeded"
+    r"|delegator closed|channel not available|incomplete query result"  # another process loads the collection again
     r"|code = (Unavailable|Canceled|DeadlineExceeded)|etcdserver|connection (refused|reset)"
 )
 

@@ -10,7 +10,7 @@ from vectors import connection as milvus
 from vectors import lite
 from vectors.errors import StoreError
 from vectors.index import SCORES_EXACTLY, Index
-from vectors.passing import NOT_LOADED
+from vectors.passing import NO_REPLICA, NOT_FULLY_LOADED, NOT_LOADED
 from vectors.repair import make_ready
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 IndexOf = Callable[[Mapping[str, str]], Index]  # properties of a collection → the index that it should have
 
+LITE = "milvus_lite"  # beginning of the version that Milvus Lite names
+RELOADED = NOT_LOADED | {NOT_FULLY_LOADED, NO_REPLICA}
 BULK_S = 600.0  # from then on, no more time is given to a call that adds, removes or writes many rows
 
 
@@ -43,9 +45,10 @@ class Session:
         self.timeout_s = timeout_s
         self._patience = patience
         self._index_of = index_of
-        self._exact: bool | None = None
+        self._known_version: str | None = None
         self._loading = threading.Lock()
         self._dimensions: dict[str, int] = {}  # loaded collection → dimension of its vectors
+        self._replicas: dict[str, list[int] | None] = {}  # loaded collection → what a server calls what it has loaded
         self._file = milvus.file_of(uri) if milvus.is_file(uri) else None
         address = uri if self._file is None else lite.borrow(self._file)
         try:
@@ -83,16 +86,25 @@ class Session:
 
         Another process may have dropped the collection and created it again, or the server was restarted and has
         nothing loaded. We do not check that before each call, but load the collection again when a call fails.
+
+        While a process changes the index, a server that releases the collection answers a search that has begun without
+        an error and without rows, and while it loads the collection perhaps with some of them. So what is loaded must
+        be the same after a call as it was when we had it loaded; else the call is made again.
         """
         return self._patiently(lambda: self._loaded(name, action), name)
 
     @property
     def scores_exactly(self) -> bool:
         """Whether a search gives exact scores, whatever the index: Milvus Lite as we serve it does."""
-        if self._exact is None:
-            version = self.call(lambda client: client.get_server_version(timeout=self.timeout_s))
-            self._exact = version.endswith(SCORES_EXACTLY)
-        return self._exact
+        return self.call(self._version).endswith(SCORES_EXACTLY)
+
+    def _is_lite(self, client: "MilvusClient") -> bool:
+        return self._file is not None or self._version(client).startswith(LITE)
+
+    def _version(self, client: "MilvusClient") -> str:
+        if self._known_version is None:
+            self._known_version = str(client.get_server_version(timeout=self.timeout_s))
+        return self._known_version
 
     def call_bulk(self, action: Callable[["MilvusClient", float], T], name: str, *, loaded: bool = False) -> T:
         """Return what `action(client, timeout_s)` returns, with twice the time whenever the last was not enough.
@@ -129,18 +141,44 @@ class Session:
         dimension = self._dimensions.get(name)
         if dimension is not None:
             try:
-                return action(self._client, dimension)
+                return self._checked(name, action, dimension)
             except (MilvusException, StoreError) as error:
-                if isinstance(error, MilvusException) and error.code not in NOT_LOADED and milvus.is_away(error):
+                if isinstance(error, MilvusException) and error.code not in RELOADED and milvus.is_away(error):
                     raise
                 self.forget(name)
-        return action(self._client, self._load(name))
+        return self._checked(name, action, self._load(name))
+
+    def _checked(self, name: str, action: Callable[["MilvusClient", int], T], dimension: int) -> T:
+        from pymilvus.exceptions import MilvusException  # noqa: PLC0415 (1.5 s)
+
+        loaded = self._replicas.get(name)
+        answer = action(self._client, dimension)
+        if loaded != self._loaded_now(name):
+            raise MilvusException(NOT_FULLY_LOADED, f"{name} was loaded again while it was read")
+        return answer
+
+    def _loaded_now(self, name: str) -> list[int] | None:
+        """Return the numbers of what a server has loaded of a collection: others whenever it is loaded again.
+
+        Milvus Lite, which answers one call after the other, has none.
+        """
+        from pymilvus.exceptions import MilvusException  # noqa: PLC0415 (1.5 s)
+
+        if self._is_lite(self._client):
+            return None
+        try:
+            return sorted(one.id for one in self._client.describe_replica(name, timeout=self.timeout_s))
+        except MilvusException as error:
+            if error.code != NO_REPLICA:
+                raise
+            return []
 
     def _load(self, name: str) -> int:
         # One thread at a time: a repair drops the index, which must not happen while another thread loads it.
         with self._loading:
             described = self._client.describe_collection(name, timeout=self.timeout_s)
             self.make_ready(self._client, name)
+            self._replicas[name] = self._loaded_now(name)
             self._dimensions[name] = _dimension(described["fields"])
             return self._dimensions[name]
 
@@ -151,7 +189,7 @@ class Session:
             described = client.describe_collection(name, timeout=self.timeout_s)
             return self._index_of(dict(described["properties"]))
 
-        make_ready(client, name, wanted, self.timeout_s, build_s)
+        make_ready(client, name, wanted, self.timeout_s, build_s=build_s, lite=self._is_lite(client))
 
     def _patiently(self, action: Callable[[], T], name: str) -> T:
         def attempt() -> T:

@@ -65,8 +65,8 @@ def decode_jpeg(
 def decode_grey(image: Image.Image, data: bytes, longest: int, max_pixels: int) -> Pixels | None:
     """Brightness (height, width) as stored in the file, or None if the file must be left to `decode_jpeg` or Pillow.
 
-    It is reduced by libjpeg-turbo, which takes a third of the time for 12 megapixels: to the smallest of 1/8, 1/4 and
-    1/2 whose longest side has `longest` pixels; for long pictures the shorter side must have them.
+    It is reduced to the smallest of 1/8, 1/4 and 1/2 whose longest side has `longest` pixels; for long pictures the
+    shorter side must have them. For 12 megapixels, grey and a quarter takes 9 ms, and grey as large as stored 15.
 
     Args:
         image: opened, not yet loaded, and without a profile.

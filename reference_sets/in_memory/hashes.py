@@ -7,7 +7,7 @@ are in `recent`, which is searched beside it. A row has a key of 40 bytes, from 
 import hashlib
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import faiss
@@ -88,14 +88,16 @@ class Hashes:
         base: most of them.
         recent: those that were written since.
         old: keys of rows of the base that do not count: they are in `recent`, were written again with another hash, or
-            are not in the set any more.
+            are not in the set any more. Perhaps also keys that are not in the base.
         odd: key → id, for ids of another form than usual.
+        settled_: whether all old keys are in the base.
     """
 
     base: Block
     recent: Block
     old: frozenset[bytes] = frozenset()
     odd: Mapping[bytes, str] = field(default_factory=dict)
+    settled_: bool = False
 
     @classmethod
     def empty(cls, tail: int) -> "Hashes":
@@ -104,21 +106,25 @@ class Hashes:
         return cls(nothing, nothing)
 
     def __len__(self) -> int:
-        return len(self.base.bits) + len(self.recent.bits) - len(self.old)
+        """Return the number of rows, of some that were written again perhaps twice until it is settled."""
+        return len(self.base.bits) + len(self.recent.bits) - (len(self.old) if self.settled_ else 0)
 
     def with_rows(self, parts: Iterable[Rows]) -> "Hashes":
         """Return hashes that also have these rows. Of several rows with one id, the last counts."""
         blocks: list[Block] = []
         others: dict[bytes, str] = {}
+        again: set[str] = set()  # ids of another form that were there before, perhaps with another hash
+        before_ids = set(self.odd.values())
         for ids, bits in parts:
             block, odd = self._block(ids, bits)
             blocks.append(block)
             others |= odd
+            again |= before_ids.intersection(ids)
         if not blocks:
             return self
-        if not len(self):
-            return replace(self, base=_joined(blocks), odd=others)
-        before = self._without_former(others)
+        if not len(self.base.bits) and not len(self.recent.bits):
+            return Hashes(_joined(blocks), self.recent, odd=others)
+        before = self._without_former({*others.values(), *again})
         recent = _joined([before.recent, *blocks])
         old = before.old.union(*(map(bytes, block.keys()) for block in blocks))
         now = Hashes(self.base, recent, old, {**before.odd, **others})
@@ -137,9 +143,8 @@ class Hashes:
         every = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, KEY)
         return Block(bits, np.ascontiguousarray(every[:, KEY - tail :])), odd
 
-    def _without_former(self, others: Mapping[bytes, str]) -> "Hashes":
-        """Return hashes without the rows that ids of another form had, in a list perhaps with other hashes."""
-        ids = set(others.values())
+    def _without_former(self, ids: Collection[str]) -> "Hashes":
+        """Return hashes without the rows that these ids had, in a list perhaps with other hashes."""
         if not ids:
             return self
         former = {key for key, id_ in self.odd.items() if id_ in ids} | {key for id_ in ids if (key := _usual_key(id_))}
@@ -164,7 +169,7 @@ class Hashes:
             for row in range(len(self.recent.bits))
             if in_base.get(key := self.recent.key(row)) == self.recent.bits[row].tobytes()
         }
-        return Hashes(self.base, self.recent.without(again), frozenset(in_base) - again, self.odd)
+        return Hashes(self.base, self.recent.without(again), frozenset(in_base) - again, self.odd, settled_=True)
 
     def nearest(self, bits: Bits, number: int) -> list[list[Hit]]:
         """Return for each hash (n, 32) the nearest `number` references, in order, or all if there are fewer."""

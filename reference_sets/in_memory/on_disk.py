@@ -11,6 +11,7 @@ import logging
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 LEAST = 100_000  # rows; fewer are read within a few seconds
 _FORMAT = "vigilens hashes 1"
+_PART, _WRITTEN_S = ".part", 3600.0  # end of the name of a copy that is being written, which takes seconds
 _PAGE = 4096  # bytes; the hashes begin at a multiple
 
 
@@ -45,7 +47,7 @@ class OnDisk:
         """Return the copy of a set and its version, if there is one that can be used."""
         path = self._path(known)
         try:
-            with path.open("rb") as file:
+            with _opened(path) as file:
                 return _read(file, self._of(known))
         except FileNotFoundError:
             return None
@@ -64,8 +66,22 @@ class OnDisk:
         except OSError as error:
             log.warning("the hashes of the set %s cannot be copied to %s: %s", known.name, path, error)
             return hashes
+        self._remove_former(known, path)
         copied = self.load(known)
         return replace(hashes, base=copied[1].base) if copied and copied[0] == version else hashes
+
+    def _remove_former(self, known: ReferenceSet, path: Path) -> None:
+        """Remove copies of sets of this name that were dropped, and what a process left that was killed."""
+        for each in self._folder.glob(f"{known.name}-*"):
+            with suppress(OSError, ValueError, KeyError, TypeError):
+                if each.suffix == _PART:
+                    gone = each.stat().st_mtime < time.time() - _WRITTEN_S
+                else:
+                    with _opened(each) as file:
+                        facts = _checked(file)["facts"]
+                    gone = each != path and (facts["place"], facts["set"]) == (self._place, known.name)
+                if gone:
+                    each.unlink()
 
     def _of(self, known: ReferenceSet) -> dict[str, Any]:
         return {"format": _FORMAT, "place": self._place, "set": known.name, "created": known.created}
@@ -76,10 +92,7 @@ class OnDisk:
 
 
 def _read(file: BinaryIO, of: Mapping[str, Any]) -> tuple[int, Hashes]:
-    about = os.fstat(file.fileno())
-    if about.st_uid != os.geteuid() or about.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise ValueError("others can write it")
-    header = json.loads(file.readline(about.st_size))
+    header, about = _checked(file), os.fstat(file.fileno())
     facts, rows, tail = header["facts"], header["facts"]["rows"], header["facts"]["tail"]
     if {key: facts[key] for key in of} != of:
         raise ValueError("it is of another set")
@@ -95,13 +108,28 @@ def _read(file: BinaryIO, of: Mapping[str, Any]) -> tuple[int, Hashes]:
     return facts["version"], Hashes(base, Block(base.bits[:0], base.tails[:0]), odd=odd)
 
 
+def _opened(path: Path) -> BinaryIO:
+    """Open a file. A pipe that somebody put there is not waited for."""
+    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
+
+
+def _checked(file: BinaryIO) -> dict[str, Any]:
+    """Return the header of a copy, if only this user can write it."""
+    about = os.fstat(file.fileno())
+    if not stat.S_ISREG(about.st_mode):
+        raise ValueError("it is no file")
+    if about.st_uid != os.geteuid() or about.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise ValueError("others can write it")
+    return dict(json.loads(file.readline(about.st_size)))
+
+
 def _write(path: Path, of: Mapping[str, Any], hashes: Hashes) -> None:
     base = hashes.base
     facts = {**of, "rows": len(base.bits), "tail": base.tails.shape[1]}
     facts["odd"] = {key.hex(): id_ for key, id_ in hashes.odd.items()}
     parts = [np.ascontiguousarray(one).reshape(-1) for one in base]
     head = json.dumps({"digest": _digest(facts, *parts), "facts": facts}).encode() + b"\n"
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=_PART)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(head.ljust(_page(len(head)), b"\0"))

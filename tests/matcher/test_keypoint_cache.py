@@ -1,6 +1,7 @@
 """What is stored of references is read from Milvus once, and again when it has changed."""
 
 import os
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -122,3 +123,15 @@ def test_without_memory_for_the_cache_everything_is_read_each_time_and_still_rig
     for _ in range(2):
         assert len(cache.stored(known, near(1))["id-1", False].keypoints) > 0
     assert counting.rows_read == ["id-1", "id-1"]
+
+
+def test_a_file_that_cannot_grow_any_more_gives_back_its_space(tmp_path):
+    file, features = KeypointFile(tmp_path, 1 << 24), pack(detect(detailed(208)))
+    file.write("first", features, NO_FACTS)
+    size, limits = os.fstat(file._fd).st_size, resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        file.write("second", features, NO_FACTS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (size > 0, os.fstat(file._fd).st_size, file.read("first")) == (True, 0, None)

@@ -191,6 +191,34 @@ def test_a_hash_that_was_written_again_with_another_value_is_found_by_the_new_on
     assert (first.score, {first.id, second.id}) == (1.0, {"case-1", make(HASHES[5], 5).id})
 
 
+def test_an_id_that_begins_with_its_own_hash_only_since_it_was_written_again_is_found_once(store: Store):
+    table = HashTable(store)
+    new = known(HASHES[361], 361)
+    for bits in (HASHES[360], HASHES[361]):
+        store.upsert("hashes", [replace(known(bits, 361), id=new.id)])
+        last = found(table, store, HASHES[360], HASHES[361])
+    assert [[one.id == new.id for one in near].count(True) for near in last] == [0, 1]
+    assert last[1][0].score == 1
+
+
+def test_hashes_that_were_added_to_a_few_and_removed_again_do_not_hide_the_few(opened: Store):
+    table = HashTable(opened)
+    opened.create(replace(empty(known), name="few"))
+    some = [known(bits, number) for number, bits in enumerate(HASHES[:6])]
+    for change in (
+        lambda: opened.upsert("few", some[:1]),
+        lambda: opened.upsert("few", some[1:4]),
+        lambda: opened.delete("few", [one.id for one in some[1:4]]),
+        lambda: opened.upsert("few", some[4:5]),
+        lambda: opened.delete("few", [some[4].id]),
+    ):
+        change()
+        there = opened.known("few", [one.id for one in some])
+        near = table.find(opened.describe("few"), HASHES[:6], 1)
+        assert [each[0].score == 1 for each in near] == [one.id in there for one in some]
+    opened.drop("few")
+
+
 @BOTH
 def test_what_was_changed_often_is_found_as_by_comparing_all(store: Store, make: Make, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("reference_sets.in_memory.hashes.RECENT", 40)

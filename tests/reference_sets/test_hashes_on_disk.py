@@ -1,6 +1,6 @@
 """A process that starts takes the hashes of large sets from a file, if they are those of the set."""
 
-import shutil
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -117,11 +117,12 @@ def test_a_copy_that_was_spoilt_is_not_used(store: Reading, tmp_path: Path):
 def test_a_copy_of_another_set_or_another_milvus_is_not_used(store: Reading, tmp_path: Path):
     found(store, tmp_path)
     (old,) = tmp_path.iterdir()
+    content = old.read_bytes()
     store.drop("hashes")
     fill(store)
     assert found(store, tmp_path) == (set(range(60)), True)
     (new,) = set(tmp_path.iterdir()) - {old}
-    shutil.copy(old, new)
+    new.write_bytes(content)
     assert found(store, tmp_path) == (set(range(60)), True)
     assert OnDisk(tmp_path, "here", 1).load(store.describe("hashes"))
     assert OnDisk(tmp_path, "elsewhere", 1).load(store.describe("hashes")) is None
@@ -145,3 +146,31 @@ def test_a_folder_that_cannot_be_written_costs_only_the_copy(store: Reading, tmp
     (tmp_path / "file").write_text("no folder")
     for _ in range(2):
         assert found(store, tmp_path / "file") == (set(range(60)), True)
+
+
+def test_copies_of_sets_that_were_dropped_and_what_a_killed_process_left_are_removed(store: Reading, tmp_path: Path):
+    found(store, tmp_path)
+    left, written = tmp_path / "hashes-0.hashesxyz.part", tmp_path / "hashes-0.hashesabc.part"
+    for each in (left, written):
+        each.write_bytes(b"half")
+    os.utime(left, (1, 1))
+    OnDisk(tmp_path, "elsewhere", 1).save(store.describe("hashes"), 1, whole(store), Hashes.empty(OF_LIST))
+    os.mkfifo(tmp_path / "hashes-1.hashes")
+    assert len(list(tmp_path.iterdir())) == 4  # the copies of two Milvus, one that is being written, and a pipe
+    store.drop("hashes")
+    fill(store)
+    found(store, tmp_path)
+    assert not left.exists()
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_a_pipe_in_the_place_of_a_copy_is_not_waited_for(store: Reading, tmp_path: Path):
+    found(store, tmp_path)
+    (copy,) = tmp_path.iterdir()
+    copy.unlink()
+    os.mkfifo(copy)
+    assert found(store, tmp_path) == (set(range(60)), True)
+
+
+def whole(store: Store) -> Hashes:
+    return HashTable(store)._lists.of(store.describe("hashes"))

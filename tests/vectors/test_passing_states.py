@@ -14,6 +14,7 @@ from run import missing
 from harness.milvus_server import MilvusServer, NoMilvus, program
 from patience import Away, Patience
 from reference_sets.store import Store
+from vectors import repair
 from vectors.errors import NoCollection, StoreError
 from vectors.index import Index
 from vectors.repair import make_ready
@@ -38,6 +39,8 @@ PASSING = [
     answer(65535, "empty grpc client: find no available rootcoord, check rootcoord state"),
     answer(65535, "rpc error: code = Unavailable desc = transport is closing"),
     answer(65535, "etcdserver: request timed out"),
+    answer(65535, "fail to Query, QueryNode ID = 1, reason=delegator closed during wait tsafe"),
+    answer(65535, "incomplete query result, missing id ref-1, len(searchIDs) = 416, len(queryIDs) = 0"),
 ]
 FINAL = [
     answer(1, "Field label is missing"),
@@ -127,6 +130,39 @@ def test_work_that_takes_long_gets_twice_the_time_until_it_is_enough(opened, mon
     with pytest.raises(Away):
         session.call_bulk(slow, "known")
     assert slow.calls == 1
+
+
+def test_what_was_found_while_another_process_loads_the_collection_again_does_not_count(tmp_path):
+    """A server answers such a search without an error, and without rows."""
+
+    class Server(Session):
+        loaded = 1
+
+        def _loaded_now(self, _: str) -> list[int]:
+            return [self.loaded]
+
+    answers = [[], [], ["found"]]
+
+    def search(*_: object) -> list[str]:
+        session.loaded += len(answers) > 1
+        return answers.pop(0)
+
+    path = str(tmp_path / "a.db")
+    with Store(path) as store:
+        store.create(make_set("known"))
+        session = Server(path, "", "", 2.0, Patience(60))
+        assert session.call_loaded("known", search) == ["found"]
+        session.close()
+
+
+def test_an_index_that_another_process_has_dropped_already_is_built_again(tmp_path):
+    with Store(str(tmp_path / "a.db")) as store:
+        store.create(make_set("known"))
+        store.upsert("known", references(unit(3, 1)))
+        client = store._database._session._client
+        for _ in range(2):
+            repair._drop(client, "known", 10.0)
+        assert len(store.search("known", unit(1, 1), 5)[0]) == 3
 
 
 def test_a_missing_collection_is_no_passing_state(opened):
