@@ -5,6 +5,7 @@ workers         the threads that do the work, one per core
 demand          what the sets in force need of an image
 embed           one part of a batch on its worker: fetch, decode, encode
 duplicates      recent embeddings, so that exact duplicates are not embedded again
+depth           how many neighbours are checked in a set of some size (pure)
 search          per set: searches, and reads the keypoints of what was found
 keypoint_cache  keypoints of recently checked references
 keypoint_file   what is stored of many more references, on the disk

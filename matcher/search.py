@@ -1,6 +1,5 @@
 """A batch's looks → per set and view the references near it, their keypoints, and references with the same content."""
 
-import math
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ import numpy as np
 from embedding.local.keypoints import MIN_KEYPOINTS
 from embedding.look import Look, Vector, View
 from embedding.pdq import bits_of
+from matcher.depth import depth
 from matcher.evidence import Candidate
 from matcher.keypoint_cache import Key, KeypointCache, Row, Stored
 from matcher.keypoint_file import KeypointFile
@@ -29,8 +29,6 @@ NOT_NORMALISED: Nearest = (None, None)
 ENABLED_SOON_S = 60.0  # longer than a batch takes from its search to its verdicts
 # Candidates in a second look: what is right is among the first there, for 48 negatives the nearest of 740 each time.
 _SECOND = 20
-# The setting counts for sets of up to this size. The numbers are from `depth`.
-_SMALL, _GROWTH, _DEEPEST = 2000, 0.4, 1000
 ReferenceKeypoints = dict[Row, Stored]  # what is stored of references for the check
 
 
@@ -57,15 +55,6 @@ class _About(NamedTuple):
     version: int
     disabled: bool = False
     references: int = 0
-
-
-def depth(shortlist: int, references: int) -> int:
-    """The number of neighbours to check for each vector: more in a large set, where others are nearer than a copy.
-
-    2,500 copies in 18 edits, with the encoder `words`, are in the lists of 35 for .976 (2,100 references), .935
-    (30,000) and .914 (100,000); in those of 100 for .952 (30,000); in those of 140 and 200 for .939 and .944 (100,000).
-    """
-    return min(round(shortlist * math.pow(max(1.0, references / _SMALL), _GROWTH)), _DEEPEST)
 
 
 def comparable(known: ReferenceSet, look: Look) -> bool:

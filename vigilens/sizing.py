@@ -9,14 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from matcher.depth import depth
 from vigilens.sizing_costs import Costs, Index, PerReference
 
 KB, MB, GB = 1e3, 1e6, 1e9  # bytes
-LARGEST = {"exact": 1_000_000, "ivf_sq8": 100_000, "memory": 1_000_000}  # rows of the largest search that was measured
+LARGEST = {"exact": 1_000_000, "ivf_flat": 30_000, "memory": 1_000_000}  # rows of the largest search that was measured
 MOST_IMAGES = 250.0  # per second: of the largest stream that was measured
 EXACT_ROWS = 20_000  # above it, an approximate index takes less time for the same copies
 LITE_CORES = 0.5  # Milvus Lite answers with one thread; more than half of it and calls wait for each other
-LITE_MEMORY = 8 * GB
+LITE_MEMORY = 4 * GB
 PARTITION_BYTES = 10 * MB  # per second: what one partition takes without becoming the limit (Kafka's usual figure)
 
 
@@ -28,7 +29,7 @@ class Load:
         images: per second, at the peak.
         references: known pictures or hashes.
         encoder: a name in `Costs`.
-        index: how vectors are searched; auto: in memory for hashes, exact for up to `EXACT_ROWS`, else ivf_sq8.
+        index: how vectors are searched; auto: in memory for hashes, exact for up to `EXACT_ROWS`, else ivf_flat.
         image_bytes: of one image; in the events, unless `by_url`.
         by_url: the events name the images, which the service fetches.
         use: share of a core that is planned with. At half, 95 of 100 verdicts take less than 0.6 s.
@@ -93,17 +94,19 @@ def plan(load: Load, costs: Costs) -> Plan:
     image, reference = costs.encoders[load.encoder], costs.references[load.encoder]
     rows = load.references * reference.rows
     if load.index == "auto":
-        vectors: Index = "exact" if rows <= EXACT_ROWS else "ivf_sq8"
+        vectors: Index = "exact" if rows <= EXACT_ROWS else "ivf_flat"
         load = replace(load, index="memory" if load.encoder == "pdq" else vectors)
     in_memory = load.index == "memory"
     searched = image.queries * rows / 1000 * costs.search_ms[load.index]
-    lite_ms = 0.0 if in_memory else image.queries * (rows / 1000 * costs.lite_ms)
+    lite_ms = 0.0 if in_memory else image.queries * (rows / 1000 * costs.lite_ms + costs.lite_query_ms)
     lite = (
-        load.index != "ivf_sq8"
+        load.index != "ivf_flat"
         and load.images * lite_ms / 1000 <= LITE_CORES
         and load.references * reference.lite <= LITE_MEMORY
     )
-    read = image.candidates * _not_kept(load, reference, costs) * costs.read_ms
+    candidates = depth(image.candidates, load.references) if image.candidates else 0
+    read = candidates * _not_kept(load, reference, costs) * costs.read_ms
+    read += (candidates - image.candidates) * costs.deeper_ms
     per_image = image.total + costs.kafka_ms + (searched if in_memory else 0.0) + read
     service_cores = _cores(load, per_image)
     milvus_ms = 0.0 if in_memory else lite_ms if lite else searched + image.queries * costs.query_ms
@@ -139,7 +142,7 @@ def _of_service(made: Plan, costs: Costs, per_image: float, read: float) -> Iter
     load, image, reference = made.load, costs.encoders[made.load.encoder], costs.references[made.load.encoder]
     basis: Literal["measured", "reckoned"] = "measured" if load.images <= MOST_IMAGES and not read else "reckoned"
     stages = f"decode {image.decode:g}, encode {image.encode:g}, search {image.search:g}, check {image.check:g}"
-    more = f", reading features {read:.1f}" if read else ""
+    more = f", more candidates in a large set {read:.1f}" if read else ""
     yield Need(
         "service", "time per image", per_image, "ms", "reckoned" if read else "measured",
         f"{stages}{more}, Kafka {costs.kafka_ms:g}",

@@ -6,7 +6,7 @@ Whoever makes a stage faster changes its figure here, and the tables of docs/siz
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-Index = Literal["auto", "exact", "ivf_sq8", "memory"]
+Index = Literal["auto", "exact", "ivf_flat", "memory"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,8 @@ class PerImage:
         search: asking Milvus and reading its answers, or searching in memory but for what grows with the references.
         check: candidates → evidence, with reading what is stored of those that are kept in memory.
         queries: vectors that are searched for.
-        candidates: references whose features the check reads; 0: there is no check.
+        candidates: references whose features the check reads in a set of 2,000; 0: there is no check. Larger sets have
+            more of them (`matcher.search.depth`).
     """
 
     decode: float
@@ -65,10 +66,12 @@ class Costs:
     Attributes:
         encoders, references: by the encoder's name.
         search_ms: of a core of Milvus, for each vector and 1,000 rows. Lite and `exact`: docs/performance.md, 100,000
-            rows, batches of 64. `ivf_sq8`: FAISS on one core, 100,000 vectors of 512 values, 256 of 1,024 lists.
+            rows, batches of 64. `ivf_flat`: 30,000 vectors of `words`, as `python -m benchmarks.indexes` chooses it.
             `memory`: FAISS, 1,000,000 hashes of 256 bits, in the service.
-        query_ms: of a core of Milvus, for each vector, however few rows there are.
-        read_ms: to read the features of a candidate that is not kept (docs/copies.md).
+        lite_ms: the same for Milvus Lite in full batches, whose `lite_query_ms` is for each vector, however few rows.
+        query_ms: of a core of a Milvus server, for each vector, however few rows there are.
+        read_ms: to read the features of a candidate that is not in memory, from the service's file of them.
+        deeper_ms: to find and check each candidate more than in a set of 2,000 (docs/copies.md, "Large sets").
         kafka_ms: of the service's core: receiving a record of 83 KB, and a verdict of 900 bytes in transactions of 64.
         broker_ms: of a broker's core: the record comes and goes, and the verdict comes.
         verdict_bytes: of a verdict.
@@ -78,22 +81,24 @@ class Costs:
 
     encoders: dict[str, PerImage] = field(
         default_factory=lambda: {
-            "words": PerImage(decode=6.2, encode=3.6, search=2.1, check=2.3, queries=5, candidates=100),
+            "words": PerImage(decode=6.1, encode=2.3, search=1.4, check=2.4, queries=5, candidates=100),
             "pdq": PerImage(decode=4.4, encode=0.1, search=0.3, check=0.1, queries=1),
             "network": PerImage(decode=6.2, encode=12.5, search=1.0, check=2.0, queries=2, candidates=50),
         }
     )
     references: dict[str, PerReference] = field(
         default_factory=lambda: {
-            "words": PerReference(rows=2, lite=62 * 1024, server=45e3, disk=100e3, kept=44e3),
+            "words": PerReference(rows=2, lite=6.7e3, server=45e3, disk=100e3, kept=44e3),
             "pdq": PerReference(rows=1, lite=800, server=1000, disk=500, kept=150),
-            "network": PerReference(rows=2, lite=62 * 1024, server=45e3, disk=100e3, kept=44e3),
+            "network": PerReference(rows=2, lite=6.7e3, server=45e3, disk=100e3, kept=44e3),
         }
     )
-    lite_ms: float = 0.1
-    search_ms: dict[Index, float] = field(default_factory=lambda: {"exact": 0.29, "ivf_sq8": 0.02, "memory": 0.0016})
+    lite_ms: float = 0.01
+    lite_query_ms: float = 0.12
+    search_ms: dict[Index, float] = field(default_factory=lambda: {"exact": 0.29, "ivf_flat": 0.1, "memory": 0.0016})
     query_ms: float = 0.4
-    read_ms: float = 0.22
+    read_ms: float = 0.02
+    deeper_ms: float = 0.06
     kafka_ms: float = 0.4
     broker_ms: float = 1.0
     verdict_bytes: float = 900

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from matcher.depth import depth
 from vigilens import measure_size
 from vigilens.cli import main
 from vigilens.commands.size import grid_lines
@@ -28,18 +29,18 @@ def amounts(made: Plan) -> dict[str, float]:
 
 def test_a_plan_is_the_product_of_what_one_takes():
     image, reference = COSTS.encoders["words"], COSTS.references["words"]
-    made = plan(Load(images=1000, references=4000, index="exact"), COSTS)
+    made = plan(Load(images=1000, references=2000, index="exact"), COSTS)
     found = amounts(made)
     assert found["service time per image"] == pytest.approx(image.total + COSTS.kafka_ms)
-    assert found["service cores"] == 30  # 1,000 x 14.6 ms / 0.5
-    assert found["milvus rows"] == 4000 * reference.rows
-    milvus = image.queries * (8 * COSTS.search_ms["exact"] + COSTS.query_ms)
+    assert found["service cores"] == 26  # 1,000 x 12.6 ms / 0.5
+    assert found["milvus rows"] == 2000 * reference.rows
+    milvus = image.queries * (4 * COSTS.search_ms["exact"] + COSTS.query_ms)
     assert found["milvus cores"] == -(-1000 * milvus // 500)
-    assert found["kafka partitions"] == 60
+    assert found["kafka partitions"] == 52
     assert found["network into brokers"] == pytest.approx(1000 * (86_000 + 900) * 3 * 8 / 1e9)
     assert found["kafka disk"] == pytest.approx(1000 * (86_000 + 900) * 86_400 * 3 / 1e9)
-    busier = amounts(plan(Load(images=1000, references=4000, index="exact", use=1.0), COSTS))
-    assert busier["service cores"] == 15
+    busier = amounts(plan(Load(images=1000, references=2000, index="exact", use=1.0), COSTS))
+    assert busier["service cores"] == 13
 
 
 def test_features_that_are_not_kept_are_read():
@@ -47,13 +48,15 @@ def test_features_that_are_not_kept_are_read():
     image = COSTS.encoders["words"]
     for references, share in ((kept, 0.0), (2 * kept, 0.5), (4 * kept, 0.75)):
         more = amounts(plan(Load(10, references), COSTS))["service time per image"] - image.total - COSTS.kafka_ms
-        assert more == pytest.approx(share * image.candidates * COSTS.read_ms, abs=0.01)
+        candidates = depth(image.candidates, references)
+        deeper = (candidates - image.candidates) * COSTS.deeper_ms
+        assert more == pytest.approx(share * candidates * COSTS.read_ms + deeper, abs=0.01)
 
 
 def test_a_file_is_enough_for_little_and_hashes_are_searched_in_memory():
     assert plan(Load(10, 2000), COSTS).lite
     assert not plan(Load(1000, 2000), COSTS).lite
-    assert not plan(Load(10, 2000, index="ivf_sq8"), COSTS).lite
+    assert not plan(Load(10, 2000, index="ivf_flat"), COSTS).lite
     few, many = (plan(Load(100, references, "pdq"), COSTS) for references in (10_000, 10_000_000))
     assert few.milvus_cores == many.milvus_cores == 0
     assert amounts(many)["service time per image"] - amounts(few)["service time per image"] == pytest.approx(

@@ -26,7 +26,7 @@ _UNITS = (("TB", 1e3), ("GB", 1.0), ("MB", 1e-3))
 @click.option("--references", type=click.IntRange(1), default=10_000, show_default=True, help="Pictures or hashes.")
 @click.option("--encoder", default="words", show_default=True, help="words, pdq, or a network of the settings.")
 @click.option(
-    "--index", type=click.Choice(["auto", "exact", "ivf_sq8"]), default="auto", show_default=True,
+    "--index", type=click.Choice(["auto", "exact", "ivf_flat"]), default="auto", show_default=True,
     help="How vectors are searched. auto: exact for up to 20,000 rows.",
 )  # fmt: skip
 @click.option("--image-kb", type=click.FloatRange(0, min_open=True), default=85, show_default=True, help="Of a file.")
