@@ -95,7 +95,7 @@ class Costs:
     )
     lite_ms: float = 0.01
     lite_query_ms: float = 0.12
-    search_ms: dict[Index, float] = field(default_factory=lambda: {"exact": 0.29, "ivf_flat": 0.1, "memory": 0.0016})
+    search_ms: dict[Index, float] = field(default_factory=lambda: {"exact": 0.29, "ivf_flat": 0.055, "memory": 0.0016})
     query_ms: float = 0.4
     read_ms: float = 0.02
     deeper_ms: float = 0.06

@@ -31,7 +31,7 @@ def index(load: "Load", *, name: str, kind: str, slower: bool) -> None:
     hnsw      a graph of neighbours: fast, and slow to build.
 
     On a Milvus server an approximate index pays from about 20,000 references on. In Milvus Lite, which compares whole
-    batches of pictures at once, an exact search is faster up to several 100,000.
+    batches of pictures at once, an exact search is usually faster.
 
     An approximate index misses some copies. How many is measured before it is used: vectors as edited copies of the
     set's references have are searched exactly and by the index, which must find 99.5 % of them. If it cannot, or takes
