@@ -15,6 +15,7 @@ from embedding.probe import probe_vector
 from matcher.candidates import candidates
 from matcher.compose import best
 from matcher.demand import demand_of
+from matcher.depth import depth
 from matcher.evidence import Candidate, Evidence
 from matcher.search import Near, Searcher
 from reference_sets.model import NO_FACTS, Kind, Mirrored, Neighbour, Part, Reference, ReferenceSet, Thresholds, Verify
@@ -201,3 +202,21 @@ def test_a_verdict_lists_the_best_three_by_check_and_by_similarity_each_once_bes
     assert [one.neighbour.id for one in best(found)] == ["c0", "c1", "c2", "s0", "s1", "s2"]
     assert [one.neighbour.id for one in best(found[:2])] == ["c0", "c1"]
     assert best([]) == []
+
+
+@pytest.mark.parametrize(
+    ("references", "expected"), [(0, 35), (2000, 35), (30_000, 103), (100_000, 167), (10**8, 1000)]
+)
+def test_a_shortlist_grows_with_the_set(references, expected):
+    assert depth(35, references) == expected
+
+
+def test_a_search_of_a_large_set_asks_for_more_neighbours(store, words, monkeypatch):
+    known = store.describe("mirrored_off")
+    looks = look([words], [detailed(204)], demand_of([known]).needs)
+    found = []
+    for references in (len(SEEDS), 1_000_000):
+        monkeypatch.setattr(store, "count", lambda _, references=references: references)
+        ((own, _),) = Searcher(store, top_k=5, shortlist=1, keep_bytes=1 << 24).search(known, looks)
+        found.append(len(own))
+    assert found[0] <= 4 < found[1] == len(SEEDS)  # of four vectors
