@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from reference_sets.in_memory.hash_table import only_hashes
 from reference_sets.model import Neighbour, ReferenceSet, Verify
 from reference_sets.planted import Planted, bounds, planted
 from reference_sets.store import Store
@@ -76,6 +77,8 @@ def choose(  # noqa: PLR0913 (the last three by keyword)
         StoreError, Away: see `Store`.
     """
     known, number = store.describe(name), store.count(name)
+    if only_hashes(known):
+        raise IndexRefused(f"only hashes decide in {name}, which are searched in memory: there is no index to choose")
     if number < _LEAST:
         raise IndexRefused(f"{name} has {number:,} references: below {_LEAST:,} an exact search takes no time")
     if known.index != EXACT:
@@ -86,8 +89,8 @@ def choose(  # noqa: PLR0913 (the last three by keyword)
     progress(f"exact search: {exact.sum():,} of {COPIES:,} planted copies found, {exact_ms:.2f} ms for each")
     wide = Index(kind, _built(kind, number))
     progress(f"building {kind} of {number:,} references")
-    store.set_index(name, kind, dict(wide.build))
     try:
+        store.set_index(name, kind, dict(wide.build))
         measured = _chosen(trial, wide, exact, exact_ms, progress)
         if not slower:
             _check_time(name, measured)

@@ -49,7 +49,7 @@ class HashTable:
         Raises:
             StoreError, Away: see `Store`.
         """
-        if not _only_hashes(known):
+        if not only_hashes(known):
             return known.index == IN_MEMORY
         if (known.name, known.created) in self._no_hashes:
             return False
@@ -99,7 +99,7 @@ class HashTable:
         return [found[row] for row in range(len(bits))]
 
 
-def _only_hashes(known: ReferenceSet) -> bool:
+def only_hashes(known: ReferenceSet) -> bool:
     """Return whether a set of pictures is compared by PDQ hashes alone."""
     return (
         known.index != IN_MEMORY

@@ -55,6 +55,9 @@ def test_an_index_that_finds_too_little_is_refused_with_the_number_and_the_set_s
         store.create(make_set("alpha", dimension=DIMENSION, probe=(0.5,) * DIMENSION))
         with pytest.raises(IndexRefused, match="0 references"):
             choose(store, "alpha", IVF_SQ8, 10)
+        store.create(make_set("hashes", encoder="pdq:1", dimension=256, probe=(0.0625,) * 256))
+        with pytest.raises(IndexRefused, match="searched in memory"):
+            choose(store, "hashes", IVF_SQ8, 10)
         store.upsert("alpha", references(clustered(1000, seed, DIMENSION)))
         store.flush("alpha")  # rows that are in no file yet are compared one by one
         monkeypatch.setattr("reference_sets.choose_index._steps", lambda _: [{"nprobe": 1}])
