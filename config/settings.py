@@ -48,6 +48,8 @@ class Kafka(Section):
     images_topic: str = Topic
     verdicts_topic: str = Topic
     metrics_topic: str = Topic
+    alerts_topic: str = Field(pattern=r"^[A-Za-z0-9._-]{0,249}$")
+    jobs_topic: str = Topic
     start: Literal["earliest", "latest"]
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
     sasl_mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
@@ -147,6 +149,27 @@ class Http(Section):
     port: int = Field(ge=0, le=65_535)
 
 
+class Metrics(Section):
+    """The records of the metrics topic."""
+
+    heartbeat_s: float = Field(ge=1, le=3600)
+
+
+class Breaker(Section):
+    """When a reference that matches too much is limited to review."""
+
+    attribute: str
+    least: int = Field(ge=1)
+    factor: float = Field(ge=1)
+    people: int = Field(ge=1, le=1000)
+
+
+class Otlp(Section):
+    """Where metrics and traces are sent by OpenTelemetry's protocol."""
+
+    endpoint: str
+
+
 class Log(Section):
     """Format and level of the log."""
 
@@ -166,6 +189,9 @@ class Settings(Section):
     sets: Sets
     waiting: Waiting
     http: Http
+    metrics: Metrics
+    breaker: Breaker
+    otlp: Otlp
     log: Log
 
     @model_validator(mode="after")
@@ -219,8 +245,10 @@ def _of_kafka(kafka: Kafka, images: Images) -> Iterator[str]:
         yield "kafka.sasl_mechanism is set, so kafka.security_protocol must be SASL_SSL or SASL_PLAINTEXT"
     if bool(kafka.ssl_certfile) != bool(kafka.ssl_keyfile):
         yield "kafka.ssl_certfile and kafka.ssl_keyfile go together: set both or none"
-    if len({kafka.images_topic, kafka.verdicts_topic, kafka.metrics_topic}) < 3:  # noqa: PLR2004 (three topics)
-        yield "kafka.images_topic, kafka.verdicts_topic and kafka.metrics_topic must be three different topics"
+    topics = [kafka.images_topic, kafka.verdicts_topic, kafka.metrics_topic, kafka.alerts_topic, kafka.jobs_topic]
+    if len(set(topics)) < len(topics):
+        keys = "kafka.images_topic, kafka.verdicts_topic, kafka.metrics_topic, kafka.alerts_topic and kafka.jobs_topic"
+        yield f"{keys} must be different topics"
     if kafka.max_batch_bytes < (least := images.max_bytes * 4 // 3 + BATCH_SPARE):
         yield (
             f"kafka.max_batch_bytes must be at least {least}, "
