@@ -9,9 +9,14 @@ chaos   kills, stalls and restarts workers, brokers and Milvus, then counts lost
         chaos_judge    judges the same events once more, undisturbed
         sabotage       a worker without one precaution, to show that the count finds its absence
 service the cost of Kafka and exactly-once: images per second through a broker against in this process
+otlp    what OpenTelemetry costs
 latency how long a verdict takes at shares of the service's capacity
         stream          what both run: a broker, Milvus, a set, `vigilens run`
         no_transactions `vigilens run` without transactions
+takeover  how long partitions are without an owner after a kill -9; whether a busy group loses members
+        takeover_setup   a broker, Milvus, and workers with names
+        takeover_worker  `vigilens run` that can be killed within a transaction
+        takeover_load    two workers kept busy, and stalled
 soak    a long run on mixed and hostile pictures: one verdict each, memory, open files, processes
 search  the cost of a search: sets of 1k to 1M references on Milvus Lite and on a server
         search_hashes   lists of hashes, which are searched in memory

@@ -46,6 +46,7 @@ SETTINGS = {
     "kafka.images_topic": IMAGES,
     "kafka.verdicts_topic": VERDICTS,
     "kafka.metrics_topic": METRICS,
+    "kafka.alerts_topic": "",
     "kafka.session_timeout_s": str(chaos_faults.SESSION_S),
     "kafka.transaction_timeout_s": str(TRANSACTION_S),
     "kafka.max_poll_interval_s": "90",

@@ -55,7 +55,7 @@ def without_drop_in_flight() -> None:
     """Batches that were under way when we were fenced are still published, if Kafka accepts them."""
     from consumer import loop  # noqa: PLC0415 (slow to import)
 
-    def keep(under_way: Any) -> None:
+    def keep(under_way: Any, why: str = "") -> None:  # noqa: ARG001 (the signature stays)
         # Only the failed batch is dropped, or the loop would try it for ever.
         if under_way:
             under_way.popleft()
@@ -84,9 +84,9 @@ def without_new_producer() -> None:
 
 def without_rebalance() -> None:
     """Batches of an older generation are kept, and records of the first poll of a generation are taken."""
-    from consumer import intake  # noqa: PLC0415 (slow to import)
+    from consumer import membership  # noqa: PLC0415 (slow to import)
 
-    intake._same = lambda before, after: True  # noqa: ARG005, SLF001 (the signature stays)
+    membership.same = lambda before, after: True  # noqa: ARG005 (the signature stays)
 
 
 def without_all() -> None:

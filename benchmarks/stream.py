@@ -141,7 +141,7 @@ def stream(
         here = Stream(NO_BROKER, stack.enter_context(lite_server(folder / "sets.db")), folder, network)
         begun = stack.enter_context(begin(here))
         cluster = stack.enter_context(kafka(folder / "kafka"))
-        cluster.make_topics(dict.fromkeys((IMAGES, *LIVE.values(), VERDICTS, METRICS), PARTITIONS))
+        cluster.make_topics(dict.fromkeys((IMAGES, *LIVE.values(), VERDICTS, METRICS, "vigilens.alerts"), PARTITIONS))
         yield replace(here, bootstrap=cluster.bootstrap), begun
 
 

@@ -1,5 +1,6 @@
 """Events under way, and what is needed to commit them: their offsets, and the membership they were polled under."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from kafka import OffsetAndMetadata, TopicPartition
 
 from consumer.notes import Note
+from consumer.trace_context import TraceContext
 from embedding.image import Image
 
 
@@ -24,6 +26,7 @@ class Event:
         partition: of the record.
         offset: of the record in its partition.
         timestamp_ms: of the record, milliseconds since 1970; None or negative: it has none.
+        trace: which trace it belongs to, if its sender says so.
     """
 
     image: Image
@@ -31,6 +34,7 @@ class Event:
     partition: TopicPartition
     offset: int
     timestamp_ms: int | None
+    trace: TraceContext | None = None
 
     def age_s(self, now: float) -> float | None:
         """Seconds from the record's timestamp to `now` (seconds since 1970), at least 0; None without a timestamp."""
@@ -50,6 +54,7 @@ class Batch:
         lag: per partition, events that were in the topic after this batch when it was taken.
         topic_id: of the topic that the events are of; empty if the brokers do not say it.
         notes: offsets of this batch that must be committed before it is judged, with the attempt in their metadata.
+        taken_at: when it was closed, in seconds since 1970.
     """
 
     events: Sequence[Event]
@@ -57,6 +62,7 @@ class Batch:
     lag: dict[int, int]
     topic_id: str = ""
     notes: Mapping[TopicPartition, OffsetAndMetadata] = field(default_factory=dict)
+    taken_at: float = field(default_factory=time.time)
 
     @property
     def next_offsets(self) -> dict[TopicPartition, int]:

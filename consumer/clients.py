@@ -5,7 +5,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from kafka import KafkaConsumer, KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 
 from consumer import kafka_patches, record_batches
@@ -77,8 +77,8 @@ class GroupSettings:
     max_batch_bytes: int = record_batches.Limits().batch
 
 
-def build_consumer(
-    connection: Connection, topic: str, group: GroupSettings, *, images: int, size: int
+def build_consumer(  # noqa: PLR0913 (what differs between consumers, by name)
+    connection: Connection, topic: str, group: GroupSettings, *, images: int, size: int, client_id: str = "vigilens"
 ) -> KafkaConsumer:
     """A consumer with the settings that exactly-once needs (docs/delivery.md).
 
@@ -88,6 +88,7 @@ def build_consumer(
         group: the group to join.
         images: records of one poll, at most.
         size: bytes of one response to a fetch, at most; and of the records of one poll, but for the last one.
+        client_id: names the process among the members of the group.
 
     Raises:
         CannotStart: the patches were not tried with the installed version of kafka-python, or a library is missing.
@@ -96,6 +97,7 @@ def build_consumer(
     return KafkaConsumer(
         topic,
         **connection.options(),
+        client_id=client_id,
         group_id=group.name,
         enable_auto_commit=False,
         # Also turns on stable offset fetch: a partition's new owner waits until the old owner's transaction has ended.
@@ -104,7 +106,9 @@ def build_consumer(
         # the records that are left may be skipped.
         auto_offset_reset="earliest",
         session_timeout_ms=int(group.session_timeout_s * 1000),
-        heartbeat_interval_ms=int(min(3.0, group.session_timeout_s / 4) * 1000),
+        # A member's session is known to last from its last heartbeat: a stall of 8 s is no reason to lose partitions
+        # if the session has 10 s. The heartbeat also tells the other members that the group has changed.
+        heartbeat_interval_ms=int(min(3.0, group.session_timeout_s / 5) * 1000),
         max_poll_interval_ms=int(group.max_poll_interval_s * 1000),
         max_poll_records=images,
         fetch_max_bytes=min(size, _RESPONSE_BYTES),
@@ -136,3 +140,12 @@ def build_producer(connection: Connection, transactional_id: str, transaction_ti
         batch_size=262_144,
         allow_auto_create_topics=False,
     )
+
+
+def positions(consumer: KafkaConsumer) -> dict[TopicPartition, int]:
+    """The offset of the next record of each partition that a poll can return, as far as it is known.
+
+    Unlike the consumer's `position` it asks nobody, so it can be called after each poll.
+    """
+    states = list(consumer._subscription.assignment.items())  # noqa: SLF001 (as above: the public way may wait)
+    return {at: int(state.position.offset) for at, state in states if state.position is not None}

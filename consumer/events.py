@@ -17,6 +17,7 @@ from cloudevents.core.v1.event import CloudEvent
 from kafka import TopicPartition
 from pydantic import JsonValue, TypeAdapter
 
+from consumer import trace_context
 from consumer.batch import Event
 from consumer.event_body import MAX_ID, Malformed, decoded, parse, read_body
 from consumer.record_batches import Refused
@@ -54,7 +55,15 @@ def read(record: Any, max_attributes_bytes: int) -> Event:
         partition=TopicPartition(record.topic, record.partition),
         offset=record.offset,
         timestamp_ms=record.timestamp,
+        trace=_trace(record, found.attributes),
     )
+
+
+def _trace(record: Any, attributes: Mapping[str, JsonValue]) -> trace_context.TraceContext | None:
+    """The trace in the record's headers, or else in the attributes of a CloudEvent; None if it names none."""
+    names = (trace_context.PARENT, trace_context.STATE)
+    headers = {key.lower(): value for key, value in record.headers or ()}
+    return trace_context.read(*map(headers.get, names)) or trace_context.read(*map(attributes.get, names))
 
 
 def _time(milliseconds: int | None) -> datetime | None:

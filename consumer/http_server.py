@@ -1,6 +1,7 @@
 """The HTTP port for Prometheus and for probes: /metrics, /live and /ready."""
 
 import contextlib
+import json
 import socket
 import threading
 import time
@@ -9,12 +10,14 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.exposition import choose_encoder
 
 from consumer.lifecycle import CannotStart
 from consumer.metrics import Metrics
+from consumer.progress import Progress
 
 _PLAIN = "text/plain; charset=utf-8"
+_JSON = "application/json"
 MAX_CONNECTIONS = 16  # each has a thread; Prometheus and a few probes need one or two
 REQUEST_S = 10.0  # for a whole request and its answer, which take milliseconds
 
@@ -66,8 +69,10 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serve(metrics: Metrics, host: str, port: int) -> Iterator[str]:
+def serve(metrics: Metrics, progress: Progress, host: str, port: int) -> Iterator[str]:
     """Serve `metrics` on http://host:port until the body ends; yields the address. Port 0: any free one.
+
+    /live depends on `progress`.
 
     Raises:
         CannotStart: the port is taken, or the host is not an address of this machine.
@@ -82,7 +87,7 @@ def serve(metrics: Metrics, host: str, port: int) -> Iterator[str]:
 
         def _head(self) -> bytes:
             """Send status and headers; return the body."""
-            status, kind, body = _answer(metrics, self.path.partition("?")[0])
+            status, kind, body = _answer(metrics, progress, self.path.partition("?")[0], self.headers.get("Accept", ""))
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
@@ -108,16 +113,31 @@ def serve(metrics: Metrics, host: str, port: int) -> Iterator[str]:
         server.server_close()
 
 
-def _answer(metrics: Metrics, path: str) -> tuple[int, str, bytes]:
-    """Status, content type and body for a path."""
+def _answer(metrics: Metrics, progress: Progress, path: str, accept: str) -> tuple[int, str, bytes]:
+    """Status, content type and body for a path; `accept`: the request's header, which may ask for OpenMetrics."""
     if path == "/metrics":
-        return 200, CONTENT_TYPE_LATEST, generate_latest(metrics.registry)
+        encode, kind = choose_encoder(accept)
+        return 200, kind, encode(metrics.registry)
     if path == "/live":
-        return 200, _PLAIN, b"live\n"
+        stuck = progress.stuck()
+        return (503, _PLAIN, f"{stuck}\n".encode()) if stuck else (200, _PLAIN, b"live\n")
     if path == "/ready":
-        waiting = metrics.waiting
-        if waiting:
-            return 503, _PLAIN, f"waiting: {waiting}\n".encode()
-        skipped = "".join(f"skipped: {why}\n" for why in metrics.skipped.values())
-        return 200, _PLAIN, f"ready\n{skipped}".encode()
+        ready = not metrics.waiting
+        return 200 if ready else 503, _JSON, json.dumps(_readiness(metrics), indent=1).encode() + b"\n"
     return 404, _PLAIN, b"try /metrics, /live or /ready\n"
+
+
+def _readiness(metrics: Metrics) -> dict[str, object]:
+    """What the service waits for, each since when."""
+    dependencies = dict(metrics.dependencies)
+    waited_for = [each for each in dependencies.values() if each.why]
+    since = min((each.since for each in waited_for), default=max(each.since for each in dependencies.values()))
+    return {
+        "ready": not waited_for,
+        "since": since.isoformat(timespec="milliseconds"),
+        "dependencies": {
+            name: {"ok": not each.why, "since": each.since.isoformat(timespec="milliseconds"), "waiting": each.why}
+            for name, each in dependencies.items()
+        },
+        "skipped": dict(metrics.skipped),
+    }

@@ -4,28 +4,22 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 from kafka import TopicPartition
-from kafka.errors import (
-    AuthorizationError,
-    CommitFailedError,
-    IllegalGenerationError,
-    KafkaError,
-    RebalanceInProgressError,
-    UnknownMemberIdError,
-)
+from kafka.errors import AuthorizationError, KafkaError
 from kafka.structs import MemberState
 
-from consumer import silence
+from consumer import membership, silence
 from consumer.attempts import Attempts, withdrawn
 from consumer.batch import Batch, Event, Fenced
 from consumer.events import read, size_of
 from consumer.images_topic import ImagesTopic
 from consumer.notes import Note
 from consumer.offsets import Offsets, Place, TopicMissing
+from consumer.progress import Progress
 from consumer.silence import Silence
 from consumer.topics import NoAnswer
 from consumer.transaction import CannotPublish
@@ -33,14 +27,7 @@ from patience import Away, Patience
 
 log = logging.getLogger("vigilens.intake")
 
-# The group's coordinator says that we are no longer a member, or not of this generation; or we will not be for long.
-_NOT_A_MEMBER = (
-    CommitFailedError,
-    IllegalGenerationError,
-    RebalanceInProgressError,
-    UnknownMemberIdError,
-    TopicMissing,
-)
+_NOT_A_MEMBER = (*membership.ENDED, TopicMissing)
 _LEAVE_MS = 5_000  # limit for leaving the group
 _WITHDRAW_MS = 2_000  # limit for one request about offsets before that
 _JOIN_MS = 1_000  # limit for one poll while the group is rebalanced
@@ -72,6 +59,9 @@ class Intake:
         on_wait: called with "kafka" and the reason when Kafka does not answer, with "topic" and the reason when the
             topic is missing, and with None instead of the reason when that is over; with "transactions" and None when
             there is nothing to publish.
+        progress: is told what is read, for the monitor.
+        positions: the offset of the next record of each partition that a poll can return.
+        explain: an error of Kafka as a sentence.
     """
 
     def __init__(  # noqa: PLR0913 (its parts, by name)
@@ -86,6 +76,9 @@ class Intake:
         stopping: threading.Event,
         give_up_s: float,
         on_wait: Callable[[str, str | None], None] = lambda _who, _why: None,
+        progress: Progress | None = None,
+        positions: Callable[[], Mapping[TopicPartition, int]] = dict,
+        explain: Callable[[Exception], str] = str,
     ) -> None:
         self._consumer = consumer
         self._topic = topic
@@ -99,7 +92,10 @@ class Intake:
         self._polled: deque[Any] = deque()
         self._next: dict[TopicPartition, int] = {}  # the lowest offset that a later poll of the partition may return
         self._membership: Any = None
-        self._silence = Silence(consumer, give_up_s, on_wait)
+        self._progress = progress or Progress()
+        self._positions = positions
+        self._explain = explain
+        self._silence = Silence(consumer, give_up_s, on_wait, explain)
         self._attempts = Attempts()
         self._alone = False  # must the last batch that was taken be judged alone?
         self._missed = False
@@ -150,6 +146,7 @@ class Intake:
         """
         self._polled.clear()
         self._silence.forget()
+        self._progress.rewound(self._consumer.assignment())
         try:
             places = self._patience.call(self._find, _is_away, "kafka")
         except _NOT_A_MEMBER:
@@ -158,6 +155,7 @@ class Intake:
         for partition, place in places.items():
             self._consumer.seek(partition, place.offset)
             self._next[partition] = place.offset
+        self._progress.reads(self._consumer.assignment(), self._positions())
 
     def _find(self) -> dict[TopicPartition, Place]:
         places = self._offsets.find(self._consumer.assignment())
@@ -188,23 +186,26 @@ class Intake:
 
     def _poll(self, wait_s: float) -> bool:
         """Poll once. True if there are records for a batch."""
+        self._progress.turn()
         room = max(1, self._images - len(self._polled))
         records = self._poll_client(int(wait_s * 1000), room)
         rejoined = self._settle()
         self._check_topic()
-        membership = self._consumer.group_metadata()
-        before, self._membership = self._membership, membership
-        if rejoined or not _same(before, membership):
+        now = self._consumer.group_metadata()
+        before, self._membership = self._membership, now
+        if rejoined or not membership.same(before, now):
             # All that was polled is read again from the committed offsets, the records of this poll too: the client
             # may have taken its position from an answer that is older than this generation (docs/delivery.md).
-            raise Fenced(f"the group was rebalanced (generation {membership.generation_id})")
+            raise Fenced(f"the group was rebalanced (generation {now.generation_id})")
         for partition, polled in records.items():
             # A member that joins again can get its old generation back, and then reads from the committed offset.
             if polled and polled[0].offset < self._next.get(partition, 0):
                 raise Fenced(f"partition {partition.partition} was read again without a new generation")
             self._polled.extend(polled)
+            self._progress.took(partition, len(polled))
             if polled:
                 self._next[partition] = polled[-1].offset + 1
+        self._progress.reads(self._consumer.assignment(), self._positions())
         if records:
             self._silence.heard()
         else:
@@ -219,11 +220,12 @@ class Intake:
         """
         started, rejoined = time.monotonic(), False
         while self._consumer.group_metadata().state != MemberState.STABLE and not self._stopping.is_set():
+            self._progress.turn()
             waited = time.monotonic() - started
             if waited > self._give_up_s:
                 raise Away(f"kafka did not admit us to the group for {waited:.0f} s")
             if waited > silence.QUIET_S:
-                self._on_wait("kafka", "kafka: not yet a member of the group")
+                self._on_wait("kafka", f"kafka: not a member of the group yet, for {waited:.0f} s")
             self._poll_client(_JOIN_MS, 1)
             rejoined = True
         return rejoined
@@ -235,9 +237,10 @@ class Intake:
         except KafkaError as error:
             if not error.retriable:
                 raise
-            self._on_wait("kafka", f"kafka: {error}")
+            why = self._explain(error)
+            self._on_wait("kafka", f"kafka: {why}")
             self._stopping.wait(_PAUSE_S)
-            raise Fenced(f"kafka does not answer: {error}") from error
+            raise Fenced(f"kafka does not answer: {why}") from error
 
     @property
     def _images(self) -> int:
@@ -247,7 +250,7 @@ class Intake:
         return len(self._polled) >= self._images or sum(map(size_of, self._polled)) >= self._limits.size
 
     def _close(self) -> Batch:
-        if not (_joined(self._membership) and self._membership.member_id):
+        if not (membership.joined(self._membership) and self._membership.member_id):
             raise Fenced("events were polled before the group was joined")
         events: list[Event] = []
         size = 0
@@ -275,14 +278,6 @@ class Intake:
             self._on_wait("topic", f"kafka: there is no topic {self._topic.name}" if missing else None)
         if self._topic.id not in {"", self._offsets.topic_id} and self._offsets.topic_id:
             raise Fenced(f"the topic {self._topic.name} was deleted and made again")
-
-
-def _joined(membership: Any) -> bool:
-    return membership is not None and membership.generation_id >= 0
-
-
-def _same(before: Any, after: Any) -> bool:
-    return before is not None and (before.generation_id, before.member_id) == (after.generation_id, after.member_id)
 
 
 def _is_away(error: Exception) -> bool:

@@ -35,6 +35,7 @@ class Outlet(Protocol):
 
     def announce(self, batch: Batch) -> None: ...  # noqa: D102 (documented there)
     def publish(self, batch: Batch, judged: Judged) -> None: ...  # noqa: D102 (documented there)
+    def beat(self) -> None: ...  # noqa: D102 (documented there)
     def renew(self) -> None: ...  # noqa: D102 (documented there)
 
 
@@ -81,10 +82,10 @@ def run(  # noqa: PLR0913 (its parts, by name)
                     intake.stay()  # events that have arrived are fetched while we publish, for the next batch
                     outlet.publish(batch, judged.result())
                     under_way.popleft()
+                outlet.beat()  # a sign of life, if nothing was published for a while
             # 3. Fenced: drop what is under way, settle the open transaction, read again what is not committed.
             except Fenced as why:
-                _log_rewind(str(why), len(under_way))
-                drop(under_way)
+                drop(under_way, str(why))
                 if not stopping.is_set():
                     outlet.renew()
                     intake.rewind()
@@ -93,13 +94,11 @@ def run(  # noqa: PLR0913 (its parts, by name)
         workers.shutdown(wait=False, cancel_futures=True)
 
 
-def drop(under_way: UnderWay) -> None:
+def drop(under_way: UnderWay, why: str = "") -> None:
     """Forget all batches under way. Judging that has begun runs to its end, and its result is ignored."""
+    if why:
+        level = logging.WARNING if under_way else logging.INFO
+        log.log(level, "rewind", extra={"fields": {"why": why, "dropped_batches": len(under_way)}})
     for _, judged in under_way:
         judged.cancel()
     under_way.clear()
-
-
-def _log_rewind(why: str, batches: int) -> None:
-    level = logging.WARNING if batches else logging.INFO
-    log.log(level, "rewind", extra={"fields": {"why": why, "dropped_batches": batches}})

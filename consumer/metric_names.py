@@ -77,6 +77,7 @@ READY = Metric("vigilens_ready", "gauge", "1 while Kafka and Milvus answer and t
 WAITING = Metric("vigilens_waiting", "gauge", "1 while the service waits for this, else 0.", ("for",))
 REWINDS = Metric("vigilens_rewinds", "counter", "Times that reading went back to the committed offsets.")
 EXPIRED = Metric("vigilens_events_expired", "counter", "Events that retention deleted before they were judged.")
+OTLP_LOST = Metric("vigilens_otlp_lost", "counter", "Spans and metric requests that no collector took.", ("signal",))
 ALERTS = Metric("vigilens_alerts", "counter", "Records written to the alerts topic, by kind.", ("kind",))
 TRIPS = Metric("vigilens_breaker_trips", "counter", "References that the breaker limited to review.", ("set",))
 BUILD = Metric("vigilens_build_info", "gauge", "Always 1; the labels name the versions.", ("version", "python"))
@@ -124,6 +125,7 @@ ALL = (
     WAITING,
     REWINDS,
     EXPIRED,
+    OTLP_LOST,
     ALERTS,
     TRIPS,
     BUILD,

@@ -35,18 +35,25 @@ class Offsets:
         topic: the images topic.
         start: "earliest" or "latest", for partitions that the group has not read before.
         high_water: asks for the end of a partition, open transactions included.
+        on_expired: called with a partition, its first offset, and how many events before it retention has deleted.
 
     Attributes:
         topic_id: the id of the topic in which the places count that `find` last returned.
     """
 
     def __init__(
-        self, consumer: Any, topic: ImagesTopic, start: str, high_water: Callable[[TopicPartition], int]
+        self,
+        consumer: Any,
+        topic: ImagesTopic,
+        start: str,
+        high_water: Callable[[TopicPartition], int],
+        on_expired: Callable[[TopicPartition, int, int], None] = lambda _at, _first, _events: None,
     ) -> None:
         self._consumer = consumer
         self._topic = topic
         self._start = start
         self._high_water = high_water
+        self._on_expired = on_expired
         self.topic_id = ""
         self._id_before = ""  # that of the topic which was deleted since we began
 
@@ -107,6 +114,7 @@ class Offsets:
         if offset < first:
             fields = {"partition": at.partition, "events": first - offset}
             log.error("events were deleted by retention before they were judged", extra={"fields": fields})
+            self._on_expired(at, first, first - offset)
             return Place(first, new)
         # `end` is the end for readers of committed events: an open transaction of a producer may lie beyond it.
         if offset > end and offset > (end := self._high_water(at)):

@@ -2,11 +2,27 @@
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from kafka import OffsetAndMetadata, TopicPartition
 
 from consumer.batch import Batch
 from consumer.metrics import Metrics
-from consumer.records import BatchMetrics, Destination, metrics_of, metrics_record, verdict_id, verdict_record
+from consumer.otlp.committed import Committed, Trace, no_trace
+from consumer.progress import Progress
+from consumer.raised import Raised
+from consumer.records import (
+    BatchMetrics,
+    Destination,
+    Record,
+    heartbeat,
+    metrics_of,
+    metrics_record,
+    verdict_id,
+    verdict_record,
+)
 from consumer.transaction import Publisher
 from matcher.judge import Judged
 
@@ -24,12 +40,37 @@ class Names:
 
 
 class Outlet:
-    """Publishes judged batches."""
+    """Publishes judged batches.
 
-    def __init__(self, publisher: Publisher, metrics: Metrics, names: Names) -> None:
+    Args:
+        publisher: of transactions.
+        metrics: are told what was committed.
+        names: who publishes, and where.
+        raised: alerts, which are published with a batch or a heartbeat.
+        progress: is told which events were committed.
+        heartbeat_s: seconds without a record in the metrics topic after which a heartbeat is published.
+        trace: is told what was committed, for traces.
+    """
+
+    def __init__(  # noqa: PLR0913 (its parts, by name)
+        self,
+        publisher: Publisher,
+        *,
+        metrics: Metrics,
+        names: Names,
+        raised: Raised,
+        progress: Progress,
+        heartbeat_s: float,
+        trace: Trace = no_trace,
+    ) -> None:
         self._publisher = publisher
         self._metrics = metrics
         self._names = names
+        self._raised = raised
+        self._progress = progress
+        self._heartbeat_s = heartbeat_s
+        self._trace = trace
+        self._published_at = time.monotonic()
 
     def publish(self, batch: Batch, judged: Judged) -> None:
         """Publish the batch's verdicts and metrics and commit its offsets.
@@ -38,7 +79,7 @@ class Outlet:
             Fenced: it failed, or we cannot know.
             CannotPublish: it will never succeed.
         """
-        started = time.perf_counter()
+        began_at, started = time.time(), time.perf_counter()
         names = self._names
         partitions = self._publisher.partitions(names.verdicts_topic)
         to = Destination(names.verdicts_topic, partitions, f"urn:vigilens:{names.group}")
@@ -48,10 +89,36 @@ class Outlet:
         ]
         added = metrics_of(batch, judged, names.group, names.instance)
         records.append(metrics_record(added, names.metrics_topic))
-        self._publisher.publish(records, batch.commits, batch.membership)
+        self._raised.look_at(batch, judged)
+        self._send(records, batch.commits, batch.membership)
+        self._progress.committed(event.partition for event in batch.events)
         self._metrics.published(batch, judged, added)
+        self._trace(Committed(batch, judged, began_at, time.time()))
         self._metrics.set_waiting("kafka", None)
         log.info("batch", extra={"fields": _line(batch, judged, added, time.perf_counter() - started)})
+
+    def _send(
+        self, records: list[Record], offsets: Mapping[TopicPartition, OffsetAndMetadata], membership: Any
+    ) -> None:
+        self._publisher.publish([*records, *self._raised.records()], offsets, membership)
+        self._raised.published()
+        self._published_at = time.monotonic()
+
+    def beat(self) -> None:
+        """Publish a heartbeat, if nothing was published for a while: broken and idle must not look the same.
+
+        Raises:
+            Fenced: as `publish`.
+            CannotPublish: as `publish`.
+        """
+        if why := self._metrics.dependencies["sets"].why:
+            self._raised.not_comparable("sets", why)
+        if time.monotonic() - self._published_at < self._heartbeat_s and not self._raised.pending:
+            return
+        waiting = [name for name, each in self._metrics.dependencies.items() if each.why]
+        names, lag = self._names, {at: each.events for at, each in self._metrics.lag.items()}
+        alive = heartbeat(names.group, names.instance, waiting, lag)
+        self._send([metrics_record(alive, names.metrics_topic)], {}, None)
 
     def announce(self, batch: Batch) -> None:
         """Commit the batch's notes, if it has any, before it is judged.

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -16,9 +16,10 @@ from matcher.judge import Judged
 from matcher.verdict import SCHEMA_ID, Verdict
 
 VERDICT_TYPE = "vigilens.verdict.v2"
-METRICS_SCHEMA_VERSION: Literal["2.0"] = "2.0"
+METRICS_SCHEMA_VERSION: Literal["2.1"] = "2.1"
 METRICS_SCHEMA_ID = f"https://vigilens.dev/schemas/metrics/{METRICS_SCHEMA_VERSION}.json"
 
+TOP_REFERENCES = 50  # of a batch, in its metrics record
 MAX_VERDICT = 1_000_000  # bytes, so that it fits into a record of 1 MiB with its key and headers
 MAX_KEY = 16_384  # bytes; a longer key is replaced by its digest, since a verdict must fit into a record of 1 MiB
 
@@ -47,12 +48,25 @@ class SetCount(BaseModel):
     matches: int
 
 
+class ReferenceCount(BaseModel):
+    """Images whose best match in a set was with one reference."""
+
+    model_config = ConfigDict(frozen=True)
+
+    set: str
+    id: str = Field(description="Key of the reference in its set.")
+    matches: int
+
+
 class BatchMetrics(BaseModel):
     """The value of a metrics record: the counts of one transaction. Their sum over all records is exact."""
 
     model_config = ConfigDict(frozen=True)
 
-    schema_version: Literal["2.0"] = METRICS_SCHEMA_VERSION
+    schema_version: Literal["2.1"] = METRICS_SCHEMA_VERSION
+    kind: Literal["batch", "heartbeat"] = Field(
+        description="`heartbeat`: nothing was published for a while; all counts are zero."
+    )
     group: str = Field(description="Consumer group of the service.")
     instance: str = Field(description="The process that judged the batch.")
     at: datetime = Field(description="When the batch was published.")
@@ -60,12 +74,18 @@ class BatchMetrics(BaseModel):
     decisions: dict[str, int] = Field(description="Verdicts by decision.")
     reasons: dict[str, int] = Field(description="Unscannable images by reason.")
     matches: tuple[SetCount, ...] = Field(description="Matches by set and level.")
+    references: tuple[ReferenceCount, ...] = Field(
+        description=f"The references that matched most often, at most {TOP_REFERENCES}, most matches first."
+    )
     duplicates: int = Field(description="Images not embedded again, because their exact bytes were embedded recently.")
     age_s: dict[str, int] = Field(
         description="Events with a timestamp, by age at publish: upper bound in s → count, not cumulative."
     )
-    lag: dict[str, int] = Field(description="Input partition → events that waited after this batch when it was taken.")
+    lag: dict[str, int] = Field(
+        description="Input partition → events that waited after this batch when it was taken; in a heartbeat, now."
+    )
     stage_seconds: dict[str, float] = Field(description="Seconds of work for the batch by stage, all workers together.")
+    waiting: tuple[str, ...] = Field(description="What the service waits for: kafka, milvus, sets, …")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +127,11 @@ def verdict_record(event: Event, verdict: Verdict, id_: str, to: Destination) ->
         _within_a_record(verdict),
     )
     message = to_binary_event(cloud)
+    headers = [*message.headers.items(), *(event.trace.headers() if event.trace else ())]
     key = event.key
     if key is not None and len(key) > MAX_KEY:
         key = f"sha256:{hashlib.sha256(key).hexdigest()}".encode()
-    return Record(
-        to.topic, message.value, key, list(message.headers.items()), event.partition.partition % to.partitions
-    )
+    return Record(to.topic, message.value, key, headers, event.partition.partition % to.partitions)
 
 
 def _within_a_record(verdict: Verdict) -> bytes:
@@ -129,7 +148,10 @@ def metrics_of(batch: Batch, judged: Judged, group: str, instance: str) -> Batch
     verdicts, now = judged.verdicts, datetime.now(UTC)
     ages = [age for event in batch.events if (age := event.age_s(now.timestamp())) is not None]
     matches = Counter((match.set, match.level) for verdict in verdicts for match in verdict.matches)
+    references = Counter((match.set, match.reference.id) for verdict in verdicts for match in verdict.matches)
+    top = sorted(references.items(), key=lambda each: (-each[1], each[0]))[:TOP_REFERENCES]
     return BatchMetrics(
+        kind="batch",
         group=group,
         instance=instance,
         at=now,
@@ -137,16 +159,39 @@ def metrics_of(batch: Batch, judged: Judged, group: str, instance: str) -> Batch
         decisions=dict(Counter(verdict.decision for verdict in verdicts)),
         reasons=dict(Counter(verdict.reason.value for verdict in verdicts if verdict.reason)),
         matches=tuple(SetCount(set=name, level=level, matches=n) for (name, level), n in sorted(matches.items())),
+        references=tuple(ReferenceCount(set=name, id=id_, matches=n) for (name, id_), n in top),
         duplicates=judged.duplicates,
         age_s=_histogram(ages),
         lag={str(partition): lag for partition, lag in batch.lag.items()},
         stage_seconds={stage: round(seconds, 6) for stage, seconds in judged.seconds.items()},
+        waiting=(),
+    )
+
+
+def heartbeat(group: str, instance: str, waiting: Sequence[str], lag: Mapping[int, int]) -> BatchMetrics:
+    """A record without counts: we are alive, and this is what we wait for."""
+    return BatchMetrics(
+        kind="heartbeat",
+        group=group,
+        instance=instance,
+        at=datetime.now(UTC),
+        verdicts=0,
+        decisions={},
+        reasons={},
+        matches=(),
+        references=(),
+        duplicates=0,
+        age_s={},
+        lag={str(partition): events for partition, events in lag.items()},
+        stage_seconds={},
+        waiting=tuple(waiting),
     )
 
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of a metrics record's value, as published in docs/metrics.schema.json."""
     example = BatchMetrics(
+        kind="batch",
         group="vigilens",
         instance="host-0",
         at=datetime(2026, 11, 21, 12, 20, 30, tzinfo=UTC),
@@ -154,10 +199,12 @@ def json_schema() -> dict[str, Any]:
         decisions={"allow": 2, "block": 1},
         reasons={},
         matches=(SetCount(set="known_spam", level="block", matches=1),),
+        references=(ReferenceCount(set="known_spam", id="5f0c2e9a", matches=1),),
         duplicates=1,
         age_s={"0.25": 2, "0.5": 1},
         lag={"3": 0},
         stage_seconds={"fetch": 0.0002, "decode": 0.0141, "encode": 0.0239, "search": 0.0057, "check": 0.0061},
+        waiting=(),
     )
     schema = BatchMetrics.model_json_schema(mode="serialization")
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": METRICS_SCHEMA_ID}

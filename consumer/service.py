@@ -11,7 +11,7 @@ from functools import partial
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import AuthorizationError, KafkaError, UnsupportedVersionError
 
-from consumer import loop, topics
+from consumer import kafka_errors, loop, predecessors, topics
 from consumer.batch import Batch
 from consumer.clients import (
     NO_FAST_CHECKSUMS,
@@ -21,13 +21,19 @@ from consumer.clients import (
     build_producer,
     has_fast_checksums,
     images_topic,
+    positions,
 )
+from consumer.group import GroupClient
 from consumer.http_server import serve
 from consumer.intake import Intake, Limits
 from consumer.lifecycle import CannotStart, Watchdog, slot
 from consumer.metrics import Metrics
+from consumer.monitor import Monitor
 from consumer.offsets import Offsets
+from consumer.otlp.switch import sending
+from consumer.progress import Progress
 from consumer.publish import Names, Outlet
+from consumer.raised import Raised
 from consumer.transaction import Publisher
 from matcher.judge import Judge, Judged
 from patience import Away, Patience
@@ -50,6 +56,8 @@ class Plan:
     images_topic: str
     verdicts_topic: str
     metrics_topic: str
+    alerts_topic: str
+    heartbeat_s: float
     transaction_timeout_s: float
     depth: int
     fetch_timeout_s: float
@@ -57,6 +65,7 @@ class Plan:
     give_up_s: float
     http_host: str
     http_port: int
+    otlp_endpoint: str = ""
 
 
 def run(plan: Plan, start: Callable[[Patience], Judge], metrics: Metrics, stopping: threading.Event) -> None:
@@ -73,32 +82,37 @@ def run(plan: Plan, start: Callable[[Patience], Judge], metrics: Metrics, stoppi
         CannotStart: a topic does not exist, the port is taken.
         CannotPublish: Kafka refuses our records.
     """
-    started = time.monotonic()
+    started, progress = time.monotonic(), Progress(_longest_step_s(plan))
     with ExitStack() as stack:
-        address = stack.enter_context(serve(metrics, plan.http_host, plan.http_port))
+        address = stack.enter_context(serve(metrics, progress, plan.http_host, plan.http_port))
         instance = stack.enter_context(slot(plan.group.name, plan.instance))
         log.info("starting", extra={"fields": {"instance": instance, "http": address}})
         if not has_fast_checksums():
             log.warning(NO_FAST_CHECKSUMS)
-        judge = start(Patience(plan.give_up_s, stopping, lambda why: metrics.set_waiting("milvus", why)))
+        trace = stack.enter_context(sending(plan.otlp_endpoint, metrics, plan.group.name, instance))
+        judge = start(Patience(plan.give_up_s, stopping, partial(metrics.set_waiting, "milvus")))
         stack.callback(judge.close)
-        patience = Patience(plan.give_up_s, stopping, lambda why: metrics.set_waiting("kafka", why))
-        publisher = Publisher(
-            lambda: build_producer(plan.connection, f"{plan.group.name}-{instance}", plan.transaction_timeout_s),
-            transaction_timeout_s=plan.transaction_timeout_s,
-            limit=Watchdog().limit,
-            patience=patience,
-            give_up_s=plan.give_up_s,
-            stopping=stopping,
-            on_wait=partial(metrics.set_waiting, "transactions"),
-        )
+        parts = _Parts(plan, instance, metrics, progress, stopping)
+        publisher = parts.publisher()
         stack.callback(publisher.discard)
-        patience.call(lambda: _require_topics(plan), _is_away, "kafka")
-        publisher.renew()  # before we join the group: settles what a killed process of our name left open
+        parts.patience.call(lambda: _require_topics(plan), _is_away, "kafka")
+        # Before we join the group, what a killed process of our name left: its transaction, then its membership.
+        publisher.renew()
+        predecessors.remove(partial(topics.admin, plan.connection), plan.group.name, parts.name)
+        stack.enter_context(parts.monitor().running())
+        raised = Raised(plan.group.name, instance, plan.alerts_topic, metrics)
         # Opened last, closed first: others get our partitions at once.
-        intake = stack.enter_context(_intake(plan, metrics, patience, stopping))
+        intake = stack.enter_context(parts.intake(raised.expired))
         names = Names(plan.group.name, instance, plan.verdicts_topic, plan.metrics_topic)
-        outlet = Outlet(publisher, metrics, names)
+        outlet = Outlet(
+            publisher,
+            metrics=metrics,
+            names=names,
+            raised=raised,
+            progress=progress,
+            heartbeat_s=plan.heartbeat_s,
+            trace=trace,
+        )
         metrics.set_waiting("start", None)
         stack.callback(stopping.set)  # however the loop ends, workers that wait for Milvus stop too
         seconds = round(time.monotonic() - started, 1)
@@ -108,37 +122,82 @@ def run(plan: Plan, start: Callable[[Patience], Judge], metrics: Metrics, stoppi
     log.info("stopped", extra={"fields": {"instance": instance}})
 
 
-def _intake(plan: Plan, metrics: Metrics, patience: Patience, stopping: threading.Event) -> Intake:
-    def build() -> KafkaConsumer:
-        limits = plan.limits
-        return build_consumer(plan.connection, plan.images_topic, plan.group, images=limits.images, size=limits.size)
+class _Parts:
+    """What the service is made of, built from its plan."""
 
-    def high_water(at: TopicPartition) -> int:
-        with topics.admin(plan.connection) as client:
+    def __init__(
+        self, plan: Plan, instance: str, metrics: Metrics, progress: Progress, stopping: threading.Event
+    ) -> None:
+        self._plan = plan
+        self._metrics = metrics
+        self._progress = progress
+        self._stopping = stopping
+        self.name = f"{plan.group.name}-{instance}"  # of our producer, and of our member of the group
+        self._explain = partial(kafka_errors.sentence, servers=plan.connection.bootstrap_servers)
+        on_wait = partial(metrics.set_waiting, "kafka")
+        self.patience = Patience(plan.give_up_s, stopping, on_wait, on_try=progress.turn, explain=self._explain)
+
+    def publisher(self) -> Publisher:
+        plan = self._plan
+        return Publisher(
+            lambda: build_producer(plan.connection, self.name, plan.transaction_timeout_s),
+            transaction_timeout_s=plan.transaction_timeout_s,
+            limit=Watchdog().limit,
+            patience=self.patience,
+            give_up_s=plan.give_up_s,
+            stopping=self._stopping,
+            on_wait=partial(self._metrics.set_waiting, "transactions"),
+        )
+
+    def monitor(self) -> Monitor:
+        plan = self._plan
+        group = GroupClient(plan.connection, plan.group.name, plan.images_topic, plan.group.start)
+        return Monitor(group, self._progress, self._metrics, plan.connection.bootstrap_servers)
+
+    def intake(self, on_expired: Callable[[TopicPartition, int, int], None]) -> Intake:
+        plan = self._plan
+        consumer = self.patience.call(self._consumer, _is_away, "kafka")
+        topic = images_topic(consumer, plan.images_topic)
+        return Intake(
+            consumer,
+            topic=topic,
+            offsets=Offsets(consumer, topic, plan.group.start, self._high_water, on_expired),
+            members=self._members,
+            limits=plan.limits,
+            patience=self.patience,
+            stopping=self._stopping,
+            give_up_s=plan.give_up_s,
+            on_wait=self._metrics.set_waiting,
+            progress=self._progress,
+            positions=partial(positions, consumer),
+            explain=self._explain,
+        )
+
+    def _consumer(self) -> KafkaConsumer:
+        plan = self._plan
+        images, size = plan.limits.images, plan.limits.size
+        return build_consumer(
+            plan.connection, plan.images_topic, plan.group, images=images, size=size, client_id=self.name
+        )
+
+    def _high_water(self, at: TopicPartition) -> int:
+        with topics.admin(self._plan.connection) as client:
             return topics.end(client, at)
 
-    def members() -> set[str]:
-        with topics.admin(plan.connection) as client:
-            return topics.members(client, plan.group.name)
+    def _members(self) -> set[str]:
+        with topics.admin(self._plan.connection) as client:
+            return topics.members(client, self._plan.group.name)
 
-    consumer = patience.call(build, _is_away, "kafka")
-    topic = images_topic(consumer, plan.images_topic)
-    return Intake(
-        consumer,
-        topic=topic,
-        offsets=Offsets(consumer, topic, plan.group.start, high_water),
-        members=members,
-        limits=plan.limits,
-        patience=patience,
-        stopping=stopping,
-        give_up_s=plan.give_up_s,
-        on_wait=metrics.set_waiting,
-    )
+
+def _longest_step_s(plan: Plan) -> float:
+    """Seconds that one step of the loop can take: starting a producer takes four time-outs of a transaction at most."""
+    return 4 * plan.transaction_timeout_s + plan.limits.wait_s + _SPARE_S
 
 
 def _require_topics(plan: Plan) -> None:
     with topics.admin(plan.connection) as client:
-        missing = topics.missing(client, (plan.images_topic, plan.verdicts_topic, plan.metrics_topic))
+        names = (plan.images_topic, plan.verdicts_topic, plan.metrics_topic, plan.alerts_topic)
+        missing = topics.missing(client, [name for name in names if name])
     if missing:
         raise CannotStart(
             f"there is no topic {' and no topic '.join(missing)}; `vigilens check --create-topics` makes them"

@@ -19,12 +19,20 @@ class Silence:
         consumer: a member of the group.
         give_up_s: seconds for which events may not come.
         on_wait: see `Intake`.
+        explain: see `Intake`.
     """
 
-    def __init__(self, consumer: Any, give_up_s: float, on_wait: Callable[[str, str | None], None]) -> None:
+    def __init__(
+        self,
+        consumer: Any,
+        give_up_s: float,
+        on_wait: Callable[[str, str | None], None],
+        explain: Callable[[Exception], str],
+    ) -> None:
         self._consumer = consumer
         self._give_up_s = give_up_s
         self._on_wait = on_wait
+        self._explain = explain
         self._heard_at = time.monotonic()  # the last record, or the last check of the brokers
         self._unread_since: float | None = None
 
@@ -55,7 +63,7 @@ class Silence:
             positions = {at: self._consumer.position(at, timeout_ms=_TIMEOUT_MS) for at in ends}
         except KafkaError as error:
             self._unread_since = None
-            self._on_wait("kafka", f"kafka: {type(error).__name__}")
+            self._on_wait("kafka", f"kafka: {self._explain(error)}")
             return
         behind = [at for at, position in positions.items() if position is not None and position < ends[at]]
         unread = [] if full else behind

@@ -1,16 +1,15 @@
 """Checks that the topics exist and take records of the sizes that we read and write; creates missing ones."""
 
-import logging
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import ConfigResource, OffsetSpec
 from kafka.errors import KafkaError, for_code
 
+from consumer import kafka_errors
 from consumer.clients import Connection
 
 # Our producer's limit for a record (max_request_size). A verdict holds the event's key, id and attributes, all limited.
@@ -25,37 +24,20 @@ class NoAnswer(Exception):  # noqa: N818 (named after what happened)
     """No broker answers, or none accepts our credentials, or we may not read what we ask for."""
 
 
-class _LastReason(logging.Handler):
-    """Why the last attempt to connect failed: the client raises a bare timeout, and only its log has the reason."""
-
-    text = ""
-
-    def __enter__(self) -> Self:
-        logging.getLogger("kafka.net").addHandler(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        logging.getLogger("kafka.net").removeHandler(self)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        found = re.match(r"Bootstrap connection to .*? failed: (.*) \(backoff", record.getMessage())
-        # Of several attempts some fail with "wrong password", others with "connection closed". The former says more.
-        if found and "Authentication" not in self.text:
-            self.text = found[1]
-
-
 @dataclass(frozen=True, slots=True)
 class Need:
     """What we need of a topic.
 
     Attributes:
-        role: "images", "verdicts" or "metrics".
+        role: "images", "verdicts", "metrics", "alerts" or "jobs".
         record_bytes: the largest record that it must take.
+        compact: it must keep the last record of each key, and only that; else it must not remove any by key.
     """
 
     name: str
     role: str
     record_bytes: int
+    compact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +66,17 @@ class Fault:
     fatal: bool
 
 
-def needs(images: str, verdicts: str, metrics: str, max_bytes: int, max_attributes_bytes: int) -> tuple[Need, ...]:
-    """What we need of the three topics.
+def needs(  # noqa: PLR0913 (the optional topics by name)
+    images: str,
+    verdicts: str,
+    metrics: str,
+    max_bytes: int,
+    max_attributes_bytes: int,
+    *,
+    alerts: str = "",
+    jobs: str = "",
+) -> tuple[Need, ...]:
+    """What we need of our topics.
 
     Args:
         images: name of the images topic, which we read.
@@ -93,12 +84,16 @@ def needs(images: str, verdicts: str, metrics: str, max_bytes: int, max_attribut
         metrics: name of the metrics topic.
         max_bytes: limit for the bytes of one image; as base64 in JSON it has 4/3 of that.
         max_attributes_bytes: limit for an event's attributes.
+        alerts: name of the alerts topic; empty: there is none.
+        jobs: name of the topic for the progress of background work; empty: there is none.
     """
     image_bytes = 4 * -(-max_bytes // 3) + max_attributes_bytes + ROOM_BYTES
     return (
         Need(images, "images", image_bytes),
         Need(verdicts, "verdicts", RECORD_BYTES),
         Need(metrics, "metrics", RECORD_BYTES),
+        *([Need(alerts, "alerts", RECORD_BYTES)] if alerts else []),
+        *([Need(jobs, "jobs", RECORD_BYTES, compact=True)] if jobs else []),
     )
 
 
@@ -110,11 +105,12 @@ def admin(connection: Connection) -> Iterator[KafkaAdminClient]:
         NoAnswer: no broker answers, or none accepts our credentials.
     """
     options = connection.options() | {"request_timeout_ms": TIMEOUT_MS}
-    with _LastReason() as reason:
-        try:
-            client = KafkaAdminClient(**options)
-        except KafkaError as error:
-            raise NoAnswer(f"no answer from {connection.bootstrap_servers}: {reason.text or error}") from error
+    kafka_errors.remember_failures()
+    try:
+        client = KafkaAdminClient(**options)
+    except KafkaError as error:
+        why = kafka_errors.last_failure() or error
+        raise NoAnswer(f"no answer from {connection.bootstrap_servers}: {why}") from error
     try:
         yield client
     finally:
@@ -180,7 +176,7 @@ def create(client: KafkaAdminClient, missing: Sequence[Need], partitions: int, r
         need.name: {
             "num_partitions": partitions,
             "replication_factor": replication,
-            "configs": {"max.message.bytes": str(need.record_bytes), "cleanup.policy": "delete"}
+            "configs": {"max.message.bytes": str(need.record_bytes), "cleanup.policy": _policy(need)}
             # Two of three copies must have a record before it is acknowledged, so one broker may die at any time.
             | ({"min.insync.replicas": "2"} if replication >= 3 else {}),  # noqa: PLR2004
         }
@@ -205,10 +201,12 @@ def faults(need: Need, topics: Mapping[str, Topic | None], images: str) -> Itera
     if topic is None:
         return
     ours = need.role != "images"
-    if "compact" in topic.cleanup:
+    if need.compact and topic.cleanup != "compact":
+        yield Fault(f"cleanup.policy {topic.cleanup} removes what is still needed; set it to compact", fatal=True)
+    if not need.compact and "compact" in topic.cleanup:
         yield Fault(f"cleanup.policy {topic.cleanup} removes records of the same key; set it to delete", fatal=ours)
     if topic.record_bytes < need.record_bytes:
-        what = "a verdict or the metrics of a batch" if ours else "an image of images.max_bytes, as base64,"
+        what = "a record that we write" if ours else "an image of images.max_bytes, as base64,"
         yield Fault(f"{what} may have {need.record_bytes:,} bytes; set max.message.bytes to that", fatal=ours)
     if need.role == "verdicts" and min(topic.replication, topic.min_insync) < 2:  # noqa: PLR2004 (copies)
         yield Fault("verdicts can be lost with a broker that dies; use 3 copies, min.insync.replicas 2", fatal=False)
@@ -216,6 +214,10 @@ def faults(need: Need, topics: Mapping[str, Topic | None], images: str) -> Itera
         yield Fault(
             f"fewer partitions than {images}, so verdicts of several partitions share one; add some", fatal=False
         )
+
+
+def _policy(need: Need) -> str:
+    return "compact" if need.compact else "delete"
 
 
 def _exists(described: Mapping[str, Any]) -> bool:

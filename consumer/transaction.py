@@ -101,7 +101,7 @@ class Publisher:
     def publish(
         self, records: Collection[Record], offsets: Mapping[TopicPartition, OffsetAndMetadata], membership: Any
     ) -> None:
-        """Publish `records` and commit `offsets` as one transaction.
+        """Publish `records` and commit `offsets` as one transaction; without offsets it is not bound to the group.
 
         Raises:
             Fenced: it failed, or we cannot know; the committed offsets show which. Drop, and rewind.
@@ -181,7 +181,8 @@ class Publisher:
         ]
         self._producer.flush(timeout=self._timeout_s)
         check(futures)
-        self._producer.send_offsets_to_transaction(dict(offsets), membership)
+        if offsets:
+            self._producer.send_offsets_to_transaction(dict(offsets), membership)
         self._producer.commit_transaction()
 
 

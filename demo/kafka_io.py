@@ -23,11 +23,12 @@ MAX_RECORD = 8_000_000  # bytes; a PNG of 640 x 640 in base64 takes about one mi
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """Names of the three topics."""
+    """Names of the topics."""
 
     images: str
     verdicts: str
     metrics: str
+    alerts: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from rich.markup import escape
@@ -92,15 +92,22 @@ def set_up(stack: ExitStack, work: Path, say: Callable[[str], None]) -> Services
 
 @contextmanager
 def _topics(cluster: Cluster) -> Iterator[Topics]:
-    """Creates the three topics, as `vigilens check --create-topics` does.
+    """Creates the topics, as `vigilens check --create-topics` does.
 
     On brokers that the demo did not start, they get unique names and are removed at the end.
     """
     prefix = "vigilens" if cluster.nodes else f"vigilens-demo-{uuid.uuid4().hex[:8]}"
-    topics = Topics(f"{prefix}.images", f"{prefix}.verdicts", f"{prefix}.metrics")
-    names = [topics.images, topics.verdicts, topics.metrics]
+    topics = Topics(f"{prefix}.images", f"{prefix}.verdicts", f"{prefix}.metrics", f"{prefix}.alerts")
+    names = list(astuple(topics))
     with kafka_topics.admin(Connection(cluster.bootstrap)) as admin:
-        needs = kafka_topics.needs(topics.images, topics.verdicts, topics.metrics, MAX_BYTES, MAX_ATTRIBUTES_BYTES)
+        needs = kafka_topics.needs(
+            topics.images,
+            topics.verdicts,
+            topics.metrics,
+            MAX_BYTES,
+            MAX_ATTRIBUTES_BYTES,
+            alerts=topics.alerts,
+        )
         kafka_topics.create(admin, needs, PARTITIONS, -1)
     try:
         yield topics
@@ -122,6 +129,7 @@ def _settings(work: Path, bootstrap: str, topics: Topics, uri: str) -> Settings:
                 "images_topic": topics.images,
                 "verdicts_topic": topics.verdicts,
                 "metrics_topic": topics.metrics,
+                "alerts_topic": topics.alerts,
             },
             "images": {"roots": [str(work / "inbox")]},
             "milvus": {"uri": uri},

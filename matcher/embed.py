@@ -70,21 +70,30 @@ class Embedded:
 
 
 class Clock:
-    """Seconds of work per stage, all threads together. Safe to use from several threads."""
+    """Seconds of work per stage, all threads together. Safe to use from several threads.
+
+    Attributes:
+        seconds: of work, by stage.
+        when: stage → when its first part began and its last one ended, in seconds since 1970; without those not done.
+    """
 
     def __init__(self) -> None:
         self.seconds = dict.fromkeys(STAGES, 0.0)
+        self.when: dict[str, tuple[float, float]] = {}
         self._lock = threading.Lock()
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
         """Add the time of the `with` body to the stage."""
-        started = time.perf_counter()
+        began, started = time.time(), time.perf_counter()
         try:
             yield
         finally:
+            seconds = time.perf_counter() - started
             with self._lock:
-                self.seconds[stage] += time.perf_counter() - started
+                self.seconds[stage] += seconds
+                first, last = self.when.get(stage, (began, began))
+                self.when[stage] = min(first, began), max(last, began + seconds)
 
 
 class Embedder:

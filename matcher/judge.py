@@ -40,6 +40,7 @@ class Judged:
         duplicates: number of images whose bytes had been embedded recently, so that they were not embedded again.
         damaged: set → number of its references that are left out because they are damaged, if there are any.
         recalls: set → what its approximate index finds of planted copies, if it has one.
+        when: stage → when its first part began and its last one ended, in seconds since 1970.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -48,6 +49,7 @@ class Judged:
     duplicates: int
     damaged: Mapping[str, int]
     recalls: Mapping[str, Recall] = field(default_factory=dict)
+    when: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 class Judge:
@@ -114,7 +116,7 @@ class Judge:
         )
         duplicates = sum(one.duplicate for one in embedded)
         damaged, recalls = self._searcher.damaged(snapshot.sets), self._searcher.recalls(snapshot.sets)
-        return Judged(verdicts, clock.seconds, snapshot, duplicates, damaged, recalls)
+        return Judged(verdicts, clock.seconds, snapshot, duplicates, damaged, recalls, clock.when)
 
     def _used(self, demand: Demand) -> tuple[EncoderUsed, ...]:
         """The encoders that the sets need, by name; the one of exact lists last."""

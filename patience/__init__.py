@@ -27,6 +27,8 @@ class Patience:
         give_up_s: seconds of waiting after which a call raises `Away`. The last attempt may end a timeout later.
         stopping: when it is set, waiting ends at once with `Away`.
         on_wait: called with "<what>: <why>" when waiting starts, and with None when the last waiting call has ended.
+        on_try: called before each further attempt.
+        explain: an error as a sentence, for <why>.
     """
 
     def __init__(
@@ -34,10 +36,15 @@ class Patience:
         give_up_s: float,
         stopping: threading.Event | None = None,
         on_wait: Callable[[str | None], None] = _ignore,
+        *,
+        on_try: Callable[[], None] = lambda: None,
+        explain: Callable[[Exception], str] = str,
     ) -> None:
         self._give_up_s = give_up_s
         self._stopping = stopping or threading.Event()
         self._on_wait = on_wait
+        self._on_try = on_try
+        self._explain = explain
         self._lock = threading.Lock()
         self._waiting = 0
 
@@ -61,20 +68,21 @@ class Patience:
 
     def _wait(self, action: Callable[[], T], is_away: Callable[[Exception], bool], what: str, first: Exception) -> T:
         last, pause, deadline = first, FIRST_PAUSE_S, time.monotonic() + self._give_up_s
-        self._count(+1, f"{what}: {first}")
+        self._count(+1, f"{what}: {self._explain(first)}")
         try:
             while (left := deadline - time.monotonic()) > 0:
                 # Jitter: many processes that lost the same server should not all retry at the same moment.
                 if self._stopping.wait(min(left, pause * random.uniform(0.5, 1.0))):  # noqa: S311 (not a secret)
-                    raise Away(f"{what} is away and the process is stopping: {last}") from last
+                    raise Away(f"{what} is away and the process is stopping: {self._explain(last)}") from last
                 pause = min(pause * 2, LONGEST_PAUSE_S)
+                self._on_try()
                 try:
                     return action()
                 except Exception as error:
                     if not is_away(error):
                         raise
                     last = error
-            raise Away(f"{what} stayed away for {self._give_up_s:g} s: {last}") from last
+            raise Away(f"{what} stayed away for {self._give_up_s:g} s: {self._explain(last)}") from last
         finally:
             self._count(-1, None)
 

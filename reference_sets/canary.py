@@ -38,10 +38,11 @@ _Which = tuple[str, str, str, str]  # set, its creation, index and options
 
 
 class Recall(NamedTuple):
-    """Share of the planted copies that were found lately, and its lower 95 % bound."""
+    """Share of the planted copies that were found lately, its lower 95 % bound, and whether it stays too low."""
 
     share: float
     lower: float
+    low: bool = False
 
 
 @dataclass(slots=True)
@@ -99,7 +100,7 @@ class Canary:
         found: dict[str, Recall] = {}
         for known in sets:
             if (state := self._states.get(_which(known))) and (counts := state.counts())[1]:
-                found[known.name] = Recall(counts[0] / counts[1], bounds(*counts)[0])
+                found[known.name] = Recall(counts[0] / counts[1], bounds(*counts)[0], state.low >= _TOO_LOW)
         return found
 
     def _round(self, known: ReferenceSet, usual: Index, top_k: int, state: _State) -> None:

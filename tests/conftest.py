@@ -48,8 +48,10 @@ def make_topics(kafka_cluster: Cluster) -> Callable[..., Topics]:
 
     def make(partitions: int = 3) -> Topics:
         tag = secrets.token_hex(4)
-        made = Topics(f"images-{tag}", f"verdicts-{tag}", f"metrics-{tag}", f"group-{tag}")
-        kafka_cluster.make_topics(dict.fromkeys((made.images, made.verdicts, made.metrics), partitions))
+        made = Topics(f"images-{tag}", f"verdicts-{tag}", f"metrics-{tag}", f"group-{tag}", f"alerts-{tag}")
+        kafka_cluster.make_topics(
+            dict.fromkeys((made.images, made.verdicts, made.metrics), partitions) | {made.alerts: 1}
+        )
         return made
 
     return make
@@ -57,5 +59,5 @@ def make_topics(kafka_cluster: Cluster) -> Callable[..., Topics]:
 
 @pytest.fixture
 def topics(make_topics: Callable[..., Topics]) -> Topics:
-    """Three fresh topics of 3 partitions each."""
+    """Three fresh topics of 3 partitions each, and one for alerts."""
     return make_topics()

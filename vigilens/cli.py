@@ -32,7 +32,7 @@ COMMANDS = {
     "run": ("vigilens.commands.run", "Run the service: judge images from Kafka until stopped."),
     "milvus": ("vigilens.commands.milvus", "Serve a Milvus Lite file to several processes on this machine."),
     "size": ("vigilens.commands.size", "Say what machines a number of images and references needs."),
-    "schema": ("vigilens.commands.schema", "Print the JSON Schema of events, verdicts or metrics."),
+    "schema": ("vigilens.commands.schema", "Print the JSON Schema of events, verdicts, metrics or alerts."),
     "config": ("vigilens.commands.config", "Print the settings in use, and where each comes from."),
 }
 

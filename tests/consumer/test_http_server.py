@@ -1,5 +1,6 @@
 """Requests to the metrics port over a plain socket: a client library would hide a body in the response to HEAD."""
 
+import json
 import socket
 import threading
 import time
@@ -11,6 +12,7 @@ from consumer import http_server
 from consumer.http_server import MAX_CONNECTIONS, serve
 from consumer.lifecycle import CannotStart
 from consumer.metrics import Metrics
+from consumer.progress import Progress
 
 
 @pytest.fixture
@@ -19,17 +21,22 @@ def metrics():
 
 
 @pytest.fixture
-def ask(metrics):
+def progress():
+    return Progress(bound_s=60.0)
+
+
+@pytest.fixture
+def ask(metrics, progress):
     """Requests a page; returns status, headers and body. Its `connect` opens a connection."""
-    with serve(metrics, "127.0.0.1", 0) as address:
+    with serve(metrics, progress, "127.0.0.1", 0) as address:
         host, port = address.removeprefix("http://").split(":")
 
         def connect():
             return socket.create_connection((host, int(port)), timeout=10)
 
-        def page(method, path):
+        def page(method, path, more=""):
             with connect() as connection:
-                connection.sendall(f"{method} {path} HTTP/1.0\r\n\r\n".encode())
+                connection.sendall(f"{method} {path} HTTP/1.0\r\n{more}\r\n".encode())
                 head, _, body = connection.makefile("rb").read().partition(b"\r\n\r\n")
             first, *lines = head.decode().splitlines()
             return int(first.split()[1]), dict(line.split(": ", 1) for line in lines), body
@@ -46,11 +53,39 @@ def test_a_query_does_not_hide_the_metrics(ask, path):
     assert b"vigilens_ready 0.0" in body
 
 
-def test_the_probes_say_what_the_service_waits_for(ask, metrics):
-    assert ask("GET", "/live?from=kubelet")[0::2] == (200, b"live\n")
-    assert ask("GET", "/ready?verbose")[0::2] == (503, b"waiting: the service is starting\n")
+def test_the_ready_page_says_what_the_service_waits_for_and_since_when(ask, metrics):
+    status, headers, body = ask("GET", "/ready?verbose")
+    said = json.loads(body)
+    assert (status, headers["Content-Type"], said["ready"]) == (503, "application/json", False)
+    assert said["dependencies"]["start"]["waiting"] == "the service is starting"
     metrics.set_waiting("start", None)
-    assert ask("GET", "/ready?verbose")[0::2] == (200, b"ready\n")
+    metrics.set_waiting("milvus", "milvus: refused")
+    since = json.loads(ask("GET", "/ready")[2])["dependencies"]["milvus"]["since"]
+    metrics.set_waiting("milvus", "milvus: still refused")
+    said = json.loads(ask("GET", "/ready")[2])
+    assert said["dependencies"]["milvus"] == {"ok": False, "since": since, "waiting": "milvus: still refused"}
+    assert said["since"] == since
+    metrics.set_waiting("milvus", None)
+    metrics.skipped = {"foreign": "made by another encoder"}
+    status, _, body = ask("GET", "/ready")
+    said = json.loads(body)
+    assert (status, said["ready"], said["skipped"]) == (200, True, metrics.skipped)
+    assert said["dependencies"]["milvus"]["ok"]
+
+
+def test_the_service_is_alive_until_its_loop_stands_still_for_longer_than_it_may(ask, progress):
+    assert ask("GET", "/live?from=kubelet")[0::2] == (200, b"live\n")  # the loop has not begun
+    progress.turn()
+    assert ask("GET", "/live")[0] == 200
+    progress._turned_at -= 61
+    status, _, body = ask("GET", "/live")
+    assert status == 503
+    assert b"the loop has stood still for 61 s" in body
+
+
+def test_the_metrics_are_openmetrics_if_that_is_asked_for(ask):
+    assert ask("GET", "/metrics", "Accept: application/openmetrics-text; version=1.0.0\r\n")[2].endswith(b"# EOF\n")
+    assert not ask("GET", "/metrics")[2].endswith(b"# EOF\n")
 
 
 def test_an_unknown_page_names_the_existing_ones(ask):
@@ -69,9 +104,9 @@ def test_head_answers_like_get_without_the_body(ask, path):
 
 
 def test_a_port_that_is_taken_is_one_sentence_that_names_the_fix():
-    with serve(Metrics(), "127.0.0.1", 0) as address:
+    with serve(Metrics(), Progress(), "127.0.0.1", 0) as address:
         port = int(address.rpartition(":")[2])
-        with pytest.raises(CannotStart, match=r"http\.port"), serve(Metrics(), "127.0.0.1", port):
+        with pytest.raises(CannotStart, match=r"http\.port"), serve(Metrics(), Progress(), "127.0.0.1", port):
             pass
 
 

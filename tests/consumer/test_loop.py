@@ -4,8 +4,7 @@ import pytest
 from fake_kafka import FakeProducer, NoProgressError
 from fake_runs import run_once
 
-from consumer import intake as intake_module
-from consumer import loop
+from consumer import loop, membership
 from consumer import transaction as publish
 from consumer.batch import Batch, Fenced
 from consumer.intake import Intake
@@ -68,7 +67,7 @@ def test_without_a_check_of_the_futures_records_are_lost(seed, monkeypatch):
 
 
 def test_with_the_membership_read_at_publish_events_are_judged_twice(seed, monkeypatch):
-    monkeypatch.setattr(intake_module, "_same", lambda _before, _after: True)  # the change is not noticed …
+    monkeypatch.setattr(membership, "same", lambda _before, _after: True)  # the change is not noticed …
     monkeypatch.setattr(  # … and the generation is the present one
         FakeProducer,
         "send_offsets_to_transaction",
@@ -83,7 +82,7 @@ def test_without_a_rewind_events_are_lost_or_judged_twice(seed, monkeypatch):
 
 
 def test_batches_that_are_kept_after_being_fenced_are_published_twice_or_refused_for_ever(seed, monkeypatch):
-    monkeypatch.setattr(loop, "drop", lambda _under_way: None)
+    monkeypatch.setattr(loop, "drop", lambda _under_way, _why="": None)
     assert goes_wrong(seed)
 
 
@@ -103,6 +102,16 @@ def always():
     return True
 
 
+class Verdicts:
+    """An outlet; what a test does not define does nothing."""
+
+    def announce(self, batch):
+        pass
+
+    def beat(self):
+        pass
+
+
 @pytest.mark.parametrize("idle", [True, False])
 def test_a_batch_that_is_not_full_is_taken_only_when_the_workers_are_idle(idle):
     asked, stopping = [], threading.Event()
@@ -112,7 +121,7 @@ def test_a_batch_that_is_not_full_is_taken_only_when_the_workers_are_idle(idle):
             asked.append(full)
             stopping.set()
 
-    loop.run(Asked(), None, None, depth=1, stopping=stopping, idle=lambda: idle)
+    loop.run(Asked(), None, Verdicts(), depth=1, stopping=stopping, idle=lambda: idle)
     assert asked == [not idle]
 
 
@@ -135,10 +144,7 @@ def test_batches_are_published_oldest_first_however_long_each_is_judged(depth):
         def rewind(self):
             raise AssertionError("nothing was fenced")
 
-    class Keeps:
-        def announce(self, _batch):
-            pass
-
+    class Keeps(Verdicts):
         def publish(self, batch, judged):
             assert batch == judged
             published.append(batch)
@@ -165,10 +171,7 @@ def test_events_that_have_arrived_are_fetched_while_a_batch_is_published():
         def stay(self):
             calls.append("stay")
 
-    class Two:
-        def announce(self, _batch):
-            pass
-
+    class Two(Verdicts):
         def publish(self, _batch, _judged):
             calls.append("publish")
             if calls.count("publish") == 2:
@@ -200,10 +203,7 @@ def test_dropped_batches_that_are_still_judged_count_so_that_memory_is_bounded()
         def rewind(self):
             pass
 
-    class Nothing:
-        def announce(self, _batch):
-            pass
-
+    class Nothing(Verdicts):
         def publish(self, _batch, _judged):
             pass
 
@@ -222,10 +222,7 @@ def test_a_judge_that_fails_ends_the_loop_and_its_batch_is_not_published():
         def stay(self):
             pass
 
-    class Nowhere:
-        def announce(self, _batch):
-            pass
-
+    class Nowhere(Verdicts):
         def publish(self, _batch, _judged):
             raise AssertionError("it was not judged")
 

@@ -1,5 +1,7 @@
 """The service while the broker is away. It has its own cluster, which other tests do not use."""
 
+import json
+
 import pytest
 from drawn import drawn
 from kafka import KafkaAdminClient
@@ -31,9 +33,12 @@ def test_the_service_waits_for_a_broker_that_is_away_and_each_event_has_one_verd
     with running(settings(own_cluster, topics, milvus.uri)) as service:
         produce(own_cluster.bootstrap, topics.images, [event(f"a{n}", drawn(KNOWN)) for n in range(10)])
         verdicts(own_cluster, topics, 10)
+        assert service.wait_until_metric("vigilens_consumer_lag", lambda lag: lag == 0) == 0
         node.stop()
         service.wait_until_ready_says(503)
-        assert "kafka" in service.get("/ready")[1]
+        said = json.loads(service.get("/ready")[1])["dependencies"]["kafka"]["waiting"]
+        assert f"no broker answers at {own_cluster.bootstrap}: connection refused" in said
+        assert service.metric("vigilens_consumer_lag") == 0  # as it was last seen
         node.start()
         own_cluster.wait()
         produce(own_cluster.bootstrap, topics.images, [event(f"b{n}", drawn(KNOWN)) for n in range(10)])

@@ -9,6 +9,7 @@ from drawn import drawn
 from running_service import PATIENCE_S, Service, produce, read_committed, running
 from service_fixtures import KNOWN, UNRELATED, event, make_set, reference, settings, verdicts
 
+from harness.readers import Reader
 from reference_sets.model import Kind
 from reference_sets.store import Store
 from vectors.lite_server import LiteServer
@@ -18,12 +19,18 @@ def test_while_milvus_is_away_nothing_is_allowed_and_everything_is_judged_when_i
     kafka_cluster, topics, milvus, tmp_path
 ):
     port = int(milvus.uri.rpartition(":")[2])
-    with running(settings(kafka_cluster, topics, milvus.uri)) as service:
+    run = settings(kafka_cluster, topics, milvus.uri, VIGILENS_METRICS__HEARTBEAT_S="1")
+    with running(run) as service, Reader(kafka_cluster.bootstrap, topics.metrics) as metrics:
         assert service.get("/ready")[0] == 200
         milvus.stop()
         produce(kafka_cluster.bootstrap, topics.images, [event(f"e{number}", drawn(KNOWN)) for number in range(20)])
         service.wait_until_ready_says(503)
-        assert "milvus" in service.get("/ready")[1]
+        assert service.wait_until_metric("vigilens_consumer_lag", lambda lag: lag == 20) == 20
+        assert service.wait_until_metric("vigilens_oldest_waiting_seconds", lambda seconds: seconds > 0)
+        assert service.metric("vigilens_waiting", **{"for": "milvus"}) == 1
+        heartbeats = (json.loads(metrics.next(PATIENCE_S).value()) for _ in range(100))
+        assert next(each for each in heartbeats if each["waiting"] == ["milvus"])["kind"] == "heartbeat"
+        assert json.loads(service.get("/ready")[1])["dependencies"]["milvus"]["waiting"].startswith("milvus: Milvus at")
         assert service.get("/live")[0] == 200
         assert read_committed(kafka_cluster.bootstrap, topics.verdicts, 0) == []
         with LiteServer(tmp_path / "sets.db", port):
@@ -74,8 +81,12 @@ def test_a_set_of_another_encoder_that_is_added_later_is_skipped_and_reported_an
         produce(kafka_cluster.bootstrap, topics.images, [event("copy", drawn(KNOWN)), event("not", drawn(UNRELATED))])
         said = verdicts(kafka_cluster, topics, 2)
         service.until("batch")
-        assert "skipped: the set foreign was made by another encoder" in service.get("/ready")[1]
-        assert "vigilens_sets_skipped 1.0" in service.get("/metrics")[1]
+        assert (
+            "the set foreign was made by another encoder" in json.loads(service.get("/ready")[1])["skipped"]["foreign"]
+        )
+        assert service.metric("vigilens_set_comparable", set="foreign") == 0
+        (alert,) = read_committed(kafka_cluster.bootstrap, topics.alerts, 1)
+        assert json.loads(alert.value())["kind"] == "set_not_comparable"
         code, log = service.end()
     assert (code, log.count('"message": "set skipped"')) == (0, 1)
     assert {name: each["decision"] for name, each in said.items()} == {"copy": "block", "not": "allow"}

@@ -11,7 +11,9 @@ from consumer import loop
 from consumer.intake import Intake, Limits
 from consumer.metrics import Metrics
 from consumer.offsets import Offsets
+from consumer.progress import Progress
 from consumer.publish import Names, Outlet
+from consumer.raised import Raised
 from consumer.transaction import Publisher
 from matcher.judge import Judged
 from matcher.verdict import Position
@@ -86,7 +88,15 @@ def run_process(broker, name, seed, killing):
         stopping=stopping,
         give_up_s=60.0,
     )
-    outlet = Outlet(publisher, Metrics(), Names("g", "i", "verdicts", "metrics"))
+    metrics = Metrics()
+    outlet = Outlet(
+        publisher,
+        metrics=metrics,
+        names=Names("g", "i", "verdicts", "metrics"),
+        raised=Raised("g", "i", "", metrics),
+        progress=Progress(),
+        heartbeat_s=0.01,
+    )
 
     def judge(batch):
         assert broker.gate().wait(30)

@@ -19,9 +19,10 @@ def missing(what: str) -> None:
 
 @dataclass(frozen=True)
 class Topics:
-    """Three topics and a group that no other test uses."""
+    """Four topics and a group that no other test uses."""
 
     images: str
     verdicts: str
     metrics: str
     group: str
+    alerts: str = ""

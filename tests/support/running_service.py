@@ -12,6 +12,7 @@ import urllib.request
 from contextlib import contextmanager
 
 from confluent_kafka import Producer
+from prometheus_client.parser import text_string_to_metric_families
 
 from harness.readers import Reader
 
@@ -63,6 +64,25 @@ class Service:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, error.read().decode()
+
+    def metric(self, name, **labels):
+        """The sum of a metric's series that have these labels; None if there are none."""
+        wanted = labels.items()
+        found = [
+            sample.value
+            for family in text_string_to_metric_families(self.get("/metrics")[1])
+            for sample in family.samples
+            if sample.name == name and wanted <= sample.labels.items()
+        ]
+        return sum(found) if found else None
+
+    def wait_until_metric(self, name, holds, **labels):
+        """Request /metrics until `holds` is true of `metric`; returns its value."""
+        for _ in range(3_000):
+            if (value := self.metric(name, **labels)) is not None and holds(value):
+                return value
+            threading.Event().wait(0.02)
+        raise AssertionError(f"{name} never came to hold: {value}")
 
     def wait_until_ready_says(self, status):
         """Request /ready until it answers `status`."""

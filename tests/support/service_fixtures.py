@@ -54,6 +54,7 @@ def settings(cluster, topics, uri, **more):
         "VIGILENS_KAFKA__IMAGES_TOPIC": topics.images,
         "VIGILENS_KAFKA__VERDICTS_TOPIC": topics.verdicts,
         "VIGILENS_KAFKA__METRICS_TOPIC": topics.metrics,
+        "VIGILENS_KAFKA__ALERTS_TOPIC": topics.alerts,
         "VIGILENS_KAFKA__SESSION_TIMEOUT_S": "6",
         "VIGILENS_KAFKA__TRANSACTION_TIMEOUT_S": "5",
         "VIGILENS_SETS__DEFAULT_ENCODER": "pdq",

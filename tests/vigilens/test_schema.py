@@ -7,13 +7,14 @@ import pytest
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
+from consumer.alerts import Alert
 from consumer.event_body import EXAMPLES, Body
 from consumer.records import BatchMetrics
 from matcher.verdict import Verdict
 from vigilens.cli import main
 
 DOCS = Path(__file__).parents[2] / "docs"
-MODELS = {"event": Body, "verdict": Verdict, "metrics": BatchMetrics}
+MODELS = {"event": Body, "verdict": Verdict, "metrics": BatchMetrics, "alert": Alert}
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -39,4 +40,4 @@ def test_an_event_with_two_sources_or_none_is_not_valid():
 
 
 def test_an_unknown_schema_is_wrong_usage():
-    assert CliRunner().invoke(main, ["schema", "alert"]).exit_code == 2
+    assert CliRunner().invoke(main, ["schema", "campaign"]).exit_code == 2

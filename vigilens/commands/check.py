@@ -134,11 +134,27 @@ def _kafka(settings: "Settings", new: NewTopics | None) -> Iterator[Finding]:
             brokers = len(client.describe_cluster()["brokers"])
             answers = "1 broker answers" if brokers == 1 else f"{brokers} brokers answer"
             yield Finding("kafka", "ok", f"{answers} at {settings.kafka.bootstrap_servers}")
+            yield from _takeover(settings, client)
             yield from _topics(settings, client, new)
     except topics.NoAnswer as error:
         yield Finding("kafka", "failed", f"{error}; start Kafka, or correct kafka.bootstrap_servers and credentials")
     except KafkaError as error:
         yield Finding("topics", "failed", str(error))
+
+
+def _takeover(settings: "Settings", client: "KafkaAdminClient") -> Iterator[Finding]:
+    from consumer import broker_limits, topics
+
+    session_s, transaction_s = settings.kafka.session_timeout_s, settings.kafka.transaction_timeout_s
+    try:
+        limits = broker_limits.read(client)
+    except topics.NoAnswer as error:
+        yield Finding("takeover", "warning", f"how soon others take over is not known: {error}")
+        return
+    faults = list(broker_limits.faults(limits, session_s, transaction_s))
+    yield from (Finding("takeover", "failed" if each.fatal else "warning", each.sentence) for each in faults)
+    if not faults:
+        yield Finding("takeover", "ok", limits.taken_over(session_s, transaction_s))
 
 
 def _topics(settings: "Settings", client: "KafkaAdminClient", new: NewTopics | None) -> Iterator[Finding]:

@@ -136,6 +136,8 @@ def plan(settings: "Settings") -> "Plan":
         images_topic=kafka.images_topic,
         verdicts_topic=kafka.verdicts_topic,
         metrics_topic=kafka.metrics_topic,
+        alerts_topic=kafka.alerts_topic,
+        heartbeat_s=settings.metrics.heartbeat_s,
         transaction_timeout_s=kafka.transaction_timeout_s,
         depth=batch.depth,
         fetch_timeout_s=settings.images.fetch_timeout_s,
@@ -143,4 +145,5 @@ def plan(settings: "Settings") -> "Plan":
         give_up_s=settings.waiting.give_up_s,
         http_host=settings.http.host,
         http_port=settings.http.port,
+        otlp_endpoint=settings.otlp.endpoint,
     )

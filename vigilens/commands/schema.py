@@ -1,4 +1,4 @@
-"""`vigilens schema`: prints the JSON Schemas of events, verdicts and metrics."""
+"""`vigilens schema`: prints the JSON Schemas of events, verdicts, metrics and alerts."""
 
 import json
 from collections.abc import Callable
@@ -25,10 +25,21 @@ def _metrics() -> dict[str, Any]:
     return json_schema()
 
 
-SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {"event": _event, "verdict": _verdict, "metrics": _metrics}
+def _alert() -> dict[str, Any]:
+    from consumer.alerts import json_schema  # noqa: PLC0415 (Kafka's client is not needed for --help)
+
+    return json_schema()
 
 
-@click.command(short_help="Print the JSON Schema of events, verdicts or metrics.")
+SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
+    "event": _event,
+    "verdict": _verdict,
+    "metrics": _metrics,
+    "alert": _alert,
+}
+
+
+@click.command(short_help="Print the JSON Schema of events, verdicts, metrics or alerts.")
 @click.argument("name", type=click.Choice(list(SCHEMAS)))
 def command(name: str) -> None:
     """Print a JSON Schema (draft 2020-12) with examples.
@@ -37,6 +48,7 @@ def command(name: str) -> None:
     event    the JSON object that a record of the images topic may hold
     verdict  the value of a record of the verdicts topic
     metrics  the value of a record of the metrics topic
+    alert    the value of a record of the alerts topic
 
     \b
     Example:
