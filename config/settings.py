@@ -162,6 +162,7 @@ class Breaker(Section):
     least: int = Field(ge=1)
     factor: float = Field(ge=1)
     people: int = Field(ge=1, le=1000)
+    below_severity: int = Field(ge=0, le=101)
 
 
 class Otlp(Section):

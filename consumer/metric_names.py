@@ -80,6 +80,9 @@ EXPIRED = Metric("vigilens_events_expired", "counter", "Events that retention de
 OTLP_LOST = Metric("vigilens_otlp_lost", "counter", "Spans and metric requests that no collector took.", ("signal",))
 ALERTS = Metric("vigilens_alerts", "counter", "Records written to the alerts topic, by kind.", ("kind",))
 TRIPS = Metric("vigilens_breaker_trips", "counter", "References that the breaker limited to review.", ("set",))
+BREAKER_FAILURES = Metric(
+    "vigilens_breaker_failures", "counter", "Times that the breaker failed and began again; images are judged anyway."
+)
 BUILD = Metric("vigilens_build_info", "gauge", "Always 1; the labels name the versions.", ("version", "python"))
 
 # The sets, as the newest batch used them.
@@ -128,6 +131,7 @@ ALL = (
     OTLP_LOST,
     ALERTS,
     TRIPS,
+    BREAKER_FAILURES,
     BUILD,
     COMPARABLE,
     SET_VERSION,

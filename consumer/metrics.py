@@ -138,6 +138,10 @@ class Metrics:
         """Count a reference of the set `name` that the breaker has limited to review."""
         self._values[names.TRIPS.name].labels(self._label(name)).inc()
 
+    def breaker_failed(self) -> None:
+        """Count a failure of the breaker."""
+        self._values[names.BREAKER_FAILURES.name].inc()
+
     def measured(self, state: GroupState, at: float) -> None:
         """Set what is known of the group since `at`, seconds since 1970."""
         self._values[names.LAG_AT.name].set(at)

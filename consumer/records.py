@@ -29,10 +29,10 @@ AGE_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 360
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record to send. Without a `partition` the key decides it."""
+    """One record to send. Without a `partition` the key decides it; value None: a compacted topic forgets the key."""
 
     topic: str
-    value: bytes
+    value: bytes | None
     key: bytes | None
     headers: list[tuple[str, bytes]]
     partition: int | None = None

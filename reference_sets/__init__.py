@@ -13,6 +13,7 @@ claims       no two writers publish the same version of a set
 catalogue    creates, describes, lists and drops sets by their names
 lookup       does the same, and finds references by their ids, labels, digests and sources
 store        does the same, and adds, changes, removes, reads and searches references
+restrict     disables single references, or limits them to review, and lifts that again
 in_memory/   what is compared in memory and not by Milvus: digests of files, lists of hashes
 hash_lists/  lists of hashes as exchanges and programs write them, and the sets that hold them
 planted      planted copies, which tell how many an approximate index misses

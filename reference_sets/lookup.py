@@ -61,6 +61,16 @@ class Lookup(Catalogue):
         possible = sorted({one for one in ids if rows.ID.fullmatch(one)})
         return self._on(name, read) if possible else {}
 
+    def extras(self, name: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return id → the column `extra`, for those of the ids that are in the set now."""
+
+        def read(collection: str) -> dict[str, dict[str, Any]]:
+            some = (self._with_keys(collection, part, ["id", "extra"], STRONG) for part in parts(possible, ID_ROWS))
+            return {row["id"]: dict(row["extra"]) for part in some for row in part}
+
+        possible = sorted({one for one in ids if rows.ID.fullmatch(one)})
+        return self._on(name, read) if possible else {}
+
     def digests_since(self, name: str, version: int) -> Iterator[list[tuple[str, str]]]:
         """Yield id and digest of the references that later versions of the set wrote, thousands at a time."""
         filter_ = f'version > {version} and digest != "" and {OWN}'

@@ -11,7 +11,7 @@ change together with the version, in one call.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Unpack
 
@@ -159,30 +159,32 @@ class Store(Lookup):
 
         self._publish(name, write)
 
-    def set_state(self, name: str, ids: Sequence[str], state: str, disabled_until: int = 0) -> int:
-        """Change the state of references, and return how many there are. The version is raised if there is one.
+    def rewrite(
+        self, name: str, ids: Sequence[str], change: Callable[[Reference], Reference | None]
+    ) -> list[Reference]:
+        """Write references again as `change` returns them, and return those. The version is raised if there is one.
 
         Args:
             name: of the set.
             ids: of the references; those that are not in the set are left out.
-            state: see `model.Reference`.
-            disabled_until: see there.
+            change: None: the reference stays as it is. Called again if another process took the version.
         """
-        found: list[Reference] = []
+        new: list[Reference] = []
 
         def write(collection: str, claim: Claim) -> Mapping[str, str] | None:
             mirrored = description.from_facts(name, claim.facts).mirrored is Mirrored.STORED
             possible = sorted({one for one in ids if rows.ID.fullmatch(one)})
             own = [self._with_keys(collection, part, rows.ALL, STRONG) for part in parts(possible, FEATURE_ROWS)]
             whole = (one for some in own for one in self._whole(collection, some, mirrored=mirrored))
-            found[:] = [replace(one, state=state, disabled_until=disabled_until) for one in whole]
-            for message in rows.messages(found, claim.version):
+            changed = (change(one) for one in whole)
+            new[:] = [replace(one, version=claim.version) for one in changed if one is not None]
+            for message in rows.messages(new, claim.version):
                 claim.renew()
                 self._database.upsert(collection, message)
-            return {} if found else None
+            return {} if new else None
 
         self._publish(name, write)
-        return len(found)
+        return new
 
     def delete(self, name: str, ids: Sequence[str]) -> int:
         """Remove references, and return how many there were. The version is raised if there was one."""

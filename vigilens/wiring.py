@@ -2,12 +2,17 @@
 
 # ruff: noqa: PLC0415 (late imports are intended: `vigilens sets list` should not wait for torch)
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from config.settings import Settings
+    from consumer.breaker.owner import Limit
     from consumer.clients import Connection
+    from consumer.metrics import Metrics
     from embedding.encoders import Encoders
     from embedding.fetch.fetcher import Fetcher
     from embedding.processes.decoders import Decoders
@@ -144,3 +149,63 @@ def searcher(settings: "Settings", store: "Store") -> "Searcher":
         if sets.cache_dir
         else None,
     )
+
+
+@contextmanager
+def breaker(settings: "Settings", metrics: "Metrics") -> "Iterator[None]":
+    """The breaker, which runs beside the service while the context is open. It connects with Milvus when it must."""
+    import socket
+    import threading
+    from functools import cache
+
+    from consumer.breaker.counts import Rules
+    from consumer.breaker.owner import Plan
+    from consumer.breaker.thread import Timing, beside
+    from consumer.record_batches import Limits
+    from patience import Patience
+
+    kafka, stopping, give_up_s = settings.kafka, threading.Event(), settings.waiting.give_up_s
+    opened = cache(lambda: store(settings, Patience(give_up_s, stopping)))
+    plan = Plan(
+        connection=connection(settings),
+        group=kafka.group,
+        instance=kafka.instance or socket.gethostname(),
+        verdicts_topic=kafka.verdicts_topic,
+        alerts_topic=kafka.alerts_topic,
+        jobs_topic=kafka.jobs_topic,
+        rules=Rules(**dict(settings.breaker)),
+        limit=limiter(opened),
+        on_trip=metrics.tripped,
+        on_alert=metrics.alerted,
+    )
+    timing = Timing(
+        kafka.session_timeout_s,
+        kafka.max_poll_interval_s,
+        kafka.transaction_timeout_s,
+        give_up_s,
+        Limits(kafka.max_batch_bytes, settings.batch.bytes),
+    )
+    with beside(plan, timing, stopping, metrics.breaker_failed):
+        yield
+    if opened.cache_info().currsize:
+        opened().close()
+
+
+def limiter(opened: "Callable[[], Store]") -> "Limit":
+    """Limits references in their sets for the breaker."""
+    from consumer.breaker.counts import Burst
+    from consumer.breaker.owner import Answer
+    from reference_sets.restrict import limit
+    from reference_sets.store import StoreError, UnknownSet
+
+    def call(burst: Burst, may: bool) -> Answer:  # noqa: FBT001 (the breaker's only question)
+        last = burst.last
+        try:
+            done = limit(opened(), last.set, last.reference, last.at, really=may)
+        except UnknownSet:
+            return Answer(there=False)
+        except StoreError as error:
+            return Answer(why=f"its set cannot be changed ({error})")
+        return Answer(done.there, done.version, done.quiet_until)
+
+    return call

@@ -8,7 +8,7 @@ that the list has replaced, or no longer has, are removed.
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 
 import numpy as np
@@ -18,6 +18,7 @@ from reference_sets.hash_lists.entry import Entry, Item, Kind
 from reference_sets.hash_lists.sets import ID_DIGITS, kinds_in, reference
 from reference_sets.hash_lists.survey import WIDTH, Ids, Numbers, Survey
 from reference_sets.model import Reference, ReferenceSet
+from reference_sets.restrict import kept
 from reference_sets.rows import Stored
 from reference_sets.store import Store
 from vectors.errors import StoreError
@@ -120,12 +121,19 @@ class Importer:
         for part in _parts(items, wanted, facts):
             new = [(reference(entry, self.found.source), there) for entry, there in part]
             different = [(one, there) for one, there in new if not there or _facts(one) != there]
-            stored = self.store.stored(self.described.name, [one.id for one, there in different if there])
-            self.store.upsert(self.described.name, [_kept(one, stored.get(one.id)) for one, _ in different])
-            again = sum(one.id in stored for one, _ in different)
+            ids = [one.id for one, there in different if there]
+            stored, extras = self.store.stored(self.described.name, ids), self.store.extras(self.described.name, ids)
+            # What breaker and operator decided stays. The row may then be what it was.
+            whole = [
+                (kept(one, stored[one.id].facts, extras.get(one.id, {})) if one.id in stored else one, there)
+                for one, there in different
+            ]
+            written = [one for one, there in whole if _facts(one) != there]
+            self.store.upsert(self.described.name, written)
+            again = sum(one.id in stored for one in written)
             self.done.changed += again
-            self.done.added += len(different) - again
-            self.done.same += len(new) - len(different)
+            self.done.added += len(written) - again
+            self.done.same += len(new) - len(written)
             progress(len(part))
 
     def _delete(self, ids: Sequence[str]) -> int:
@@ -197,13 +205,6 @@ def _stored_facts(one: Stored | None) -> int:
         return 1
     facts = one.facts
     return _facts(Reference("", one.label, (), ceiling=facts.ceiling, source_id=facts.source_id, tags=facts.tags))
-
-
-def _kept(new: Reference, there: Stored | None) -> Reference:
-    """Return the reference with the operator's own facts, which a list does not change."""
-    if there is None:
-        return new
-    return replace(new, state=there.facts.state, disabled_until=there.facts.disabled_until)
 
 
 def chosen(found: Survey, take: str, there: ReferenceSet | None) -> str:

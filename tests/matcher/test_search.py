@@ -19,6 +19,7 @@ from matcher.depth import depth
 from matcher.evidence import Candidate, Evidence
 from matcher.search import Near, Searcher
 from reference_sets.model import NO_FACTS, Kind, Mirrored, Neighbour, Part, Reference, ReferenceSet, Thresholds, Verify
+from reference_sets.restrict import set_state
 from reference_sets.store import Store
 
 SEEDS = range(200, 212)
@@ -178,13 +179,13 @@ def test_disabled_references_take_no_places_of_others(store, words, verify):
 
     first = nearest()
     assert len(first) == 2
-    store.set_state(name, sorted(first), "disabled")
+    set_state(store, name, sorted(first), "disabled")
     second = nearest()
     assert len(second) == 2
     assert not first & second
-    store.set_state(name, sorted(first), "disabled", disabled_until=1)
+    set_state(store, name, sorted(first), "disabled", disabled_until=1)
     assert nearest() == first
-    store.set_state(name, sorted(first), "")
+    set_state(store, name, sorted(first), "")
     assert nearest() == first
 
 

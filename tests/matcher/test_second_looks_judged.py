@@ -18,6 +18,7 @@ from harness.documents import chat, letter
 from matcher.search import Searcher
 from reference_sets.in_force import SetsInForce, fits
 from reference_sets.model import Kind, Mirrored, Part, Reference, ReferenceSet, Thresholds, Verify
+from reference_sets.restrict import set_state
 from reference_sets.store import Store
 
 WORDS = choose("words")
@@ -212,5 +213,5 @@ def test_a_disabled_reference_does_not_match_in_a_second_look(store):
         own, turned = part(detailed(seed)), part(flipped(detailed(seed)))
         store.upsert("disabled", [Reference(f"id-{seed}", f"id-{seed}", own.vector, own.features, turned)])
     assert verdict(store, picture, "disabled").decision == "block"
-    store.set_state("disabled", ["id-206"], "disabled")
+    set_state(store, "disabled", ["id-206"], "disabled")
     assert verdict(store, picture, "disabled").decision == "allow"

@@ -9,6 +9,7 @@ from milvus_fixtures import clustered, features, make_set, mirrored, references,
 
 from reference_sets.indexes import index
 from reference_sets.model import DISABLED, Mirrored, Neighbour, ReferenceFacts, Verify
+from reference_sets.restrict import set_state
 from reference_sets.store import Store
 from vectors import database
 from vectors.index import IVF_SQ8, Index
@@ -60,7 +61,7 @@ def test_a_state_is_changed_with_a_new_version_and_nothing_else(store: Store):
     known = [replace(one, tags=("a",), extra={"k": 1}, source="s") for one in mirrored(references(unit(3, 4)))]
     store.upsert(new.name, known)
     before = {one.id: one for one in store.references(new.name)}
-    assert store.set_state(new.name, ["ref-1", "no-such", "not valid!"], DISABLED, 12) == 1
+    assert set_state(store, new.name, ["ref-1", "no-such", "not valid!"], DISABLED, 12) == 1
     after = {one.id: one for one in store.references(new.name)}
     version = store.describe(new.name).version
     assert after["ref-1"] == replace(before["ref-1"], state=DISABLED, disabled_until=12, version=version)
@@ -69,7 +70,7 @@ def test_a_state_is_changed_with_a_new_version_and_nothing_else(store: Store):
     assert {id_: one for id_, one in after.items() if id_ != "ref-1"} == {
         id_: one for id_, one in before.items() if id_ != "ref-1"
     }
-    assert store.set_state(new.name, ["no-such"], DISABLED) == 0
+    assert set_state(store, new.name, ["no-such"], DISABLED) == 0
     assert store.describe(new.name).version == version
     store.drop(new.name)
 
@@ -115,8 +116,8 @@ def test_references_that_are_not_in_use_take_no_places_in_a_search_for_those_tha
     vectors = unit(6, 5)
     store.upsert(name, references(vectors))
     assert not store.any_disabled(name)
-    store.set_state(name, ["ref-0", "ref-1"], "disabled")
-    store.set_state(name, ["ref-2"], "disabled", disabled_until=1_000)
+    set_state(store, name, ["ref-0", "ref-1"], "disabled")
+    set_state(store, name, ["ref-2"], "disabled", disabled_until=1_000)
     assert store.any_disabled(name)
 
     def found(at: float | None) -> set[str]:

@@ -6,7 +6,8 @@ sets_create  `vigilens sets create`
 sets_edit    `vigilens sets edit` and `thresholds`
 sets_index   `vigilens sets index`: how a set is searched
 sets_options options that they share
-sets_hashes  `vigilens sets import-hashes`, `export-hashes`, `references`, `disable` and `enable`
+sets_hashes  `vigilens sets import-hashes` and `export-hashes`
+sets_references `vigilens sets references`, `disable`, `enable` and `release`: single references
 sets_hashes_output prints what became of a hash list, and references
 progress     a progress bar on stderr
 sets_tables  prints sets as tables, lines and JSON

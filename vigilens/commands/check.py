@@ -162,7 +162,13 @@ def _topics(settings: "Settings", client: "KafkaAdminClient", new: NewTopics | N
 
     kafka, images = settings.kafka, settings.images
     needs = topics.needs(
-        kafka.images_topic, kafka.verdicts_topic, kafka.metrics_topic, images.max_bytes, images.max_attributes_bytes
+        kafka.images_topic,
+        kafka.verdicts_topic,
+        kafka.metrics_topic,
+        images.max_bytes,
+        images.max_attributes_bytes,
+        alerts=kafka.alerts_topic,
+        jobs=kafka.jobs_topic if settings.breaker.attribute else "",
     )
     names = [need.name for need in needs]
     there = topics.describe(client, names)

@@ -102,6 +102,8 @@ def serve(settings: "Settings") -> None:
         judge = wiring.judge(settings, encoders, store, in_force)
         milvus = settings.milvus
         at_end.enter_context(answering([milvus.uri], lite.address(milvus.uri), milvus.ready_s))
+        if settings.breaker.attribute:
+            at_end.enter_context(wiring.breaker(settings, metrics))
         # Objects that the libraries made while they were imported are never freed. Searching them for garbage stopped
         # all threads for 0.2 s, once in every one or two thousand images.
         gc.collect()

@@ -45,9 +45,10 @@ LATER = {
     "index": ("vigilens.commands.sets_index:index", "Search a set exactly, or by an approximate index."),
     "import-hashes": ("vigilens.commands.sets_hashes:import_hashes", "Read lists of hashes into a set."),
     "export-hashes": ("vigilens.commands.sets_hashes:export_hashes", "Write a set as a list of hashes."),
-    "references": ("vigilens.commands.sets_hashes:references", "List the references of a set."),
-    "disable": ("vigilens.commands.sets_hashes:disable", "Let references match nothing, for a while or for ever."),
-    "enable": ("vigilens.commands.sets_hashes:enable", "Let disabled references match again."),
+    "references": ("vigilens.commands.sets_references:references", "List the references of a set."),
+    "disable": ("vigilens.commands.sets_references:disable", "Let references match nothing, for a while or for ever."),
+    "enable": ("vigilens.commands.sets_references:enable", "Let disabled references match again."),
+    "release": ("vigilens.commands.sets_references:release", "Lift the breaker's limit of references."),
 }
 
 

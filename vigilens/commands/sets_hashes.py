@@ -1,10 +1,9 @@
-"""`vigilens sets import-hashes`, `export-hashes`, `references`, `disable` and `enable`: lists of hashes."""
+"""`vigilens sets import-hashes` and `export-hashes`: lists of hashes."""
 
 # ruff: noqa: PLC0415 (pymilvus and readers are imported by the commands that need them, not for --help)
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,11 +16,11 @@ from reference_sets.hash_lists.formats import FORMATS, recognise
 from reference_sets.hash_lists.importer import Importer, chosen
 from reference_sets.hash_lists.sets import DIGESTS, PDQ, kinds_in, new_hash_set
 from reference_sets.hash_lists.survey import is_unusable, survey
-from reference_sets.model import DISABLED, Kind
+from reference_sets.model import Kind
 from reference_sets.rows import MAX_SHORT
 from vigilens.commands.printable import printable
 from vigilens.commands.progress import progress_bar
-from vigilens.commands.sets_hashes_output import print_imported, print_left, print_references
+from vigilens.commands.sets_hashes_output import print_imported, print_left
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -222,69 +221,3 @@ def export_hashes(load: "Load", *, name: str, file: Path, format_: str | None, y
     with wiring.store(load()) as store, progress_bar(store.count(name)) as advance:
         written, left = write(store, name, file, format_, advance)
     click.echo(f"{file}: {written} hashes of {name}" + (f", without {left} that are disabled" if left else ""))
-
-
-@click.command(short_help="List the references of a set.")
-@click.argument("name")
-@click.option("--state", type=click.Choice(("active", "disabled")), help="Only these, as of now.")
-@click.option("--source", default="", help="Only those that this source gave.")
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many. [default: 100 on a terminal, else all]")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-@click.pass_obj
-def references(  # noqa: PLR0913 (click's way)
-    load: "Load", *, name: str, state: str | None, source: str, limit: int | None, as_json: bool
-) -> None:
-    """List the references of a set: a table on a terminal, tab-separated lines in a pipe.
-
-    The columns of a line are id, label, state, ceiling, source, source_id, tags and version.
-    """
-    from vigilens import wiring
-
-    with wiring.store(load()) as store:
-        some = chain.from_iterable(store.listed(name, source))
-        print_references(some, state, limit, as_json=as_json)
-
-
-@click.command(short_help="Let references match nothing, for a while or for ever.")
-@click.argument("name")
-@click.option("--id", "ids", multiple=True, required=True, help="Id of a reference, as in a verdict. Can be repeated.")
-@click.option(
-    "--until",
-    type=click.DateTime(("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S")),
-    help="Time from which they match again, in UTC. [default: for ever]",
-)
-@click.pass_obj
-def disable(load: "Load", *, name: str, ids: tuple[str, ...], until: Any) -> None:
-    """Let references match nothing, for a while or for ever, without removing them.
-
-    A list of hashes that is read again leaves them disabled. The exit code is 1 if there is none with such an id.
-
-    \b
-    Example:
-      vigilens sets disable partner --id 5f0c…-1d2e… --until 2027-01-31
-    """
-    at = None if until is None else until.replace(tzinfo=UTC)
-    if at is not None and at <= datetime.now(UTC):
-        raise click.UsageError(f"--until must be in the future: {at:%Y-%m-%dT%H:%M:%SZ} is not")
-    _set_state(load, name, ids, DISABLED, 0 if at is None else int(at.timestamp()))
-
-
-@click.command(short_help="Let disabled references match again.")
-@click.argument("name")
-@click.option("--id", "ids", multiple=True, required=True, help="Id of a reference. Can be repeated.")
-@click.pass_obj
-def enable(load: "Load", *, name: str, ids: tuple[str, ...]) -> None:
-    """Let disabled references match again. The exit code is 1 if there is none with such an id."""
-    _set_state(load, name, ids, "", 0)
-
-
-def _set_state(load: "Load", name: str, ids: tuple[str, ...], state: str, until: int) -> None:
-    from vigilens import wiring
-
-    with wiring.store(load()) as store:
-        number = store.set_state(name, ids, state, until)
-    if not number:
-        raise click.ClickException(
-            f"{name} has no reference with such an id; `vigilens sets references {name}` lists them"
-        )
-    click.echo(f"{name}: {number} {'disabled' if state else 'enabled'}")

@@ -1,0 +1,73 @@
+"""The counts as records of the jobs topic, and back. Pure.
+
+    key                       value
+    breaker/GROUP             {"since": the hour of the first verdict that is known}
+    breaker/GROUP/SET/ID      {"start": an hour, "counts": [matches by hour], "limited_at": …, "quiet_until": …}
+
+The topic is compacted: it keeps the last record of each key, and none of a key whose last record has no value.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from consumer.breaker.counts import HOURS, Counts, History, Key
+from consumer.records import Record
+
+_HEADERS = [("content-type", b"application/json")]
+
+
+def records_of(counts: Counts, topic: str, group: str) -> Iterator[Record]:
+    """Records for all that changed since it was last saved."""
+    if counts.since is not None:
+        yield _record(topic, f"breaker/{group}", {"since": counts.since})
+    for key, history in counts.changed():
+        yield _record(topic, _text(group, key), _value(history))
+    for key in sorted(counts.forgotten):
+        yield Record(topic, None, _text(group, key).encode(), [])
+
+
+def read_into(counts: Counts, key: bytes | None, value: bytes | None, group: str) -> None:
+    """Take over what a record says; records of others, and those that make no sense, say nothing."""
+    text = (key or b"").decode(errors="replace")
+    try:
+        if text == f"breaker/{group}":
+            counts.since = int(json.loads(value or b"{}")["since"])
+        elif place := _key(text, group):
+            counts.known.pop(place, None)
+            if value:
+                counts.known[place] = _history(json.loads(value))
+    except (ValueError, TypeError, KeyError):
+        return
+
+
+def _key(text: str, group: str) -> Key | None:
+    start = f"breaker/{group}/"
+    name, _, id_ = text.removeprefix(start).partition("/")
+    return (name, id_) if text.startswith(start) and name and id_ and "/" not in id_ else None
+
+
+def _text(group: str, key: Key) -> str:
+    return f"breaker/{group}/{key[0]}/{key[1]}"
+
+
+def _value(history: History) -> dict[str, Any]:
+    start = min(history.hours, default=0)
+    length = max(history.hours, default=-1) - start + 1
+    counts = [history.hours.get(start + each, 0) for each in range(length)]
+    return {
+        "start": start,
+        "counts": counts,
+        "limited_at": history.limited_at,
+        "quiet_until": history.quiet_until,
+    }
+
+
+def _history(value: dict[str, Any]) -> History:
+    start, counts = int(value["start"]), value["counts"][: 2 * HOURS]
+    hours = {start + each: int(number) for each, number in enumerate(counts) if number}
+    return History(hours, {}, int(value["limited_at"]), float(value["quiet_until"]))
+
+
+def _record(topic: str, key: str, value: dict[str, Any]) -> Record:
+    return Record(topic, json.dumps(value, separators=(",", ":")).encode(), key.encode(), _HEADERS)

@@ -1,0 +1,122 @@
+"""The breaker on a real broker, with a fake set: it limits once, tells once, and survives its process."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from breaking import Breakers, FakeSet, alerts, make_jobs_topic, send
+
+from consumer.breaker.owner import Answer
+from consumer.breaker.past import reader, records, whole
+from consumer.clients import Connection
+from matcher.verdict import example
+
+
+@pytest.fixture
+def jobs(kafka_cluster, topics):
+    return make_jobs_topic(kafka_cluster, topics.images.replace("images", "jobs"))
+
+
+@pytest.fixture
+def breakers(kafka_cluster, topics, jobs):
+    return Breakers(kafka_cluster, topics, jobs)
+
+
+def test_a_burst_is_limited_and_told_once_however_long_it_goes_on(kafka_cluster, topics, breakers):
+    known = FakeSet()
+    with breakers.run(known):
+        breakers.wait_until_read(0)
+        send(kafka_cluster, topics, 100)
+        ((id_, alert),) = alerts(kafka_cluster, topics, 1)
+    assert (len(known.asked), breakers.failures) == (1, 0)
+    ((reference, at, may),) = known.asked
+    assert (reference, may) == ("5f0c2e9a", True)
+    assert id_ == f"reference_burst/known_spam/5f0c2e9a/{at.isoformat()}"
+    assert (alert["severity"], alert["set"], alert["category"], alert["group"]) == (
+        "warning",
+        "known_spam",
+        "spam",
+        topics.group,
+    )
+    assert alert["facts"]["matches"] == 26
+    assert (alert["facts"]["set_version"], alert["facts"]["limited"]) == (13, True)
+    assert "vigilens sets release known_spam 5f0c2e9a" in alert["sentence"]
+
+
+def test_the_next_process_goes_on_with_what_the_last_one_counted(kafka_cluster, topics, breakers):
+    first, second = FakeSet(), FakeSet()
+    with breakers.run(second, "standby"):
+        breakers.wait_until_read(0)
+        with breakers.run(first, "later"):
+            send(kafka_cluster, topics, 20)
+        send(kafka_cluster, topics, 2, first=20)
+    with breakers.run(first, "another"):  # after all processes were down
+        send(kafka_cluster, topics, 6, first=22)
+        ((_, alert),) = alerts(kafka_cluster, topics, 1)
+    assert (len(first.asked), second.asked, alert["facts"]["matches"]) == (1, [], 26)
+
+
+def test_if_the_process_dies_between_limiting_and_telling_the_next_one_does_both_again(kafka_cluster, topics, breakers):
+    known = FakeSet(fail=RuntimeError("the process died"))
+    with breakers.run(known):
+        breakers.wait_until_read(0)
+        send(kafka_cluster, topics, 60)
+        ((id_, alert),) = alerts(kafka_cluster, topics, 1)
+    assert breakers.failures == 1
+    assert known.asked[0] == known.asked[1]
+    assert id_.endswith(known.asked[0][1].isoformat())
+    assert alert["facts"]["set_version"] == 14
+
+
+def test_what_was_told_is_not_told_again_by_the_next_process(kafka_cluster, topics, breakers):
+    known, other = FakeSet(), {**example()["matches"][0]["reference"], "id": "other"}
+    with breakers.run(known):
+        breakers.wait_until_read(0)
+        send(kafka_cluster, topics, 40)
+        alerts(kafka_cluster, topics, 1)
+    with breakers.run(known):
+        send(kafka_cluster, topics, 40)
+        send(kafka_cluster, topics, 90, reference=other)
+        found = alerts(kafka_cluster, topics, 2)
+    assert [reference for reference, _, _ in known.asked] == ["5f0c2e9a", "other"]
+    assert len({id_ for id_, _ in found}) == 2
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (None, {"severity": 95}, "severity 95"),
+        (Answer(why="its set cannot be changed (no)"), {}, "cannot be changed"),
+        (Answer(there=False), {}, None),
+        (Answer(quiet_until=(datetime.now(UTC) + timedelta(days=1)).timestamp()), {}, None),
+    ],
+)
+def test_what_is_not_limited_is_told_or_left_alone(kafka_cluster, topics, breakers, case):
+    answer, changes, told = case
+    known = FakeSet(answer=answer)
+    with breakers.run(known):
+        breakers.wait_until_read(0)
+        send(kafka_cluster, topics, 40, **changes)
+        found = alerts(kafka_cluster, topics, 1 if told else 0)
+    assert len(known.asked) == 1
+    assert known.asked[0][2] is not bool(changes)
+    assert all(told in alert["sentence"] and alert["severity"] == "critical" for _, alert in found)
+
+
+def test_a_new_group_learns_from_the_topic_and_limits_nothing_of_the_past(kafka_cluster, topics, breakers, jobs):
+    yesterday = datetime.now(UTC) - timedelta(hours=20)
+    send(kafka_cluster, topics, 60, at=yesterday)
+    send(kafka_cluster, topics, 24)
+    known = FakeSet()
+    with breakers.run(known):
+        breakers.wait_until_read(84)
+        assert known.asked == []
+        send(kafka_cluster, topics, 2)
+        alerts(kafka_cluster, topics, 1)
+    connection = Connection(kafka_cluster.bootstrap)
+    client = reader(connection)
+    saved = {each.key: each.value for each in records(connection, whole(client, jobs), lambda: None)}
+    client.close()
+    assert f"breaker/{topics.group}".encode() in saved
+    counts = saved[f"breaker/{topics.group}/known_spam/5f0c2e9a".encode()]
+    assert b"60," in counts
+    assert b'"limited_at":13' in counts
