@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
 WORKERS := 3# processes for the tests, also on two cores: they mostly wait for services; each has its own broker (0.4 GB)
+EXAMPLES := examples/consumers/typescript/node_modules/.package-lock.json
+ASYNCAPI := .cache/asyncapi/node_modules/.package-lock.json
+KUBERNETES := .cache/kubernetes/.installed
 MILVUS := .cache/milvus-server/bin/milvus-server
 
 help: ## show these lines
@@ -11,7 +14,7 @@ help: ## show these lines
 demo: $(READY) ## set up, then stream pictures through a real broker and write an HTML report
 	$(BIN)/vigilens demo
 
-test: $(READY) $(MILVUS) lint ## set up, then check style and types and run all tests
+test: $(READY) $(MILVUS) $(EXAMPLES) $(ASYNCAPI) $(KUBERNETES) lint ## set up, then check style and types and run all tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: $(READY) ## check style (ruff) and types (mypy)
@@ -27,12 +30,13 @@ bench: $(READY) ## measure pictures per second against a naive loop and through 
 chaos: $(READY) ## kill and stall workers and brokers; count lost and doubled verdicts
 	$(BIN)/python -m benchmarks.chaos --events 20000 --seconds 60 --brokers 3
 
-lock: $(READY) ## resolve requirements.lock and tests/milvus-server.lock again
+lock: $(READY) ## resolve requirements.lock and the locks of tests again
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade --extra dev pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade tests/milvus-server.in -o tests/milvus-server.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-deps --upgrade tests/deployment/kubernetes-schemas.in -o tests/deployment/kubernetes-schemas.lock
 
 clean: ## remove the files of demo and tests, and the environment
-	rm -rf .demo .cache .venv .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .demo .cache .venv .pytest_cache .mypy_cache .ruff_cache examples/consumers/typescript/node_modules examples/consumers/typescript/dist
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Vigilens needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -47,5 +51,27 @@ $(MILVUS): tests/milvus-server.lock $(READY)
 	$(PYTHON) -m venv .cache/milvus-server
 	$(BIN)/uv pip install --python .cache/milvus-server/bin/python --require-hashes -r tests/milvus-server.lock
 	@touch $@
+
+# Packages of the TypeScript example, and the parser that checks docs/asyncapi.yaml. No package runs code when it is installed.
+$(EXAMPLES): examples/consumers/typescript/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: tests that need Node.js are skipped"; exit 0; }; \
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --prefix $(<D) && touch $@
+
+$(ASYNCAPI): tests/contracts/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: tests that need Node.js are skipped"; exit 0; }; \
+	mkdir -p .cache/asyncapi && cp tests/contracts/package*.json .cache/asyncapi && \
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --prefix .cache/asyncapi && touch $@
+
+# Kubernetes' published schemas, and the definitions of KEDA's and the Prometheus operator's objects, which come as files
+# of their Go modules.
+KEDA := github.com/kedacore/keda/v2@v2.17.2
+OPERATOR := github.com/prometheus-operator/prometheus-operator@v0.85.0
+DEFINITIONS := $(KEDA)/config/crd/bases/keda.sh_scaledobjects.yaml \
+	$(OPERATOR)/example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml
+$(KUBERNETES): tests/deployment/kubernetes-schemas.lock $(READY)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --target $(@D) --no-deps --require-hashes -r $<
+	@command -v go >/dev/null || { echo "go is missing: tests of KEDA's and Prometheus' objects are skipped"; exit 0; }; \
+	GOFLAGS=-mod=mod go mod download $(KEDA) $(OPERATOR) && \
+	install -m 644 $(addprefix $$(go env GOMODCACHE)/,$(DEFINITIONS)) $(@D) && touch $@
 
 .PHONY: help demo test lint bench chaos lock clean
