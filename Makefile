@@ -14,13 +14,19 @@ help: ## show these lines
 demo: $(READY) ## set up, then stream pictures through a real broker and write an HTML report
 	$(BIN)/vigilens demo
 
-test: $(READY) $(MILVUS) $(EXAMPLES) $(ASYNCAPI) $(KUBERNETES) lint ## set up, then check style and types and run all tests
+test: $(READY) $(MILVUS) $(EXAMPLES) $(ASYNCAPI) $(KUBERNETES) prometheus lint ## set up, then check style and types and run all tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: $(READY) ## check style (ruff) and types (mypy)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+prometheus: ## fetch Prometheus and Alertmanager for the tests of ops/ (Debian, without root), unless they are there
+	@ops/prometheus/fetch.sh .cache/prometheus
+
+dashboard: $(READY) ## make ops/grafana/vigilens.json from the metric names again
+	$(BIN)/python -m ops.grafana.dashboard
 
 bench: $(READY) ## measure pictures per second against a naive loop and through Kafka, and how long verdicts take
 	$(BIN)/python -m benchmarks.throughput
@@ -71,7 +77,7 @@ DEFINITIONS := $(KEDA)/config/crd/bases/keda.sh_scaledobjects.yaml \
 $(KUBERNETES): tests/deployment/kubernetes-schemas.lock $(READY)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --target $(@D) --no-deps --require-hashes -r $<
 	@command -v go >/dev/null || { echo "go is missing: tests of KEDA's and Prometheus' objects are skipped"; exit 0; }; \
-	GOFLAGS=-mod=mod go mod download $(KEDA) $(OPERATOR) && \
-	install -m 644 $(addprefix $$(go env GOMODCACHE)/,$(DEFINITIONS)) $(@D) && touch $@
+	export GOMODCACHE=$(CURDIR)/.cache/go GOFLAGS='-mod=mod -modcacherw' && go mod download $(KEDA) $(OPERATOR) && \
+	install -m 644 $(addprefix .cache/go/,$(DEFINITIONS)) $(@D) && touch $@
 
-.PHONY: help demo test lint bench chaos lock clean
+.PHONY: help demo test lint prometheus dashboard bench chaos lock clean
