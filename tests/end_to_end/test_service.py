@@ -5,11 +5,13 @@ import re
 from collections import Counter
 
 import pytest
+from confluent_kafka import Producer
 from drawn import drawn, encoded
 from PIL import ImageDraw
-from running_service import produce, read_committed, running
+from running_service import PATIENCE_S, produce, read_committed, running
 from service_fixtures import ALLOWED, BLOCK, KNOWN, UNRELATED, event, make_set, reference, settings, verdicts
 
+from harness.readers import committed
 from reference_sets.model import Kind, Thresholds
 from reference_sets.store import Store
 from vigilens.answers import meeting
@@ -72,21 +74,39 @@ def test_a_verdict_is_a_cloudevent_with_the_events_key_in_the_partition_of_the_e
     assert headers["content-type"] == b"application/json"
 
 
+def produce_in_transactions(bootstrap, topic, events):
+    """Send the events in three transactions, and a fourth one that is aborted."""
+    producer = Producer({"bootstrap.servers": bootstrap, "transactional.id": topic})
+    producer.init_transactions(PATIENCE_S)
+    parts = (events[0::3], producer.commit_transaction), (events[1:8], producer.abort_transaction)
+    rest = (events[1::3], producer.commit_transaction), (events[2::3], producer.commit_transaction)
+    for part, end in (*parts, *rest):
+        producer.begin_transaction()
+        for key, value, _, _ in part:
+            producer.produce(topic, value=value, key=key)
+        producer.flush(PATIENCE_S)
+        end(PATIENCE_S)
+
+
 def test_adding_up_the_metrics_topic_gives_exactly_the_verdicts(kafka_cluster, topics, milvus):
     sent = [event(f"e{number}", drawn([KNOWN, UNRELATED][number % 2])) for number in range(150)]
     sent += [(b"odd", b"not a picture", [], None)] * 5
-    with running(settings(kafka_cluster, topics, milvus.uri, VIGILENS_BATCH__IMAGES="16")) as service:
-        produce(kafka_cluster.bootstrap, topics.images, sent)
+    run = settings(kafka_cluster, topics, milvus.uri, VIGILENS_BATCH__IMAGES="16", VIGILENS_METRICS__HEARTBEAT_S="1")
+    with running(run) as service:
+        produce_in_transactions(kafka_cluster.bootstrap, topics.images, sent)
         records = read_committed(kafka_cluster.bootstrap, topics.verdicts, len(sent))
-        batches = []
-        while len(batches) < 10:
-            batches.append(service.until("batch"))
-            if sum(each["images"] for each in batches) == len(sent):
-                break
-        added = [
-            json.loads(each.value()) for each in read_committed(kafka_cluster.bootstrap, topics.metrics, len(batches))
-        ]
+        at = service.metric("vigilens_lag_timestamp_seconds")
+        service.wait_until_metric("vigilens_lag_timestamp_seconds", lambda later: later > at)
+        assert service.wait_until_metric("vigilens_consumer_lag", lambda lag: lag == 0) == 0  # markers are no events
         shown = service.get("/metrics")[1]
+        service.end()
+        added = [json.loads(each.value()) for each in committed(kafka_cluster.bootstrap, topics.metrics)]
+    heartbeats = [each for each in added if each["kind"] == "heartbeat"]
+    assert heartbeats
+    assert not any(each["verdicts"] or each["decisions"] or each["matches"] for each in heartbeats)
+    references = [one for each in added for one in each["references"]]
+    assert sum(one["matches"] for one in references) == 75
+    assert {(one["set"], one["id"]) for one in references} == {("known", "id-known-1")}
     assert sum(each["verdicts"] for each in added) == len(records) == len(sent)
     decisions, reasons, ages = Counter(), Counter(), Counter()
     for each in added:
@@ -98,6 +118,8 @@ def test_adding_up_the_metrics_topic_gives_exactly_the_verdicts(kafka_cluster, t
     assert sum(ages.values()) == len(sent)
     assert 'vigilens_verdicts_total{decision="block"} 75.0' in shown
     assert 'vigilens_set_references{set="known"} 1.0' in shown
+    assert 'vigilens_candidate_score_count{measure="similarity",set="known"} 150.0' in shown
+    assert f'vigilens_set_threshold{{level="block",measure="similarity",set="known"}} {BLOCK}' in shown
 
 
 def test_a_set_that_changes_while_the_service_runs_changes_the_verdict_and_its_version(
