@@ -1,4 +1,4 @@
-"""Every Prometheus metric of the service, with its help text; a test compares them with docs/operations.md."""
+"""Every Prometheus metric of the service, with its help text; a test compares them with docs/metrics.md."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -4,7 +4,7 @@ from consumer import metric_names
 from consumer.metrics import Metrics
 from consumer.records import BatchMetrics
 
-OPERATIONS = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+METRICS = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
 
 
 def shown_name(metric):
@@ -15,11 +15,11 @@ def test_every_metric_is_in_the_docs_with_its_kind_labels_and_help():
     for metric in metric_names.ALL:
         labels = ", ".join(f"`{label}`" for label in metric.labels)
         line = f"| `{shown_name(metric)}` | {metric.kind} | {labels} | {metric.help} |".replace("|  |", "| |")
-        assert line in OPERATIONS, line
+        assert line in METRICS, line
 
 
 def test_the_docs_name_no_metric_that_does_not_exist():
-    named = {word for word in OPERATIONS.split("`") if word.startswith("vigilens_")}
+    named = {word for word in METRICS.split("`") if word.startswith("vigilens_")}
     assert named == {shown_name(metric) for metric in metric_names.ALL}
 
 
@@ -35,7 +35,7 @@ def test_the_list_has_all_metrics_and_the_port_shows_all_of_them():
 
 
 def test_every_key_of_a_metrics_record_is_in_the_docs():
-    section = OPERATIONS.partition("### The metrics topic")[2].partition("###")[0]
+    section = METRICS.partition("## The metrics topic")[2]
     assert [key for key in BatchMetrics.model_fields if f"`{key}`" not in section] == []
 
 
