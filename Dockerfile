@@ -21,7 +21,7 @@ WORKDIR /src
 # packages to install, so that the extras demo and dev are not installed; uv also checks the hashes of constraints.
 COPY pyproject.toml requirements.lock ./
 RUN --mount=type=cache,target=/root/.cache/uv \
-    uv pip install --constraint requirements.lock --requirements pyproject.toml --extra heic --extra jxl \
+    uv pip install --constraint requirements.lock --requirements pyproject.toml --extra heic --extra jxl --extra otlp \
     ${TORCH_BACKEND:+--torch-backend "$TORCH_BACKEND" --no-verify-hashes}
 
 COPY README.md LICENSE ./

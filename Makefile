@@ -73,8 +73,9 @@ $(ASYNCAPI): tests/contracts/package-lock.json
 KEDA := github.com/kedacore/keda/v2@v2.17.2
 OPERATOR := github.com/prometheus-operator/prometheus-operator@v0.85.0
 DEFINITIONS := $(KEDA)/config/crd/bases/keda.sh_scaledobjects.yaml \
-	$(OPERATOR)/example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml
-$(KUBERNETES): tests/deployment/kubernetes-schemas.lock $(READY)
+	$(OPERATOR)/example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml \
+	$(OPERATOR)/example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml
+$(KUBERNETES): tests/deployment/kubernetes-schemas.lock Makefile $(READY)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --target $(@D) --no-deps --require-hashes -r $<
 	@command -v go >/dev/null || { echo "go is missing: tests of KEDA's and Prometheus' objects are skipped"; exit 0; }; \
 	export GOMODCACHE=$(CURDIR)/.cache/go GOFLAGS='-mod=mod -modcacherw' && go mod download $(KEDA) $(OPERATOR) && \

@@ -17,6 +17,9 @@ takeover  how long partitions are without an owner after a kill -9; whether a bu
         takeover_setup   a broker, Milvus, and workers with names
         takeover_worker  `vigilens run` that can be killed within a transaction
         takeover_load    two workers kept busy, and stalled
+outage  what a real Prometheus sees while Milvus is away, and after a worker is killed
+        outage_figure    the picture in docs/alerts.md, before and after: a separate command
+        dashboard_figure the picture of the dashboard in docs/alerts.md: a separate command
 soak    a long run on mixed and hostile pictures: one verdict each, memory, open files, processes
 search  the cost of a search: sets of 1k to 1M references on Milvus Lite and on a server
         search_hashes   lists of hashes, which are searched in memory

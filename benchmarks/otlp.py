@@ -46,10 +46,12 @@ def main() -> None:
                     settings = here.settings(WORDS, f"{way}-{turn}", {"otlp": {"endpoint": endpoint}})
                     found[way].kafka.append(through_kafka(here, settings, options.images, found[way]))
                     print(f"{way}: {found[way].kafka[-1]:.1f}/s, {found[way].service_ms[-1]:.2f} ms", flush=True)
-    print(json.dumps({"requests": len(requests), **{way: _ratios(found[way], found["off"]) for way in ways}}))
+    print(json.dumps({"requests": len(requests), **{way: ratios(found[way], found["off"]) for way in ways}}))
 
 
-def _ratios(these: Measured, off: Measured) -> dict[str, float]:
+def ratios(these: Measured, off: Measured) -> dict[str, float]:
+    """The medians of the ratios to the way without it."""
+
     def ratio(ours: list[float], theirs: list[float]) -> float:
         return round(statistics.median(a / b for a, b in zip(ours, theirs, strict=True)), 3)
 

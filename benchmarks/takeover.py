@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         server, files = Milvus(folder), pictures(1, 50)
         server.start()
         stack.callback(server.stop)
-        make_sets(server.uri, files, say, two_encoders=False)
+        make_sets(server.uri, files, say, two_encoders=bool(options.busy))  # `words` keeps Python busy
         leash = stack.enter_context(Leash())
         stage = Stage(cluster.bootstrap, server.uri, folder, leash, files, options)
         found = kills(stage) if options.runs else {}

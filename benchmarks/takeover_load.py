@@ -90,8 +90,8 @@ def _rebalances(worker: Worker) -> int:
     return sum("rebalanced" in str(line["why"]) for line in _lines(worker, "rewind"))
 
 
-def _heartbeats(worker: Worker) -> float:
-    return float(str(_lines(worker, "heartbeats")[-1]["longest_s"]))
+def _heartbeats(worker: Worker) -> object:
+    return _lines(worker, "heartbeats")[-1]["longest_s"]
 
 
 def _publish_ms(workers: Sequence[Worker]) -> list[float]:

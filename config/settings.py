@@ -165,10 +165,18 @@ class Breaker(Section):
     below_severity: int = Field(ge=0, le=101)
 
 
+class Notify(Section):
+    """Where `vigilens notify` sends alerts."""
+
+    url: SecretStr
+    secret: SecretStr
+    secret_file: str
+
+
 class Otlp(Section):
     """Where metrics and traces are sent by OpenTelemetry's protocol."""
 
-    endpoint: str
+    endpoint: str = Field(pattern=r"^(https?://.+)?$")
 
 
 class Log(Section):
@@ -192,6 +200,7 @@ class Settings(Section):
     http: Http
     metrics: Metrics
     breaker: Breaker
+    notify: Notify
     otlp: Otlp
     log: Log
 
@@ -209,6 +218,8 @@ def contradictions(settings: Settings) -> Iterator[str]:
     yield from _of_encoders(settings.encoders, settings.sets.default_encoder)
     if re.match(r"\w+://[^/]*@", settings.milvus.uri):
         yield 'milvus.uri must not hold a password: put "user:password" into milvus.token, where it stays secret'
+    if settings.notify.secret.get_secret_value() and settings.notify.secret_file:
+        yield "notify.secret and notify.secret_file say the same: set one of them"
     if waiting.give_up_s >= kafka.max_poll_interval_s:
         yield (
             "waiting.give_up_s must be less than kafka.max_poll_interval_s, "

@@ -28,7 +28,7 @@ class Service(Program):
         why = "it has not opened its port"
         while time.monotonic() - self.started_at < READY_TIMEOUT_S:
             self.check()
-            address = _address(self.log)
+            address = address_in(self.log)
             if address and not (why := _waiting_for(address)):
                 return time.monotonic() - self.started_at
             time.sleep(0.05)
@@ -84,7 +84,7 @@ def write_settings(file: Path, tables: Mapping[str, Mapping[str, object]]) -> No
     file.write_text("\n".join(lines) + "\n")
 
 
-def _address(log: Path) -> str:
+def address_in(log: Path) -> str:
     """The address of the HTTP port, which is any free one: the first line of the log has it."""
     for line in log.read_text(errors="replace").splitlines():
         if line.startswith("{") and '"http"' in line:

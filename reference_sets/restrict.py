@@ -30,7 +30,7 @@ class Limited:
 
     Attributes:
         there: whether the set has the reference.
-        version: of the set that limits it from now on; 0: nothing was changed.
+        version: of the set that limits it; 0: it is not limited, or was before.
         quiet_until: an operator wants it to stay as it is until then, in seconds since 1970, UTC; 0: no such wish.
     """
 
@@ -55,8 +55,8 @@ def set_state(store: Store, name: str, ids: Sequence[str], state: str, disabled_
 def limit(store: Store, name: str, id_: str, at: datetime, *, really: bool = True) -> Limited:
     """Limit a reference to review for the breaker, unless it is limited already or an operator has released it.
 
-    Asked again with the same time, the row is written again: the process that asked before may have died before it
-    could publish the version.
+    Asked again with the same time, the answer is the same. If the process that asked before has died before it could
+    publish the version, the row is written again.
 
     Args:
         store: where the set is.
@@ -70,13 +70,16 @@ def limit(store: Store, name: str, id_: str, at: datetime, *, really: bool = Tru
         StoreError: its rows cannot be written.
         Away: Milvus does not answer.
     """
-    found = Limited()
+    found, published = Limited(), store.describe(name).version
 
     def change(one: Reference) -> Reference | None:
         nonlocal found
         note = _note(one)
         found = Limited(there=True, quiet_until=_number(note.get("quiet_until")))
         again = note.get("capped_at") == at.isoformat()
+        if again and one.version <= published:
+            found = replace(found, version=one.version)
+            return None
         if not really or found.quiet_until > at.timestamp() or (one.ceiling not in _FREE and not again):
             return None
         before = note.get("before", "") if again else one.ceiling

@@ -42,7 +42,7 @@ def kafka_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]
         missing(str(why))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_topics(kafka_cluster: Cluster) -> Callable[..., Topics]:
     """Makes fresh topics; `make_topics(partitions=6)` where the default of 3 does not fit."""
 

@@ -68,11 +68,12 @@ def test_what_a_service_waits_for_can_come_true(compose):
             assert wait["condition"] != "service_completed_successfully" or "restart" not in services[name]
 
 
-def test_what_compose_mounts_from_this_folder_exists(compose):
+def test_what_compose_mounts_from_this_folder_exists_and_is_read_only(compose):
     mounts = [mount for service in compose["services"].values() for mount in service.get("volumes", [])]
     here = [mount.split(":")[0] for mount in mounts if mount.startswith("./")]
     assert here
     assert [path for path in here if not (ROOT / path).is_file()] == []
+    assert [mount for mount in mounts if mount.startswith("./") and not mount.endswith(":ro")] == []
 
 
 def test_the_example_of_a_mount_is_read_only_and_its_folder_one_of_the_roots():

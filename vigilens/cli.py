@@ -30,6 +30,7 @@ COMMANDS = {
     "encoders": ("vigilens.commands.encoders", "Show the encoders, and make shorter vectors."),
     "scan": ("vigilens.commands.scan", "Judge local files, without Kafka."),
     "run": ("vigilens.commands.run", "Run the service: judge images from Kafka until stopped."),
+    "notify": ("vigilens.commands.notify", "Send alerts to a webhook."),
     "milvus": ("vigilens.commands.milvus", "Serve a Milvus Lite file to several processes on this machine."),
     "size": ("vigilens.commands.size", "Say what machines a number of images and references needs."),
     "schema": ("vigilens.commands.schema", "Print the JSON Schema of events, verdicts, metrics or alerts."),

@@ -175,8 +175,8 @@ class Owner:
 
     def _read(self, counts: Counts, at: TopicPartition, some: Sequence[Any]) -> None:
         for record in some:
-            second = record.timestamp / 1000
-            if counts.since is None:
+            second = _second(record)
+            if counts.since is None and second:
                 counts.begins(second)
             bursts = [counts.add(each) for each in matches_of(record.value, self._plan.rules.attribute)]
             self._progress.next[at] = record.offset + 1
@@ -243,14 +243,16 @@ class Owner:
             lagging = [times[at] for at in times if times[at] and following[at] < there[at][1]]
             newest = max(times.values(), default=0.0) or time.time()
             begin = min([newest, *lagging])
-            ranges = past.since(client, following, begin - (HOURS * HOUR_S if new else WINDOW_S))
+            # A topic that was made again may be shorter than what was committed of the one before.
+            ends = {at: min(offset, there[at][1]) for at, offset in following.items()}
+            ranges = past.since(client, ends, begin - (HOURS * HOUR_S if new else WINDOW_S))
             if new:
                 ranges = past.last(ranges, MOST_AT_FIRST)
         read = 0
         for record in past.records(plan.connection, ranges, self._stay):
             read += 1
-            second = record.timestamp / 1000
-            if new:
+            second = _second(record)
+            if new and second:
                 counts.begins(second)
             for each in matches_of(record.value, plan.rules.attribute):
                 if new:
@@ -261,6 +263,11 @@ class Owner:
         fields = {"verdicts": read, "references": len(counts.known), "seconds": round(time.monotonic() - started, 1)}
         log.info("this process is the breaker", extra={"fields": fields})
         return counts
+
+
+def _second(record: Any) -> float:
+    """Time of a record, in seconds since 1970; 0: it has none."""
+    return max(0.0, (record.timestamp or 0) / 1000)
 
 
 def _time(committed: Any) -> float:

@@ -3,6 +3,7 @@
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 
 from kafka import KafkaConsumer
 
-from consumer import kafka_patches, record_batches
+from consumer import kafka_errors, kafka_patches, record_batches
 from consumer.breaker.one_owner import OneOwner
 from consumer.breaker.owner import MOST, Owner, Plan
 from consumer.clients import build_producer
@@ -20,6 +21,7 @@ from patience import Patience
 log = logging.getLogger("vigilens.breaker")
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+WELL_S = 600.0  # what failed after so long was well
 END_S = 15.0  # for the last commit and for leaving the group
 
 
@@ -56,13 +58,17 @@ def beside(plan: Plan, timing: Timing, stopping: threading.Event, on_failure: Ca
 def _run(plan: Plan, timing: Timing, stopping: threading.Event, on_failure: Callable[[], None]) -> None:
     pause = FIRST_PAUSE_S
     while not stopping.is_set():
+        began = time.monotonic()
         try:
             _serve(plan, timing, stopping)
         except Exception as error:  # noqa: BLE001 (whatever it is, images are judged on)
             if stopping.is_set():
                 return
             on_failure()
-            log.error("the breaker failed and begins again", extra={"fields": {"why": repr(error)}})  # noqa: TRY400 (one line; it is repeated)
+            why = kafka_errors.sentence(error, plan.connection.bootstrap_servers)
+            log.error("the breaker failed and begins again", extra={"fields": {"why": why}})  # noqa: TRY400 (one line)
+            if time.monotonic() - began > WELL_S:
+                pause = FIRST_PAUSE_S
             # Jitter: all processes may have failed at the same moment.
             stopping.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 (not a secret)
             pause = min(2 * pause, LONGEST_PAUSE_S)

@@ -9,6 +9,7 @@ from consumer.metrics import Metrics
 from consumer.otlp.committed import Trace, no_trace
 
 EVERY_S = 10.0
+MISSING = "otlp.endpoint is set, which needs an extra: pip install 'vigilens[otlp]'"
 NEEDED = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 
 
@@ -30,7 +31,7 @@ def sending(endpoint: str, metrics: Metrics, group: str, instance: str, every_s:
         yield no_trace
         return
     if not installed():
-        raise CannotStart("otlp.endpoint is set, which needs an extra: pip install 'vigilens[otlp]'")
+        raise CannotStart(MISSING)
     from consumer.otlp.sender import Sender  # noqa: PLC0415 (the extra may be missing)
 
     with Sender(endpoint, metrics, group, instance, every_s) as sender:

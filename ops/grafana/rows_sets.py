@@ -55,7 +55,10 @@ SETS = Row(
         ),
         Panel(
             "References that the breaker limited to review, in an hour",
-            [Query(f"sum by (set) (increase({of(m.TRIPS, set='$set')}[1h]))", "{{set}}")],
+            [
+                Query(f"sum by (set) (increase({of(m.TRIPS, set='$set')}[1h]))", "{{set}}"),
+                Query(f"sum(increase({of(m.BREAKER_FAILURES)}[1h]))", "failures of the breaker"),
+            ],
         ),
         Panel(
             "Alert events written per hour",
@@ -158,6 +161,10 @@ HEALTH = Row(
         ),
         Panel("Open files", [Query(of("process_open_fds"), "{{instance}}")]),
         Panel(
+            "What no OpenTelemetry collector took, in an hour",
+            [Query(f"sum by (signal) (increase({of(m.OTLP_LOST)}[1h]))", "{{signal}}")],
+        ),
+        Panel(
             "Versions",
             [Query(f"count by (version, python) ({of(m.BUILD)})", table=True)],
             kind="table",
@@ -179,7 +186,6 @@ HEALTH = Row(
                 )
             ],
             kind="table",
-            width=16,
             text="docs/alerts.md says for each what to do.",
             more={"transformations": [{"id": "organize", "options": {"excludeByName": {"Time": True, "Value": True}}}]},
         ),

@@ -69,3 +69,8 @@ def test_if_it_is_not_permitted_the_process_starts_all_the_same(caplog):
 
     assert predecessors.remove(refused, "group", "group-i") == 0
     assert "stays in the group" in caplog.text
+
+
+def test_the_first_process_of_a_new_group_has_no_predecessor(topics, admin, caplog):
+    assert predecessors.remove(admin, topics.group, f"{topics.group}-i") == 0
+    assert not caplog.records

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -10,13 +9,13 @@ from pathlib import Path
 import pytest
 from drawn import drawn
 from jsonschema import Draft202012Validator
-from run import missing
+from run import missing, needs_program
 from running_service import produce, read_committed, running
 from service_fixtures import KNOWN, UNRELATED, event, settings
 
 from config.load import DEFAULTS
 from consumer.alerts import alert_record, example
-from consumer.topics import RECORD_BYTES
+from consumer.topics import needs
 from harness.readers import committed
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +25,8 @@ PACKAGES = ROOT / ".cache/asyncapi/node_modules"
 
 @pytest.fixture(scope="module")
 def parsed():
-    if shutil.which("node") is None or not PACKAGES.is_dir():
+    needs_program("node")
+    if not PACKAGES.is_dir():
         missing("the AsyncAPI parser is not installed: make test")
     done = subprocess.run(
         ["node", Path(__file__).with_name("parsed.cjs"), DOCUMENT],
@@ -77,8 +77,18 @@ def test_the_document_has_the_topics_of_the_settings_and_each_can_be_sent_or_rec
     assert actions.pop("images") == {"receive"}
     assert actions.pop("jobs") == {"send", "receive"}
     assert set(map(tuple, actions.values())) == {("send",)}
-    sizes = {each["kafka"]["topicConfiguration"]["max.message.bytes"] for each in parsed["channels"].values()}
-    assert min(sizes) == RECORD_BYTES
+
+
+def test_the_topics_are_described_as_check_creates_them(parsed):
+    images = tomllib.loads(DEFAULTS.read_text())["images"]
+    needed = needs("i", "v", "m", images["max_bytes"], images["max_attributes_bytes"], alerts="a", jobs="j")
+    described = {name: each["kafka"]["topicConfiguration"] for name, each in parsed["channels"].items()}
+    assert {name: each["max.message.bytes"] for name, each in described.items()} == {
+        need.role: need.record_bytes for need in needed
+    }
+    assert {name: each["cleanup.policy"] for name, each in described.items()} == {
+        need.role: ["compact" if need.compact else "delete"] for need in needed
+    }
 
 
 def test_the_examples_of_every_message_obey_its_schemas(parsed):

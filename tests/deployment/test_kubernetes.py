@@ -15,19 +15,21 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 from ruamel.yaml import YAML
-from run import missing
+from run import missing, needs_program
 
 from config.load import load
 from vigilens.sizing import GB, Load, plan
 from vigilens.sizing_costs import Costs
 
 ROOT = Path(__file__).parents[2]
+DOCS = (ROOT / "docs/kubernetes.md").read_text()
 OPS = ROOT / "ops/kubernetes"
 PUBLISHED = ROOT / ".cache/kubernetes"
 RELEASES = ("1.31", "1.37")  # of Kubernetes: the oldest with all fields that are used, and the newest that is published
 DEFINED = {  # kinds that an operator brings, and the files that define them
     "ScaledObject": "keda.sh_scaledobjects.yaml",
     "PodMonitor": "monitoring.coreos.com_podmonitors.yaml",
+    "PrometheusRule": "monitoring.coreos.com_prometheusrules.yaml",
 }
 UNITS = {"": 1, "m": 1e-3, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 
@@ -35,8 +37,7 @@ UNITS = {"": 1, "m": 1e-3, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 @pytest.fixture(scope="module")
 def built():
     """The objects of the example, which uses the base and all components."""
-    if shutil.which("kubectl") is None:
-        missing("kubectl is not installed")
+    needs_program("kubectl")
     done = subprocess.run(["kubectl", "kustomize", OPS / "example"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return list(YAML(typ="safe").load_all(done.stdout))
@@ -94,7 +95,8 @@ def mistakes(thing, release):
     if not (PUBLISHED / "kubernetes_validate").is_dir():
         missing("the schemas of Kubernetes are not there: make test")
     if kind in DEFINED and not (PUBLISHED / DEFINED[kind]).exists():
-        missing(f"the definition of {kind} is not there: make test, with go")
+        needs_program("go")  # it comes with it
+        missing(f"the definition of {kind} is not there: make test")
     checker = defined(kind, version) if kind in DEFINED else validator(kind, version, release)
     return [
         f"{kind} {thing['metadata']['name']} {each.json_path}: {each.message}" for each in checker.iter_errors(thing)
@@ -104,6 +106,15 @@ def mistakes(thing, release):
 @pytest.mark.parametrize("release", RELEASES)
 def test_every_object_obeys_the_published_schemas(built, release):
     assert [mistake for each in built for mistake in mistakes(each, release)] == []
+
+
+def test_the_alert_rules_become_an_object_of_the_prometheus_operator_by_the_line_in_the_docs():
+    shown = re.search(r"^    (\(printf .+?) \| kubectl apply -f -", DOCS, re.MULTILINE | re.DOTALL)
+    assert shown
+    done = subprocess.run(["sh", "-c", shown[1]], cwd=ROOT, capture_output=True, text=True, check=True)
+    rule = YAML(typ="safe").load(done.stdout)
+    assert len(rule["spec"]["groups"]) > 1
+    assert mistakes(rule, RELEASES[-1]) == []
 
 
 def test_a_key_that_is_written_wrong_is_found_in_every_kind(built):

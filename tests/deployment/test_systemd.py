@@ -1,13 +1,13 @@
 """ops/systemd: what systemd itself says about the units, and what the service needs of them."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
-from run import missing
+from run import needs_program
 
 from vigilens.cli import main
 
@@ -33,8 +33,7 @@ def values(unit):
 @pytest.fixture(scope="module")
 def copies(tmp_path_factory):
     """The units with a program that exists here."""
-    if shutil.which("systemd-analyze") is None:
-        missing("systemd-analyze is not installed")
+    needs_program("systemd-analyze")
     folder = tmp_path_factory.mktemp("units")
     for unit in UNITS:
         (folder / unit.name).write_text(unit.read_text().replace(PROGRAM, "/bin/true"))
@@ -69,7 +68,7 @@ def test_a_unit_starts_a_command_that_there_is_and_is_started_again_for_as_long_
     (start,) = found["ExecStart"]
     program, *words = start.split()
     assert program == PROGRAM
-    if words[0] in main.commands:  # `notify` comes with the alerts
+    if words[0] in main.list_commands(click.Context(main)):  # `notify` comes with the alerts
         options = [word for word in words if word.startswith("--")]
         said = CliRunner().invoke(main, [words[0], "--help"]).output
         assert [option for option in options if option not in said] == []

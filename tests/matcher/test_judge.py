@@ -27,6 +27,9 @@ def test_the_check_finds_copies_that_the_hash_alone_does_not_find(store):
     assert crop.similarity.score < crop.similarity.threshold  # the similarity was far below, the check gave the level
     assert (mirrored.reference.id, mirrored.check.mirrored) == ("id-2", True)
     assert judged.seconds["check"] > 0
+    decode, search, check = (judged.when[stage] for stage in ("decode", "search", "check"))
+    assert decode[0] <= search[0] <= check[0]
+    assert all(first <= last for first, last in (decode, search, check))
 
 
 def test_a_set_that_did_not_match_lists_its_best_candidates_so_that_near_misses_can_be_counted(store):

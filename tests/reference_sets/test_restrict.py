@@ -12,6 +12,7 @@ from reference_sets.hash_lists.sets import new_hash_set
 from reference_sets.hash_lists.survey import survey
 from reference_sets.model import Mirrored, Verify
 from reference_sets.restrict import Limited, is_limited, limit, release
+from reference_sets.rows import messages
 from reference_sets.store import Store, UnknownSet
 
 AT = datetime(2026, 11, 21, 12, 0, 3, 250_000, tzinfo=UTC)
@@ -52,11 +53,20 @@ def test_a_limited_reference_has_the_ceiling_review_at_a_new_version_and_nothing
     assert after == before
 
 
-def test_what_is_limited_is_limited_once_but_an_interrupted_attempt_is_repeated(store, name):
+def test_what_is_limited_is_limited_once_and_asked_again_the_answer_is_the_same(store, name):
     limit(store, name, "ref-1", AT)
     assert limit(store, name, "ref-1", LATER) == Limited(there=True)
+    assert limit(store, name, "ref-1", AT) == Limited(there=True, version=3)
     assert store.describe(name).version == 3
-    assert limit(store, name, "ref-1", AT).version == 4
+
+
+def test_a_row_of_a_version_that_was_never_published_is_written_again(store, name):
+    note = {"breaker": {"capped_at": AT.isoformat(), "before": ""}}
+    half_done = replace(rows(store, name)["ref-1"], ceiling="review", extra=note)
+    for message in messages([half_done], 3):
+        store._database.upsert(store._found(name).collection, message)
+    assert store.describe(name).version == 2
+    assert limit(store, name, "ref-1", AT).version == store.describe(name).version == 3
     release(store, name, ["ref-1"])
     assert rows(store, name)["ref-1"].ceiling == ""
 

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 from dataclasses import dataclass
 
 import pytest
@@ -15,6 +16,13 @@ def missing(what: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(f"{what} (CI is set, so this is a failure)")
     pytest.skip(what)
+
+
+def needs_program(*names: str) -> None:
+    """Skip the test where a program is absent that only some examples need, in CI too."""
+    for name in names:
+        if shutil.which(name) is None:
+            pytest.skip(f"{name} is not installed")
 
 
 @dataclass(frozen=True)

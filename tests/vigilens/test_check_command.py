@@ -1,6 +1,7 @@
 import gc
 import json
 import secrets
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from harness.broker import Cluster
 from reference_sets.model import Kind, Reference, ReferenceSet, Thresholds
 from reference_sets.store import Store
 from vigilens.cli import main
-from vigilens.commands.check import _kafka
+from vigilens.commands.check import _kafka, _settings
 
 GOOD = topics.Topic("t", partitions=6, replication=3, record_bytes=30_000_000, min_insync=2, cleanup="delete")
 
@@ -246,3 +247,11 @@ def test_checksums_without_the_c_library_are_a_warning_that_names_the_fix(monkey
     monkeypatch.setattr(clients, "has_fast_checksums", lambda: False)
     found = next(_kafka(load(), None))
     assert (found.part, found.outcome, "kafka-python[crc32c]" in found.sentence) == ("kafka", "warning", True)
+
+
+@pytest.mark.usefixtures("home")
+def test_an_endpoint_for_opentelemetry_without_the_extra_is_an_error_with_the_command(monkeypatch):
+    monkeypatch.setenv("VIGILENS_OTLP__ENDPOINT", "http://localhost:4318")
+    monkeypatch.setitem(sys.modules, "opentelemetry.sdk", None)
+    settings = [each for each in _settings(load()) if each.outcome == "failed"]
+    assert ["pip install 'vigilens[otlp]'" in each.sentence for each in settings] == [True]

@@ -1,6 +1,8 @@
 """One file per command, and what the commands print. (`vigilens demo` is `demo/command.py`.)
 
 check        `vigilens check`: tries every part and prints one line for each
+check_ops    of these: whether somebody would hear of it if something were wrong
+findings     what it finds
 sets         `vigilens sets …`: creates, fills, shows and changes sets
 sets_create  `vigilens sets create`
 sets_edit    `vigilens sets edit` and `thresholds`
@@ -17,8 +19,9 @@ scan_output  prints its results as a table, lines, CSV and JSON
 printable    escapes text from other people for the terminal
 run          `vigilens run`: runs the service
 several      `vigilens run --processes`: several processes, started and stopped together
+notify       `vigilens notify`: sends alerts to a webhook
 milvus       `vigilens milvus`: serves a Milvus Lite file to several processes
 size         `vigilens size`: says what a number of images and references needs
-schema       `vigilens schema`: prints the JSON Schemas of events, verdicts and metrics
+schema       `vigilens schema`: prints the JSON Schemas of events, verdicts, metrics and alerts
 config       `vigilens config`: prints the settings in force
 """

@@ -4,9 +4,12 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
+
+from vigilens.commands.check_ops import ops
+from vigilens.commands.findings import Finding
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
@@ -17,22 +20,6 @@ if TYPE_CHECKING:
     from reference_sets.store import Store
 
 # ruff: noqa: PLC0415 (each part is imported when it is tried: a missing one must not keep the others from being tried)
-
-Outcome = Literal["ok", "warning", "failed"]
-MARKS: dict[Outcome, str] = {"ok": "✓", "warning": "!", "failed": "✗"}
-COLOURS: dict[Outcome, str] = {"ok": "green", "warning": "yellow", "failed": "red"}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The result of trying one part. Unless it is "ok", the sentence names the fix."""
-
-    part: str
-    outcome: Outcome
-    sentence: str
-
-    def __str__(self) -> str:
-        return f"{click.style(MARKS[self.outcome], COLOURS[self.outcome])} {self.part:<9} {self.sentence}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +85,7 @@ def check(load: "Callable[[], Settings]", new: NewTopics | None = None) -> Itera
 
 def _settings(settings: "Settings") -> Iterator[Finding]:
     from config.load import SettingsError
+    from consumer.otlp import switch
     from vigilens import wiring
 
     try:
@@ -106,6 +94,8 @@ def _settings(settings: "Settings") -> Iterator[Finding]:
     except SettingsError as error:
         yield Finding("settings", "failed", str(error))
     yield from _formats()
+    if settings.otlp.endpoint and not switch.installed():
+        yield Finding("settings", "failed", switch.MISSING)
     for root in settings.images.roots:
         if not root.is_dir():
             yield Finding("settings", "warning", f"{root}, one of images.roots, is not a folder on this machine")
@@ -136,6 +126,7 @@ def _kafka(settings: "Settings", new: NewTopics | None) -> Iterator[Finding]:
             yield Finding("kafka", "ok", f"{answers} at {settings.kafka.bootstrap_servers}")
             yield from _takeover(settings, client)
             yield from _topics(settings, client, new)
+            yield from ops(settings, client)
     except topics.NoAnswer as error:
         yield Finding("kafka", "failed", f"{error}; start Kafka, or correct kafka.bootstrap_servers and credentials")
     except KafkaError as error:

@@ -125,7 +125,8 @@ async function stop(code: number): Promise<void> {
 }
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void stop(0));
-// Brokers that are away are waited for; after an error of the store the program ends. Start it again, nothing is lost.
+// kafkajs waits for brokers that are away, and tries again from the last commit after an error of the store. It gives up
+// only at what does not pass by waiting, for example a wrong password.
 consumer.on(consumer.events.CRASH, ({ payload }) => {
   console.error(payload.error);
   if (!payload.restart) void stop(1);

@@ -9,6 +9,7 @@ const file = new URL("verdict.d.ts", import.meta.url);
 for (const model of [schema, ...Object.values(schema.$defs)]) {
   for (const property of Object.values(model.properties ?? {})) delete property.title;
 }
+schema.properties.schema_version = { tsType: "`2.${number}`", description: "Later minor versions only add fields." };
 const text = await compile(schema, "Verdict", {
   additionalProperties: true, // fields of later minor versions
   bannerComment: `// ${schema.$id}, made by \`npm run types\`. Do not edit it.`,

@@ -32,7 +32,10 @@ export type JsonValue = unknown;
  * The result for one image.
  */
 export interface Verdict {
-  schema_version?: "2.0";
+  /**
+   * Later minor versions only add fields.
+   */
+  schema_version?: `2.${number}`;
   event_id: string;
   image_id: string;
   decision: "block" | "review" | "allow" | "unscannable";
