@@ -10,6 +10,7 @@ chaos   kills, stalls and restarts workers, brokers and Milvus, then counts lost
         sabotage       a worker without one precaution, to show that the count finds its absence
 service the cost of Kafka and exactly-once: images per second through a broker against in this process
 otlp    what OpenTelemetry costs
+breaker what the breaker costs
 latency how long a verdict takes at shares of the service's capacity
         stream          what both run: a broker, Milvus, a set, `vigilens run`
         no_transactions `vigilens run` without transactions

@@ -15,7 +15,7 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-TITLES = ("0.1.0: lag is set when a batch is published", "now: measured on a timer, by a client of its own")
+TITLES = ("before: lag is set when a batch is published", "now: measured on a timer, by a client of its own")
 RIGHT = (("members", "members of the group", "tab:green"), ("ready", "ready processes", "tab:olive"))
 COLOURS = {"milvus stops": "tab:red", "milvus is back": "tab:green", "kill -9": "black"}
 
@@ -38,8 +38,9 @@ def main(before: Path, after: Path, image: Path) -> None:
             _marks(axis, run, named=axis is waiting)
     for axis, label in zip(axes[:, 0], ("events", "seconds", "number"), strict=True):
         axis.set_ylabel(label)
+    for axis in axes[:, 0]:  # the others share it
+        axis.set_ylim(0, axis.get_ylim()[1] * 1.35)  # room for the legend
     for axis in axes.flat:
-        axis.set_ylim(bottom=0)
         if axis.get_legend_handles_labels()[0]:
             axis.legend(fontsize=7, loc="upper right")
         else:
@@ -70,7 +71,7 @@ def _marks(axis: Axes, run: dict[str, Any], *, named: bool) -> None:
         axis.axvline(at, color=colour, linewidth=0.8, linestyle=":")
         if named:
             axis.annotate(
-                what, (at, 1), xycoords=("data", "axes fraction"), rotation=90, va="top", ha="right", fontsize=7
+                what, (at, 0.65), xycoords=("data", "axes fraction"), rotation=90, va="top", ha="right", fontsize=7
             )
 
 

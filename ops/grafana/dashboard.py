@@ -46,7 +46,17 @@ def text() -> str:
 
 def _variables() -> list[dict[str, Any]]:
     return [
-        {"label": "Data source", "name": "datasource", "query": "prometheus", "type": "datasource"},
+        {
+            "current": {},
+            "includeAll": False,
+            "label": "Data source",
+            "multi": False,
+            "name": "datasource",
+            "options": [],
+            "query": "prometheus",
+            "refresh": 1,
+            "type": "datasource",
+        },
         _of_labels("job", "Job", f"label_values({m.READY.name}, job)"),
         _of_labels("set", "Set", f'label_values({m.SET_VERSION.name}{{job=~"$job"}}, set)'),
     ]
@@ -61,6 +71,7 @@ def _of_labels(name: str, label: str, query: str) -> dict[str, Any]:
         "label": label,
         "multi": True,
         "name": name,
+        "options": [],
         "query": {"qryType": 1, "query": query, "refId": name},
         "refresh": 2,
         "sort": 1,

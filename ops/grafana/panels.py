@@ -108,7 +108,7 @@ class Panel:
         steps += [{"color": colour, "value": value} for value, colour in self.steps.items()]
         made: dict[str, Any] = {"unit": self.unit, "thresholds": {"mode": "absolute", "steps": steps}}
         if self.kind == "timeseries":
-            made |= {"min": 0, "custom": _STACKED if self.stacked else _LINES}
+            made |= {"min": 0, "color": {"mode": "palette-classic"}, "custom": _STACKED if self.stacked else _LINES}
         return made
 
     def _overrides(self) -> list[dict[str, Any]]:
@@ -154,7 +154,7 @@ _LINES = {"fillOpacity": 0, "lineWidth": 1, "showPoints": "never", "spanNulls": 
 _STACKED = {**_LINES, "fillOpacity": 40, "stacking": {"group": "A", "mode": "normal"}}
 _OPTIONS: dict[str, dict[str, Any]] = {
     "timeseries": {
-        "legend": {"calcs": ["lastNotNull", "max"], "displayMode": "table", "placement": "bottom"},
+        "legend": {"calcs": ["lastNotNull", "max"], "displayMode": "table", "placement": "bottom", "showLegend": True},
         "tooltip": {"mode": "multi", "sort": "desc"},
     },
     "stat": {
@@ -169,6 +169,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "cellGap": 1,
         "color": {"mode": "scheme", "scheme": "Oranges", "scale": "exponential", "exponent": 0.5, "steps": 64},
         "filterValues": {"le": 1e-9},
+        "legend": {"show": True},
         "rowsFrame": {"layout": "le"},
         "tooltip": {"mode": "single", "yHistogram": True},
         "yAxis": {"axisPlacement": "left"},

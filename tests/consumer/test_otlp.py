@@ -43,12 +43,6 @@ def lost(metrics, signal):
     return metrics.registry.get_sample_value("vigilens_otlp_lost_total", {"signal": signal}) or 0
 
 
-@pytest.fixture(autouse=True)
-def soon(monkeypatch):
-    """A service that stops does not wait long for a collector."""
-    monkeypatch.setattr(sender, "END_S", 1.0)
-
-
 def test_the_same_metrics_are_sent_with_their_names_and_the_process_they_are_of():
     metrics = Metrics()
     for name, value in (("decode", 0.02), ("decode", 0.2), ("decode", 99.0), ("check", 0.01)):
@@ -144,6 +138,7 @@ def test_the_service_sends_both_and_its_verdicts_carry_the_traces_on(kafka_clust
 
 
 def test_a_collector_that_does_not_answer_delays_neither_verdicts_nor_the_end(kafka_cluster, topics, monkeypatch):
+    monkeypatch.setattr(sender, "END_S", 0.2)
     produce(kafka_cluster.bootstrap, topics.images, [(None, b"a", [], 0)])
     with collecting() as (collector, address):
         collector.open.clear()

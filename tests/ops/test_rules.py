@@ -64,6 +64,16 @@ def test_each_entry_of_the_docs_says_what_it_means_what_to_look_at_what_to_do_an
     assert [(entry.split()[0], part) for entry in entries for part in parts if part not in entry] == []
 
 
+def test_the_log_lines_that_the_docs_name_are_written_by_the_service():
+    program = "".join(
+        path.read_text() for room in ("consumer", "reference_sets", "matcher") for path in (ROOT / room).rglob("*.py")
+    )
+    sentences = [each for each in re.findall(r"`([a-z][^`]*)`", " ".join(DOCS.split())) if each.count(" ") >= 3]
+    lines = [each.partition(" N,")[0] for each in sentences if not each.startswith("vigilens ")]
+    assert len(lines) > 5
+    assert [line for line in lines if line not in program] == []
+
+
 def test_the_docs_and_the_routes_name_no_alert_that_does_not_exist():
     named = set(re.findall(r"Vigilens[A-Z]\w+", DOCS + ROUTES.read_text()))
     assert named == set(ALERTS) & named
