@@ -32,6 +32,7 @@ COPY vectors vectors
 COPY reference_sets reference_sets
 COPY matcher matcher
 COPY consumer consumer
+COPY alerting alerting
 COPY vigilens vigilens
 COPY harness harness
 COPY demo demo

@@ -3,13 +3,16 @@
     python -m benchmarks.breaker [--images 1500] [--rounds 3]
 
 The default encoder judges the same JPEGs through Kafka in each way in turn. Then the verdicts are read once more,
-without a service: processor time per verdict, of which none has a match; and it counts some that have one. The last
-line is JSON with the medians of the rounds' ratios to the way without the breaker.
+without a service: processor time per verdict, of which none has a match; and it counts some that have one. And the
+breaker runs alone for a while, with nothing to read. These three are steady where the ratios are not, on a machine
+that does other work too. The last line is JSON: the medians of the rounds' ratios to the way without the breaker,
+microseconds per verdict and per match, and milliseconds per second of an idle breaker.
 """
 
 import argparse
 import json
 import tempfile
+import threading
 import time
 from contextlib import closing, nullcontext
 from dataclasses import replace
@@ -17,20 +20,24 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
+from alerting.breaker import past
+from alerting.breaker.counts import Counts, Rules
+from alerting.breaker.matches import matches_of
+from alerting.breaker.plan import Answer, Plan
+from alerting.breaker.thread import Timing, beside
 from benchmarks.jpegs import endless, jpegs
 from benchmarks.machine import sentence
 from benchmarks.otlp import ratios
 from benchmarks.service import DISTINCT, Measured, through_kafka
 from benchmarks.stream import NETWORK, VERDICTS, WORDS, Stream, stream
 from consumer import topics
-from consumer.breaker import past
-from consumer.breaker.counts import Counts, Rules
-from consumer.breaker.matches import matches_of
 from consumer.clients import Connection
+from consumer.record_batches import Limits
 from matcher.verdict import Verdict, example
 
 JOBS = "vigilens.jobs"
 MATCHED = 20_000  # verdicts with a match
+BEGIN_S, IDLE_S = 8.0, 15.0
 
 
 def main() -> None:
@@ -57,9 +64,12 @@ def main() -> None:
                 settings = here.settings(WORDS, f"{way}-{turn}", {"breaker": {"attribute": attribute}})
                 found[way].kafka.append(through_kafka(here, settings, options.images, found[way]))
                 print(f"{way}: {found[way].kafka[-1]:.1f}/s, {found[way].service_ms[-1]:.2f} ms", flush=True)
-        read_us = _reading_us(connection)
-    costs = {"verdict_us": round(read_us, 1), "match_us": round(_matching_us(), 1)}
-    print(json.dumps({**ratios(found["on"], found["off"]), **costs}))
+        costs = {
+            "verdict_us": _reading_us(connection),
+            "match_us": _matching_us(),
+            "idle_ms_per_s": _idle_ms(connection),
+        }
+    print(json.dumps({**ratios(found["on"], found["off"]), **{name: round(each, 2) for name, each in costs.items()}}))
 
 
 def _reading_us(connection: Connection) -> float:
@@ -84,6 +94,17 @@ def _matching_us() -> float:
         for match in matches_of(value, "user"):
             counts.add(replace(match, at=begin + timedelta(milliseconds=200 * number), person=str(number % 1000)))
     return (time.process_time() - started) / MATCHED * 1e6
+
+
+def _idle_ms(connection: Connection) -> float:
+    """Milliseconds of processor time in a second of a breaker that has nothing to read."""
+    plan = Plan(connection, "idle", "bench", VERDICTS, "", JOBS, Rules("user"), lambda _burst, _may: Answer())
+    timing = Timing(10.0, 300.0, 60.0, 60.0, Limits())
+    with beside(plan, timing, threading.Event(), lambda: None):
+        time.sleep(BEGIN_S)
+        began, cpu = time.monotonic(), time.process_time()
+        time.sleep(IDLE_S)
+        return (time.process_time() - cpu) / (time.monotonic() - began) * 1e3
 
 
 if __name__ == "__main__":

@@ -25,8 +25,6 @@ transaction  verdicts, metrics and offsets in one transaction
 records     what a verdict and a batch's metrics look like as Kafka records
 raised      the alerts that the service raises, until they are published
 alerts      what somebody should know or do, as records of the alerts topic
-breaker/    limits references that match far too often
-notify/     sends alerts to a webhook
 metric_names  every Prometheus metric, each with its help text
 metrics     the metrics' values, and what the service waits for
 progress    how far the loop is, as plain numbers

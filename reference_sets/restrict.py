@@ -30,12 +30,14 @@ class Limited:
 
     Attributes:
         there: whether the set has the reference.
-        version: of the set that limits it; 0: it is not limited, or was before.
+        version: of the set that limits it; 0: the breaker does not limit it.
+        at: time of the match for which it is limited; None: it is not.
         quiet_until: an operator wants it to stay as it is until then, in seconds since 1970, UTC; 0: no such wish.
     """
 
     there: bool = False
     version: int = 0
+    at: datetime | None = None
     quiet_until: float = 0
 
 
@@ -53,10 +55,10 @@ def set_state(store: Store, name: str, ids: Sequence[str], state: str, disabled_
 
 
 def limit(store: Store, name: str, id_: str, at: datetime, *, really: bool = True) -> Limited:
-    """Limit a reference to review for the breaker, unless it is limited already or an operator has released it.
+    """Limit a reference to review for the breaker, unless an operator has released it or it has a ceiling of its own.
 
-    Asked again with the same time, the answer is the same. If the process that asked before has died before it could
-    publish the version, the row is written again.
+    If the breaker limits it already, the answer is the same as the first time. If the process that limited it has died
+    before it could publish the version, the row is written again.
 
     Args:
         store: where the set is.
@@ -76,14 +78,15 @@ def limit(store: Store, name: str, id_: str, at: datetime, *, really: bool = Tru
         nonlocal found
         note = _note(one)
         found = Limited(there=True, quiet_until=_number(note.get("quiet_until")))
-        again = note.get("capped_at") == at.isoformat()
-        if again and one.version <= published:
-            found = replace(found, version=one.version)
+        before = _time(note.get("capped_at"))
+        if before and one.version <= published:
+            found = replace(found, version=one.version, at=before)
             return None
-        if not really or found.quiet_until > at.timestamp() or (one.ceiling not in _FREE and not again):
+        if not really or found.quiet_until > at.timestamp() or (one.ceiling not in _FREE and not before):
             return None
-        before = note.get("before", "") if again else one.ceiling
-        return _noted(replace(one, ceiling=LIMIT), {"capped_at": at.isoformat(), "before": before})
+        ceiling = note.get("before", "") if before else one.ceiling
+        found = replace(found, at=before or at)
+        return _noted(replace(one, ceiling=LIMIT), {"capped_at": (before or at).isoformat(), "before": ceiling})
 
     new = store.rewrite(name, [id_], change)
     return replace(found, version=new[0].version) if new else found
@@ -150,3 +153,10 @@ def _noted(one: Reference, note: "dict[str, JsonValue]") -> Reference:
 
 def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _time(value: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None

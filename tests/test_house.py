@@ -9,7 +9,17 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PRODUCT = ("config", "patience", "embedding", "vectors", "reference_sets", "matcher", "consumer", "vigilens")
+PRODUCT = (
+    "config",
+    "patience",
+    "embedding",
+    "vectors",
+    "reference_sets",
+    "matcher",
+    "consumer",
+    "alerting",
+    "vigilens",
+)
 ROOMS = (*PRODUCT, "harness", "demo", "benchmarks", "training", "ops")
 FILES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
@@ -25,6 +35,7 @@ MAY_IMPORT = {
     "reference_sets": {"embedding", "vectors", "patience"},
     "matcher": {"embedding", "reference_sets"},
     "consumer": {"matcher", "patience", "embedding.image", "reference_sets.in_force"},
+    "alerting": {"consumer", "patience"},
     "vigilens": {*PRODUCT},
     "harness": {*PRODUCT} - {"vigilens"},
     "demo": {*PRODUCT, "harness"},
@@ -41,6 +52,7 @@ NEVER = {
     "reference_sets": {"kafka", "torch"},
     "matcher": {"kafka", "pymilvus", "torch"},
     "consumer": {"torch", "PIL", "pymilvus"},
+    "alerting": {"torch", "PIL", "pymilvus"},
     "vigilens": {"torch", "PIL", "pymilvus"},
 }
 # Files that import the standard library only: every room may use them, and nothing is loaded with them.

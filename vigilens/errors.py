@@ -13,7 +13,7 @@ EXPECTED = (
     ("consumer.topics", "NoAnswer"),
     ("consumer.lifecycle", "CannotStart"),
     ("consumer.transaction", "CannotPublish"),
-    ("consumer.notify.webhook", "BadAddress"),
+    ("alerting.notify.webhook", "BadAddress"),
     ("kafka.errors", "KafkaError"),
     ("harness.kafka_jars", "NoKafka"),
     ("harness.processes", "ProgramFailed"),

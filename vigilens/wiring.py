@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from alerting.breaker.plan import Limit
     from config.settings import Settings
-    from consumer.breaker.owner import Limit
     from consumer.clients import Connection
     from consumer.metrics import Metrics
     from embedding.encoders import Encoders
@@ -158,9 +158,9 @@ def breaker(settings: "Settings", metrics: "Metrics") -> "Iterator[None]":
     import threading
     from functools import cache
 
-    from consumer.breaker.counts import Rules
-    from consumer.breaker.owner import Plan
-    from consumer.breaker.thread import Timing, beside
+    from alerting.breaker.counts import Rules
+    from alerting.breaker.plan import Plan
+    from alerting.breaker.thread import Timing, beside
     from consumer.record_batches import Limits
     from patience import Patience
 
@@ -193,8 +193,8 @@ def breaker(settings: "Settings", metrics: "Metrics") -> "Iterator[None]":
 
 def limiter(opened: "Callable[[], Store]") -> "Limit":
     """Limits references in their sets for the breaker."""
-    from consumer.breaker.counts import Burst
-    from consumer.breaker.owner import Answer
+    from alerting.breaker.counts import Burst
+    from alerting.breaker.plan import Answer
     from reference_sets.restrict import limit
     from reference_sets.store import StoreError, UnknownSet
 
@@ -206,6 +206,6 @@ def limiter(opened: "Callable[[], Store]") -> "Limit":
             return Answer(there=False)
         except StoreError as error:
             return Answer(why=f"its set cannot be changed ({error})")
-        return Answer(done.there, done.version, done.quiet_until)
+        return Answer(done.there, done.version, done.at, done.quiet_until)
 
     return call

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from kafka.errors import KafkaError
 from running_service import PATIENCE_S, produce
 
+from alerting.breaker.counts import Rules
+from alerting.breaker.plan import Answer, Plan
+from alerting.breaker.thread import Timing, beside
 from consumer import topics as kafka_topics
-from consumer.breaker.counts import Rules
-from consumer.breaker.owner import Answer, Plan
-from consumer.breaker.thread import Timing, beside
 from consumer.clients import Connection
 from consumer.record_batches import Limits
 from harness.readers import Reader
@@ -49,25 +49,29 @@ class FakeSet:
 
     Args:
         fail: raises this once, after the reference was limited.
-        answer: instead of limiting.
+        answers: by reference, instead of limiting it.
     """
 
-    def __init__(self, fail=None, answer=None):
+    def __init__(self, fail=None, answers=()):
         self.version = 12
         self.asked = []
+        self._limited = {}
         self._fail = fail
-        self._answer = answer
+        self._answers = dict(answers)
 
     def __call__(self, burst, may):
         """Limit it."""
         self.asked.append((burst.last.reference, burst.last.at, may))
-        if self._answer or not may:
-            return self._answer or Answer()
-        self.version += 1
+        answer = self._answers.get(burst.last.reference)
+        if answer or not may:
+            return answer or Answer()
+        if burst.last.reference not in self._limited:
+            self.version += 1
+            self._limited[burst.last.reference] = Answer(version=self.version, at=burst.last.at)
         if self._fail:
             error, self._fail = self._fail, None
             raise error
-        return Answer(version=self.version)
+        return self._limited[burst.last.reference]
 
 
 class Breakers:
@@ -75,23 +79,18 @@ class Breakers:
 
     def __init__(self, cluster, topics, jobs, **rules):
         self._cluster, self._topics, self._jobs = cluster, topics, jobs
-        self._rules = Rules("user", **rules)
+        self._rules = Rules(**({"attribute": "user"} | rules))
         self.failures = 0
 
     def run(self, limit, instance="one"):
         """A breaker, as a context."""
-        topics = self._topics
-        plan = Plan(
-            Connection(self._cluster.bootstrap),
-            topics.group,
-            instance,
-            topics.verdicts,
-            topics.alerts,
-            self._jobs,
-            self._rules,
-            limit,
-        )
-        return beside(plan, TIMING, threading.Event(), self._failed)
+        return beside(self.plan(limit, instance), TIMING, threading.Event(), self._failed)
+
+    def plan(self, limit, instance="one"):
+        """What a breaker is given."""
+        topics, connection = self._topics, Connection(self._cluster.bootstrap)
+        names = (topics.group, instance, topics.verdicts, topics.alerts, self._jobs)
+        return Plan(connection, *names, self._rules, limit)
 
     def _failed(self):
         self.failures += 1

@@ -7,12 +7,12 @@ from receiver import receiving
 from running_service import produce
 from service_fixtures import settings
 
+from alerting.notify.sender import Plan, Sender
+from alerting.notify.webhook import Webhook
 from config.load import load
 from consumer import topics as kafka_topics
 from consumer.alerts import alert_record, example
 from consumer.clients import Connection
-from consumer.notify.sender import Plan, Sender
-from consumer.notify.webhook import Webhook
 from vigilens.commands.check_ops import _readers, ops
 
 

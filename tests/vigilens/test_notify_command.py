@@ -6,8 +6,8 @@ from receiver import receiving
 from running_service import produce
 from service_fixtures import settings
 
+from alerting.notify.bodies import TEMPLATES
 from consumer.alerts import KINDS, SEVERITIES, alert_record, example
-from consumer.notify.bodies import TEMPLATES
 from vigilens.cli import main
 from vigilens.commands import notify
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from config.settings import Settings
 
-TEMPLATES = ("plain", "slack", "osprey")  # a test compares them with consumer/notify/bodies.py
+TEMPLATES = ("plain", "slack", "osprey")  # a test compares them with alerting/notify/bodies.py
 KINDS = ("reference_burst", "set_not_comparable", "recall_low", "poison_picture", "retention_overtook")
 SEVERITIES = ("info", "warning", "critical")
 
@@ -61,10 +61,10 @@ def command(  # noqa: PLR0913 (click's way)
       VIGILENS_NOTIFY__SECRET=… vigilens notify --to https://pager.example/hook --min-severity warning
       VIGILENS_NOTIFY__URL=https://hooks.slack.com/… vigilens notify --template slack --name slack
     """
+    from alerting.notify.sender import Plan, Sender
+    from alerting.notify.webhook import Webhook
     from consumer import logs
     from consumer.lifecycle import stop_signals
-    from consumer.notify.sender import Plan, Sender
-    from consumer.notify.webhook import Webhook
     from vigilens import wiring
 
     settings = load()

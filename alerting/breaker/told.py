@@ -1,25 +1,26 @@
 """What was done about a burst, as an alert."""
 
+from alerting.breaker.counts import Burst
+from alerting.breaker.plan import Answer
 from consumer.alerts import Alert
-from consumer.breaker.counts import Burst
 
 
 def alert_of(  # noqa: PLR0913 (the last two by name)
-    burst: Burst, attribute: str, version: int, why: str, *, group: str, instance: str
+    burst: Burst, attribute: str, answer: Answer, why: str, *, group: str, instance: str
 ) -> Alert:
     """The alert that a reference matched too often.
 
-    The same burst has the same id, whichever process tells it.
+    It has the same id whichever process tells it, because the time for which a reference is limited is in its row.
 
     Args:
         burst: what happened.
         attribute: of events, that tells people apart.
-        version: of the set that limits the reference; 0: it is not limited.
+        answer: what became of the reference.
         why: why it is not limited.
         group: consumer group of the service.
         instance: the process that tells it.
     """
-    last = burst.last
+    last, version, at = burst.last, answer.version, answer.at or burst.last.at
     what = (
         f"The reference {last.reference} of {last.set} matched {burst.matches} times within an hour, from "
         f"{burst.people} values of {attribute}; its mean of 7 days is {burst.mean:.1f} an hour."
@@ -35,9 +36,9 @@ def alert_of(  # noqa: PLR0913 (the last two by name)
         kind="reference_burst",
         severity="warning" if version else "critical",
         subject=f"{last.set}/{last.reference}",
-        version=last.at.isoformat(),
+        version=at.isoformat(),
         sentence=f"{what} {done}",
-        at=last.at,
+        at=at,
         group=group,
         instance=instance,
         set=last.set,

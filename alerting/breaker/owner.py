@@ -1,9 +1,9 @@
 """The process that has all partitions of the verdicts topic: reads, limits, tells, commits.
 
-    trip first   the reference is limited in its set, by the time of the match that was one too many
+    trip first   the reference is limited in its set, with the time of the match that was one too many
     tell second  the alert, the counts and the offsets in one transaction. If the process dies in between, the next
-                 owner reads the same verdicts, limits the reference again by the same time, and tells it with the same
-                 id
+                 owner reads the same verdicts, finds the reference limited, and tells that with the same id: the time
+                 in it is that in the reference's row
 
 A new owner knows the hours from the jobs topic, as of the committed offsets, and reads the last hour before these
 again. Nothing before them is told once more. An owner that stays the owner goes on where it was.
@@ -12,20 +12,19 @@ again. Nothing before them is told once more. An owner that stays the owner goes
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.structs import MemberState
 
+from alerting.breaker import past, saved
+from alerting.breaker.beginning import filled, second_of
+from alerting.breaker.counts import HOUR_S, Burst, Counts
+from alerting.breaker.matches import Match, matches_of
+from alerting.breaker.plan import Answer, Plan, Progress
+from alerting.breaker.told import alert_of
 from consumer.alerts import alert_record
-from consumer.breaker import past, saved
-from consumer.breaker.counts import HOUR_S, HOURS, MINUTE_S, WINDOW, Burst, Counts, Rules
-from consumer.breaker.matches import matches_of
-from consumer.breaker.told import alert_of
-from consumer.clients import Connection
 from consumer.records import Record
 from consumer.transaction import Publisher
 
@@ -34,61 +33,13 @@ log = logging.getLogger("vigilens.breaker")
 POLL_MS = 500
 COMMIT_S = 10.0  # what a new owner reads again costs little
 MOST = 500  # records of a poll
-MOST_AT_FIRST = 1_000_000  # verdicts, of which the first owner makes its counts
-WINDOW_S = (WINDOW + 5) * MINUTE_S  # clocks differ a little
 AGAIN_S = 60.0  # until a reference that somebody else has limited is asked for again
+NAMELESS = 100  # verdicts with matches of which none says who
 TOLD_S = 24 * HOUR_S  # until a burst of a reference that is not limited is told again
 
 
 class Lost(Exception):  # noqa: N818 (names the situation)
     """The group was rebalanced: the partitions may be another process's by now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What became of a reference that was to be limited.
-
-    Attributes:
-        there: whether set and reference are there.
-        version: of the set that limits it; 0: it was not changed.
-        quiet_until: an operator wants no change before then, in seconds since 1970.
-        why: why the set cannot be changed; empty: it can.
-    """
-
-    there: bool = True
-    version: int = 0
-    quiet_until: float = 0.0
-    why: str = ""
-
-
-# Limits a reference: its burst, and whether it may be changed. Raises `patience.Away`.
-Limit = Callable[[Burst, bool], Answer]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Names, and what is called. `group`: of the service; `alerts_topic` empty: nothing is told."""
-
-    connection: Connection
-    group: str
-    instance: str
-    verdicts_topic: str
-    alerts_topic: str
-    jobs_topic: str
-    rules: Rules
-    limit: Limit
-    on_trip: Callable[[str], None] = lambda _: None
-    on_alert: Callable[[str], None] = lambda _: None
-
-
-@dataclass(slots=True)
-class Progress:
-    """What the counts contain: offsets to go on at, the time of the newest verdict by partition, and what is saved."""
-
-    next: dict[TopicPartition, int] = field(default_factory=dict)
-    times: dict[TopicPartition, float] = field(default_factory=dict)
-    committed: dict[TopicPartition, int | None] = field(default_factory=dict)
-    committed_at: float = 0.0
 
 
 class Owner:
@@ -109,6 +60,7 @@ class Owner:
         self._counts: Counts | None = None
         self._progress = Progress()
         self._membership: Any = None
+        self._nameless: int | None = 0  # verdicts with matches whose events do not say who; None: some do
 
     def run(self) -> None:
         """Stand by, or be the breaker, until `stopping` is set.
@@ -124,7 +76,7 @@ class Owner:
                 else:
                     self._poll()
             except Lost:
-                continue
+                self._publisher.discard()  # the next owner's has its name, and ours must not be used again after that
 
     def _settle(self) -> None:
         """Poll until we are a member. What is returned meanwhile is read again."""
@@ -156,7 +108,7 @@ class Owner:
         committed = {at: self._consumer.committed(at, metadata=True, timeout_ms=past.TIMEOUT_MS) for at in partitions}
         offsets = {at: None if each is None else int(each.offset) for at, each in committed.items()}
         if self._counts is None or offsets != self._progress.committed:
-            self._counts = self._filled(committed)
+            self._counts, self._progress = filled(self._plan, committed, self._stay)
         counts = self._counts
         for at in partitions:
             self._consumer.seek(at, self._progress.next[at])
@@ -175,14 +127,30 @@ class Owner:
 
     def _read(self, counts: Counts, at: TopicPartition, some: Sequence[Any]) -> None:
         for record in some:
-            second = _second(record)
+            if record.offset < self._progress.next[at]:
+                continue  # a member that joins again can get its old generation, and then reads what it has read before
+            second = second_of(record)
             if counts.since is None and second:
                 counts.begins(second)
-            bursts = [counts.add(each) for each in matches_of(record.value, self._plan.rules.attribute)]
+            matches = matches_of(record.value, self._plan.rules.attribute)
+            self._look_for_people(matches)
+            bursts = [counts.add(each) for each in matches]
             self._progress.next[at] = record.offset + 1
             self._progress.times[at] = second
             if found := [each for each in bursts if each]:
                 self._commit(counts, [alert for each in found for alert in self._trip(counts, each)])
+
+    def _look_for_people(self, matches: Sequence[Match]) -> None:
+        """Say so once if no event has the attribute: nothing would ever be too many."""
+        if matches and self._nameless is not None:
+            named = any(each.person is not None for each in matches)
+            self._nameless = None if named else self._nameless + 1
+            if self._nameless == NAMELESS:
+                fields = {"attribute": self._plan.rules.attribute, "verdicts": NAMELESS}
+                log.warning(
+                    "no matched event has the attribute that tells people apart, so the breaker limits nothing",
+                    extra={"fields": fields},
+                )
 
     def _trip(self, counts: Counts, burst: Burst) -> list[Record]:
         """Limit the reference; return the alert, if something is to be told."""
@@ -193,20 +161,19 @@ class Owner:
             counts.forget((last.set, last.reference))
         elif answer.quiet_until > second:
             counts.quiet(burst, answer.quiet_until)
-        elif answer.version:
-            counts.limited(burst, answer.version)
+        elif answer.version and counts.limited(burst, answer.version):
             plan.on_trip(last.set)
-            return self._told(burst, answer.version, "")
-        elif answer.why or not may:
+            return self._told(burst, answer, "")
+        elif not answer.version and (answer.why or not may):
             counts.quiet(burst, second + TOLD_S)
-            return self._told(burst, 0, answer.why or f"its set has severity {last.severity}")
+            return self._told(burst, answer, answer.why or f"its set has severity {last.severity}")
         else:
             counts.quiet(burst, second + AGAIN_S)
         return []
 
-    def _told(self, burst: Burst, version: int, why: str) -> list[Record]:
+    def _told(self, burst: Burst, answer: Answer, why: str) -> list[Record]:
         plan = self._plan
-        alert = alert_of(burst, plan.rules.attribute, version, why, group=plan.group, instance=plan.instance)
+        alert = alert_of(burst, plan.rules.attribute, answer, why, group=plan.group, instance=plan.instance)
         fields = {"set": alert.set, "reference": alert.reference, "why": alert.sentence, **alert.facts}
         log.warning("a reference matches too often", extra={"fields": fields})
         return [alert_record(alert, plan.alerts_topic)] if plan.alerts_topic else []
@@ -225,54 +192,3 @@ class Owner:
         for _ in alerts:
             plan.on_alert("reference_burst")
         progress.committed, progress.committed_at = {**progress.next}, time.monotonic()
-
-    def _filled(self, committed: Mapping[TopicPartition, Any]) -> Counts:
-        """The counts as of the committed offsets."""
-        started, plan, counts = time.monotonic(), self._plan, Counts(self._plan.rules)
-        with closing(past.reader(plan.connection)) as client:
-            jobs = past.whole(client, plan.jobs_topic)
-            for record in past.records(plan.connection, jobs, self._stay):
-                saved.read_into(counts, record.key, record.value, plan.group)
-            new = all(each is None for each in committed.values())
-            there = past.whole(client, plan.verdicts_topic)
-            # A partition that was added later is read from its beginning; a new group begins at the ends.
-            following = {
-                at: there[at][1 if new else 0] if each is None else int(each.offset) for at, each in committed.items()
-            }
-            times = {at: _time(each) for at, each in committed.items()}
-            lagging = [times[at] for at in times if times[at] and following[at] < there[at][1]]
-            newest = max(times.values(), default=0.0) or time.time()
-            begin = min([newest, *lagging])
-            # A topic that was made again may be shorter than what was committed of the one before.
-            ends = {at: min(offset, there[at][1]) for at, offset in following.items()}
-            ranges = past.since(client, ends, begin - (HOURS * HOUR_S if new else WINDOW_S))
-            if new:
-                ranges = past.last(ranges, MOST_AT_FIRST)
-        read = 0
-        for record in past.records(plan.connection, ranges, self._stay):
-            read += 1
-            second = _second(record)
-            if new and second:
-                counts.begins(second)
-            for each in matches_of(record.value, plan.rules.attribute):
-                if new:
-                    counts.count(each)
-                if second > begin - WINDOW_S:
-                    counts.remember(each)
-        self._progress = Progress(following, times, {})
-        fields = {"verdicts": read, "references": len(counts.known), "seconds": round(time.monotonic() - started, 1)}
-        log.info("this process is the breaker", extra={"fields": fields})
-        return counts
-
-
-def _second(record: Any) -> float:
-    """Time of a record, in seconds since 1970; 0: it has none."""
-    return max(0.0, (record.timestamp or 0) / 1000)
-
-
-def _time(committed: Any) -> float:
-    """Time of the last verdict before a committed offset, in seconds since 1970; 0: unknown."""
-    try:
-        return float(committed.metadata) if committed is not None else 0.0
-    except (TypeError, ValueError):
-        return 0.0

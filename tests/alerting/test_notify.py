@@ -1,4 +1,4 @@
-"""`consumer.notify` on a real broker: every alert arrives at least once, whatever the receiver does."""
+"""`alerting.notify` on a real broker: every alert arrives at least once, whatever the receiver does."""
 
 import threading
 from contextlib import contextmanager
@@ -7,10 +7,10 @@ import pytest
 from receiver import receiving
 from running_service import PATIENCE_S, produce
 
+from alerting.notify.sender import Plan, Sender
+from alerting.notify.webhook import Webhook
 from consumer.alerts import alert_record, example
 from consumer.clients import Connection
-from consumer.notify.sender import Plan, Sender
-from consumer.notify.webhook import Webhook
 
 
 def send(cluster, topics, *changes):

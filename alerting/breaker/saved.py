@@ -2,7 +2,7 @@
 
     key                       value
     breaker/GROUP             {"since": the hour of the first verdict that is known}
-    breaker/GROUP/SET/ID      {"start": an hour, "counts": [matches by hour], "limited_at": …, "quiet_until": …}
+    breaker/GROUP/SET/ID      {"start": an hour, "counts": [matches by hour], and the limits of `History`}
 
 The topic is compacted: it keeps the last record of each key, and none of a key whose last record has no value.
 """
@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from consumer.breaker.counts import HOURS, Counts, History, Key
+from alerting.breaker.counts import HOURS, Counts, History, Key
 from consumer.records import Record
 
 _HEADERS = [("content-type", b"application/json")]
@@ -59,6 +59,7 @@ def _value(history: History) -> dict[str, Any]:
         "start": start,
         "counts": counts,
         "limited_at": history.limited_at,
+        "limited_until": history.limited_until,
         "quiet_until": history.quiet_until,
     }
 
@@ -66,7 +67,8 @@ def _value(history: History) -> dict[str, Any]:
 def _history(value: dict[str, Any]) -> History:
     start, counts = int(value["start"]), value["counts"][: 2 * HOURS]
     hours = {start + each: int(number) for each, number in enumerate(counts) if number}
-    return History(hours, {}, int(value["limited_at"]), float(value["quiet_until"]))
+    limits = int(value["limited_at"]), float(value["limited_until"]), float(value["quiet_until"])
+    return History(hours, {}, *limits)
 
 
 def _record(topic: str, key: str, value: dict[str, Any]) -> Record:

@@ -18,11 +18,11 @@ from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError
 from kafka.structs import MemberState
 
+from alerting.notify.alert import Received, received
+from alerting.notify.bodies import TEMPLATES
+from alerting.notify.webhook import Webhook
 from consumer import kafka_patches
 from consumer.clients import Connection
-from consumer.notify.alert import Received, received
-from consumer.notify.bodies import TEMPLATES
-from consumer.notify.webhook import Webhook
 
 log = logging.getLogger("vigilens.notify")
 

@@ -17,11 +17,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from consumer.breaker.matches import Match
+from alerting.breaker.matches import Match
 
 MINUTE_S, HOUR_S = 60, 3600
 WINDOW = 60  # minutes
 HOURS = 168
+LATE_S = HOUR_S  # for which a process may judge by a version of the set that is not the newest
 MOST = 20_000  # references. One has at most 2 KB of hours; a busy one has 20 KB of minutes besides
 PEOPLE = 100  # in a minute
 
@@ -73,7 +74,9 @@ class History:
     Attributes:
         hours: hour since 1970 → matches.
         minutes: minute since 1970 → matches, and the people.
-        limited_at: version of the set that limits the reference, or did: earlier ones do not count.
+        limited_at: version of the set that limits the reference, or did.
+        limited_until: until then, in seconds since 1970, there may be verdicts of earlier versions, which do not count.
+            Later ones with a lower version are of a set that was made again.
         quiet_until: it is no burst before that time, in seconds since 1970.
         changed: since it was last saved.
     """
@@ -81,6 +84,7 @@ class History:
     hours: dict[int, int] = field(default_factory=dict)
     minutes: dict[int, tuple[int, set[str]]] = field(default_factory=dict)
     limited_at: int = 0
+    limited_until: float = 0.0
     quiet_until: float = 0.0
     changed: bool = False
 
@@ -113,7 +117,7 @@ class Counts:
         """Count a match; return the burst if it was one too many."""
         self.count(match)
         history = self.remember(match)
-        if match.limited or match.version < history.limited_at or match.at.timestamp() < history.quiet_until:
+        if not _is_free(match, history) or match.at.timestamp() < history.quiet_until:
             return None
         return self._burst(match, history)
 
@@ -129,7 +133,7 @@ class Counts:
     def remember(self, match: Match) -> History:
         """Count a match for the hour, unless the reference is limited already; return the reference's history."""
         history, minute = self._of(match), _second(match) // MINUTE_S
-        if match.limited or match.version < history.limited_at:
+        if not _is_free(match, history):
             return history
         number, people = history.minutes.setdefault(minute, (0, set()))
         if match.person is not None and len(people) < max(PEOPLE, self.rules.people):
@@ -140,10 +144,18 @@ class Counts:
             history.minutes = {each: one for each, one in history.minutes.items() if each > newest - 2 * WINDOW}
         return history
 
-    def limited(self, burst: Burst, version: int) -> None:
-        """The reference is limited from this version of the set on: it is counted anew when it no longer is."""
+    def limited(self, burst: Burst, version: int) -> bool:
+        """The reference is limited from this version of the set on: it is counted anew when it no longer is.
+
+        Returns:
+            Whether that is news.
+        """
         history = self._of(burst.last)
+        if version <= history.limited_at:
+            return False
         history.limited_at, history.minutes, history.changed = version, {}, True
+        history.limited_until = burst.last.at.timestamp() + LATE_S
+        return True
 
     def quiet(self, burst: Burst, until: float) -> None:
         """The reference is no burst before `until`, in seconds since 1970."""
@@ -216,6 +228,13 @@ class Counts:
         for _, history in self.changed():
             history.changed = False
         self.forgotten.clear()
+
+
+def _is_free(match: Match, history: History) -> bool:
+    """Whether nothing limited the reference when it matched."""
+    if match.version < history.limited_at and match.at.timestamp() >= history.limited_until:
+        history.limited_at = 0
+    return not match.limited and match.version >= history.limited_at
 
 
 def _second(match: Match) -> int:

@@ -6,6 +6,8 @@ saved       the counts as records of the jobs topic, and back
 told        what was done about a burst, as an alert
 one_owner   one process of the group reads all partitions, the others stand by
 past        reads the records of a time that is over: to fill the counts, and to read saved ones
+plan        what the breaker is given, and how far it is
+beginning   what a new owner begins with
 owner       the process that has all partitions: reads, limits, tells, commits
 thread      runs it beside the service, whose work never depends on it
 """

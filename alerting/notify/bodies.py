@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from consumer.notify.alert import Received
+from alerting.notify.alert import Received
 
 Made = tuple[bytes, dict[str, str]]
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from consumer.breaker import counts as counting
-from consumer.breaker.counts import HOURS, Counts, Rules
-from consumer.breaker.matches import Match, has_matches, matches_of
-from consumer.breaker.saved import read_into, records_of
+from alerting.breaker import counts as counting
+from alerting.breaker.counts import HOURS, Counts, Rules
+from alerting.breaker.matches import Match, has_matches, matches_of
+from alerting.breaker.saved import read_into, records_of
 from matcher.verdict import Verdict, example
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -103,6 +103,15 @@ def test_what_is_limited_does_not_count_and_after_a_release_it_counts_anew():
     assert bursts(people(1, 3, version=5), counts)
 
 
+def test_a_set_that_was_made_again_begins_with_low_versions_and_counts():
+    counts = Counts(RULES)
+    (burst,) = bursts(people(26, version=500), counts)
+    assert counts.limited(burst, 501)
+    assert not counts.limited(burst, 501)
+    assert bursts(people(100, 59, version=2), counts) == []
+    assert bursts(people(26, 61, version=2), counts)
+
+
 def test_what_an_operator_wants_quiet_is_quiet_until_then():
     counts = Counts(RULES)
     (burst,) = bursts(people(26), counts)
@@ -164,6 +173,7 @@ def test_what_is_saved_is_read_again():
     assert list(again.known) == [("spam", "r1")]
     (before, after) = (each.known["spam", "r1"] for each in (counts, again))
     assert (after.hours, after.limited_at, after.quiet_until) == (before.hours, 7, 0.0)
+    assert after.limited_until == before.limited_until > NOON.timestamp()
     counts.are_saved()
     assert [record.key for record in records_of(counts, "jobs", "group")] == [b"breaker/group"]
 
@@ -172,8 +182,8 @@ def test_what_is_saved_is_read_again():
     ("key", "value"),
     [
         (None, b"{}"),
-        (b"breaker/other/spam/r1", b'{"start":1,"counts":[1],"limited_at":0,"quiet_until":0}'),
-        (b"breaker/group/a/spam/r1", b'{"start":1,"counts":[1],"limited_at":0,"quiet_until":0}'),
+        (b"breaker/other/spam/r1", b'{"start":1,"counts":[1],"limited_at":0,"limited_until":0,"quiet_until":0}'),
+        (b"breaker/group/a/spam/r1", b'{"start":1,"counts":[1],"limited_at":0,"limited_until":0,"quiet_until":0}'),
         (b"breaker/group/spam/r1", b"no JSON"),
         (b"breaker/group/spam/r1", b'{"start":1}'),
         (b"breaker/group", b"[]"),

@@ -9,10 +9,10 @@ import socket
 import pytest
 from receiver import receiving
 
+from alerting.notify.alert import received
+from alerting.notify.bodies import TEMPLATES
+from alerting.notify.webhook import BadAddress, Webhook, key_of, signed, wish
 from consumer.alerts import alert_record, example
-from consumer.notify.alert import received
-from consumer.notify.bodies import TEMPLATES
-from consumer.notify.webhook import BadAddress, Webhook, key_of, signed, wish
 
 SECRET = "whsec_" + base64.b64encode(b"a key of 24 bytes or more").decode()
 
@@ -75,7 +75,7 @@ def test_what_an_answer_means(answer, result, after_s):
 def test_a_receiver_that_is_not_there_or_does_not_answer_is_tried_again(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        monkeypatch.setattr("consumer.notify.webhook.TIMEOUT_S", 0.2)
+        monkeypatch.setattr("alerting.notify.webhook.TIMEOUT_S", 0.2)
         slow = Webhook(f"http://127.0.0.1:{port}/secret-path").post("id", b"{}", {})
     gone = Webhook(f"http://127.0.0.1:{port}/secret-path").post("id", b"{}", {})
     for outcome in (slow, gone):
