@@ -90,7 +90,10 @@ COMPARABLE = Metric("vigilens_set_comparable", "gauge", "1 if images are compare
 SET_VERSION = Metric("vigilens_set_version", "gauge", "Version of a set in the newest batch.", ("set",))
 SET_REFERENCES = Metric("vigilens_set_references", "gauge", "References in a set at its newest version.", ("set",))
 SET_CHANGED_AT = Metric(
-    "vigilens_set_changed_timestamp_seconds", "gauge", "When this process first saw the version of a set.", ("set",)
+    "vigilens_set_changed_timestamp_seconds",
+    "gauge",
+    "When a set's version was published, by its writer's clock.",
+    ("set",),
 )
 SET_INFO = Metric(
     "vigilens_set_info", "gauge", "Always 1; the labels describe a set.", ("set", "kind", "category", "severity")

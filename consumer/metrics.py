@@ -69,7 +69,6 @@ class Metrics:
         self._values: dict[str, Any] = {each.name: self._make(each) for each in names.ALL}
         self._present: dict[str, set[_Labels]] = {}  # of the gauges whose labels come and go
         self._sets: set[str] = set()  # names that have series of their own
-        self._changed: dict[str, tuple[str, int, float]] = {}  # set → creation, version, and when we first saw it
         self.skipped: dict[str, str] = {}
         self.lag: Mapping[int, Lag] = {}
         now = datetime.now(UTC)
@@ -197,11 +196,9 @@ class Metrics:
         self.skipped = dict(snapshot.skipped)
         self._values[names.SETS_SKIPPED.name].set(len(self.skipped))
         named = {known.name: known for known in snapshot.sets if self._label(known.name) != OTHER}
-        for name, known in named.items():
+        for name in named:
             for level in ("review", "block"):  # at zero until there is one
                 self._values[names.MATCHES.name].labels(name, level)
-            if self._changed.get(name, ())[:2] != (known.created, known.version):
-                self._changed[name] = (known.created, known.version, time.time())
         used = [(known.name, size) for known, size in zip(snapshot.sets, snapshot.sizes, strict=True)]
         comparable = dict.fromkeys(named, 1) | {name: 0 for name in self.skipped if self._label(name) != OTHER}
         recalls = judged.recalls.items()
@@ -212,7 +209,7 @@ class Metrics:
             (names.RECALL_LOWER, {name: recall.lower for name, recall in recalls}),
             (names.SET_VERSION, {name: known.version for name, known in named.items()}),
             (names.SET_REFERENCES, dict(used)),
-            (names.SET_CHANGED_AT, {name: self._changed[name][2] for name in named}),
+            (names.SET_CHANGED_AT, {name: at for name, known in named.items() if (at := _time(known.changed_at))}),
         )
         for metric, found in by_set:
             self._replace(metric, {(name,): value for name, value in found.items() if self._label(name) != OTHER})
@@ -246,3 +243,11 @@ class Metrics:
         for labels in self._present.get(metric.name, set()) - by_labels.keys():
             gauge.remove(*labels)
         self._present[metric.name] = set(by_labels)
+
+
+def _time(text: str) -> float | None:
+    """An ISO 8601 time in seconds since 1970; None: not known."""
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None

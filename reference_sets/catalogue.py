@@ -95,6 +95,7 @@ class Catalogue:
         tails = ("", *(f"_{number}" for number in range(2, len(collections) + 3)))
         collection = next(name for tail in tails if (name := new.name + tail) not in collections)
         facts = {**description.to_facts(new), "created": secrets.token_hex(8), description.READY: "true"}
+        facts = description.stamped(facts)
         self._database.create(collection, rows.fields(new.dimension), description.to_properties(facts))
 
     def describe(self, name: str) -> ReferenceSet:

@@ -120,7 +120,7 @@ class Claims:
                     if facts is None:
                         return None
                     if self._stands(collection, name, key, claim.version, value):
-                        published = {**facts, "version": str(claim.version)}
+                        published = description.stamped({**facts, "version": str(claim.version)})
                         self._database.alter(collection, {**description.to_properties(published), key: ""})
                         return claim.version
                 log.warning("another process took over version %d of the set %s; writing again", claim.version, name)

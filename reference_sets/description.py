@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from reference_sets import texts
@@ -61,6 +62,11 @@ def facts_of(properties: Mapping[str, str]) -> dict[str, str]:
     """Return our keys, without their prefix and without claims. Empty if the collection is not ours."""
     ours = {key.removeprefix(PREFIX): value for key, value in properties.items() if key.startswith(PREFIX)}
     return {key: value for key, value in ours.items() if not key.startswith(CLAIM)}
+
+
+def stamped(facts: Mapping[str, str]) -> dict[str, str]:
+    """Return the facts with the time at which they are published."""
+    return {**facts, "changed_at": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
 def to_properties(facts: Mapping[str, str]) -> dict[str, str]:
@@ -250,6 +256,7 @@ _KEYS = {
     "retro": _Key(texts.flag, texts.flagged),
     "calibration": _Key(texts.same),
     "created": _Key(texts.same),
+    "changed_at": _Key(texts.same),
 }
 _FIRST_CHECK = {"check_review": "0.3", "check_block": "0.6"}  # in scale 1
 _DEFAULTS = {
@@ -276,4 +283,5 @@ _DEFAULTS = {
     "retro": "false",
     "calibration": "",
     "created": "",
+    "changed_at": "",
 }

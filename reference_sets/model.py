@@ -131,6 +131,7 @@ class ReferenceSet:
         retro: pictures that were judged before a change are judged again.
         calibration: what the thresholds are based on, as JSON; empty: nothing is recorded.
         created: another text for each creation: a set that was dropped and created again repeats its versions.
+        changed_at: when the version was published, by its writer's clock, ISO 8601; empty: not known.
         unknown: keys and values of the description that this version does not know, kept unchanged.
 
     Raises:
@@ -166,6 +167,7 @@ class ReferenceSet:
     retro: bool = False
     calibration: str = ""
     created: str = field(default="", compare=False)
+    changed_at: str = field(default="", compare=False)
     unknown: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:

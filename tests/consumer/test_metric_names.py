@@ -1,8 +1,12 @@
 from pathlib import Path
 
 from consumer import metric_names
-from consumer.metrics import Metrics
-from consumer.records import BatchMetrics
+from consumer.batch import Batch
+from consumer.metrics import MAX_SETS, Metrics
+from consumer.records import BatchMetrics, SetCount, heartbeat
+from matcher.judge import Judged
+from reference_sets.in_force import Snapshot
+from reference_sets.model import Kind, ReferenceSet, Thresholds
 
 METRICS = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
 
@@ -50,3 +54,25 @@ def test_each_wait_ends_separately_and_is_logged_once(caplog):
     assert logged == [("waiting", "milvus"), ("waiting", "kafka")]
     metrics.set_waiting("milvus", None)
     assert metrics.waiting == ""
+
+
+def test_names_of_sets_make_a_bounded_number_of_series():
+    metrics, known = (
+        Metrics(),
+        [
+            ReferenceSet(f"set_{number}", Kind.HARMFUL, "c", 50, Thresholds(0.1, 0.2), "words:x", 4, 1, (1.0, 0, 0, 0))
+            for number in range(500)
+        ],
+    )
+    skipped = {f"foreign_{number}": "another encoder" for number in range(500)}
+    counts = tuple(SetCount(set=each.name, level="review", matches=1) for each in known)
+    snapshot = Snapshot(tuple(known), (1,) * len(known), skipped)
+    added = heartbeat("g", "i", (), {}).model_copy(update={"matches": counts, "verdicts": 500})
+    metrics.published(Batch((), None, {}), Judged((), {}, snapshot, 0, {}), added)
+    series = [
+        sample.labels["set"] for f in metrics.registry.collect() for sample in f.samples if "set" in sample.labels
+    ]
+    assert len(set(series)) == MAX_SETS + 1
+    matched = metrics.registry.get_sample_value("vigilens_matches_total", {"set": "other", "level": "review"})
+    assert matched == 500 - MAX_SETS
+    assert metrics.registry.get_sample_value("vigilens_sets_skipped") == 500

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections import Counter
 
 import pytest
@@ -98,6 +99,7 @@ def test_adding_up_the_metrics_topic_gives_exactly_the_verdicts(kafka_cluster, t
         at = service.metric("vigilens_lag_timestamp_seconds")
         service.wait_until_metric("vigilens_lag_timestamp_seconds", lambda later: later > at)
         assert service.wait_until_metric("vigilens_consumer_lag", lambda lag: lag == 0) == 0  # markers are no events
+        assert abs(time.time() - service.metric("vigilens_set_changed_timestamp_seconds", set="known")) < 600
         shown = service.get("/metrics")[1]
         service.end()
         added = [json.loads(each.value()) for each in committed(kafka_cluster.bootstrap, topics.metrics)]

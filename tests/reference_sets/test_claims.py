@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,8 @@ def publish(there: Properties, facts: dict[str, str] | None = None, clock: Clock
 def test_rows_facts_and_version_are_published_together_and_no_claim_is_left():
     there = Properties()
     assert publish(there, {"severity": "40"}) == [8]
+    changed_at = datetime.fromisoformat(there.now.pop("vigilens.changed_at"))
+    assert abs((datetime.now(UTC) - changed_at).total_seconds()) < 60
     assert there.now == {"vigilens.version": "8", "vigilens.severity": "40"}
 
 

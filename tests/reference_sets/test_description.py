@@ -27,7 +27,14 @@ def test_a_missing_key_has_its_default_and_a_key_of_a_later_version_is_kept():
     assert known.unknown == (("tomorrow", '{"level": 3}'),)
     given = {key: text for key, text in facts.items() if key != "ready"}
     now = {"check_review": repr(known.check.review), "check_block": repr(known.check.block), "check_version": "2"}
-    assert to_facts(known) == {**given, **now, "needs": "check_version", "altered": "review", "created": ""}
+    assert to_facts(known) == {
+        **given,
+        **now,
+        "needs": "check_version",
+        "altered": "review",
+        "created": "",
+        "changed_at": "",
+    }
 
 
 def test_every_fact_is_read_as_it_was_written():
@@ -53,6 +60,7 @@ def test_every_fact_is_read_as_it_was_written():
         retro=True,
         calibration='{"pictures": 6000}',
         created="0a1b",
+        changed_at="2026-11-21T12:20:30+00:00",
         unknown=(("a", "1"), ("b", "2")),
     )
     plain = make_set("alpha")
