@@ -31,6 +31,7 @@ progress    how far the loop is, as plain numbers
 group       the group and its topic as the brokers see them
 monitor     measures what waits, on a timer, whatever the loop does
 otlp/       metrics and traces for an OpenTelemetry collector
+sets_watch  looks at the sets now and then, so that a quiet service notices too what is wrong
 http_server  the port for Prometheus and probes: /metrics, /live, /ready
 logs        log lines as text or JSON
 lifecycle   signals, the process's instance name, the watchdog

@@ -25,6 +25,7 @@ from consumer.batch import Batch
 from consumer.group import GroupState
 from consumer.records import BatchMetrics
 from matcher.judge import Judged
+from reference_sets.in_force import Snapshot
 
 log = logging.getLogger("vigilens.waiting")
 
@@ -163,7 +164,8 @@ class Metrics:
             values[names.VERDICTS.name].labels(decision).inc(count)
         for reason, count in added.reasons.items():
             values[names.UNSCANNABLE.name].labels(reason).inc(count)
-        self._about_sets(judged)
+        self.about_sets(judged.snapshot)
+        self._about_searches(judged)
         for each in added.matches:
             values[names.MATCHES.name].labels(self._label(each.set), each.level).inc(each.matches)
         for stage, seconds in judged.seconds.items():
@@ -190,9 +192,8 @@ class Metrics:
                 if checked:
                     scores.labels(label, "check").observe(max(checked))
 
-    def _about_sets(self, judged: Judged) -> None:
-        """Set what describes the sets of the newest batch; one of an earlier batch may have been dropped."""
-        snapshot = judged.snapshot
+    def about_sets(self, snapshot: Snapshot) -> None:
+        """Set what describes the sets; one of an earlier snapshot may have been dropped."""
         self.skipped = dict(snapshot.skipped)
         self._values[names.SETS_SKIPPED.name].set(len(self.skipped))
         named = {known.name: known for known in snapshot.sets if self._label(known.name) != OTHER}
@@ -200,20 +201,21 @@ class Metrics:
             for level in ("review", "block"):  # at zero until there is one
                 self._values[names.MATCHES.name].labels(name, level)
         used = [(known.name, size) for known, size in zip(snapshot.sets, snapshot.sizes, strict=True)]
-        comparable = dict.fromkeys(named, 1) | {name: 0 for name in self.skipped if self._label(name) != OTHER}
-        recalls = judged.recalls.items()
-        by_set: tuple[tuple[names.Metric, Mapping[str, float]], ...] = (
-            (names.DAMAGED, judged.damaged),
-            (names.COMPARABLE, comparable),
-            (names.RECALL, {name: recall.share for name, recall in recalls}),
-            (names.RECALL_LOWER, {name: recall.lower for name, recall in recalls}),
-            (names.SET_VERSION, {name: known.version for name, known in named.items()}),
-            (names.SET_REFERENCES, dict(used)),
-            (names.SET_CHANGED_AT, {name: at for name, known in named.items() if (at := _time(known.changed_at))}),
-        )
-        for metric, found in by_set:
-            self._replace(metric, {(name,): value for name, value in found.items() if self._label(name) != OTHER})
+        self._replace_by_set(names.COMPARABLE, dict.fromkeys(named, 1) | dict.fromkeys(self.skipped, 0))
+        self._replace_by_set(names.SET_VERSION, {name: known.version for name, known in named.items()})
+        self._replace_by_set(names.SET_REFERENCES, dict(used))
+        changed = {name: at for name, known in named.items() if (at := _time(known.changed_at))}
+        self._replace_by_set(names.SET_CHANGED_AT, changed)
         self._describe_sets(named)
+
+    def _about_searches(self, judged: Judged) -> None:
+        """Set what the searches of the newest batch have shown of the sets."""
+        self._replace_by_set(names.DAMAGED, judged.damaged)
+        self._replace_by_set(names.RECALL, {name: recall.share for name, recall in judged.recalls.items()})
+        self._replace_by_set(names.RECALL_LOWER, {name: recall.lower for name, recall in judged.recalls.items()})
+
+    def _replace_by_set(self, metric: names.Metric, found: Mapping[str, float]) -> None:
+        self._replace(metric, {(name,): value for name, value in found.items() if self._label(name) != OTHER})
 
     def _describe_sets(self, named: Mapping[str, Any]) -> None:
         thresholds: dict[_Labels, float] = {}
@@ -238,11 +240,12 @@ class Metrics:
     def _replace(self, metric: names.Metric, by_labels: Mapping[_Labels, float]) -> None:
         """Set these series, and remove the others of the metric: after that, so that no scrape finds none at all."""
         gauge = self._values[metric.name]
-        for labels, value in by_labels.items():
-            gauge.labels(*labels).set(value)
-        for labels in self._present.get(metric.name, set()) - by_labels.keys():
-            gauge.remove(*labels)
-        self._present[metric.name] = set(by_labels)
+        with self._lock:
+            for labels, value in by_labels.items():
+                gauge.labels(*labels).set(value)
+            for labels in self._present.get(metric.name, set()) - by_labels.keys():
+                gauge.remove(*labels)
+            self._present[metric.name] = set(by_labels)
 
 
 def _time(text: str) -> float | None:

@@ -113,6 +113,8 @@ class Outlet:
         """
         if why := self._metrics.dependencies["sets"].why:
             self._raised.not_comparable("sets", why)
+        for name, why in self._metrics.skipped.items():
+            self._raised.not_comparable(name, why)
         if time.monotonic() - self._published_at < self._heartbeat_s and not self._raised.pending:
             return
         waiting = [name for name, each in self._metrics.dependencies.items() if each.why]

@@ -34,6 +34,7 @@ from consumer.otlp.switch import sending
 from consumer.progress import Progress
 from consumer.publish import Names, Outlet
 from consumer.raised import Raised
+from consumer.sets_watch import watching
 from consumer.transaction import Publisher
 from matcher.judge import Judge, Judged
 from patience import Away, Patience
@@ -114,6 +115,7 @@ def run(plan: Plan, start: Callable[[Patience], Judge], metrics: Metrics, stoppi
             trace=trace,
         )
         metrics.set_waiting("start", None)
+        stack.enter_context(watching(judge.sets, metrics, stopping))
         stack.callback(stopping.set)  # however the loop ends, workers that wait for Milvus stop too
         seconds = round(time.monotonic() - started, 1)
         log.info("ready", extra={"fields": {"topic": plan.images_topic, "group": plan.group.name, "seconds": seconds}})

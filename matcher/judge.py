@@ -83,6 +83,16 @@ class Judge:
         """Whether no worker has anything to do, so that a batch of any size should be started."""
         return self._workers.idle
 
+    def sets(self) -> Snapshot:
+        """The sets in force, as of a moment ago.
+
+        Raises:
+            SetsUnfit: the sets cannot be used as they are.
+            Away: Milvus was away for longer than we may wait.
+            StoreError: Milvus refuses.
+        """
+        return self._sets.read()
+
     def close(self) -> None:
         """Stop the workers and the decoders. Can be repeated."""
         self._workers.close()

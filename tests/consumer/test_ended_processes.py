@@ -5,7 +5,7 @@ import threading
 from collections import Counter
 
 import pytest
-from fake_runs import EndedError, allow_images
+from fake_runs import NOTHING_KNOWN, EndedError, allow_images
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from running_service import produce, read_committed
 
@@ -41,6 +41,9 @@ class Judge:
 
     def idle(self):
         return True
+
+    def sets(self):
+        return NOTHING_KNOWN
 
     def close(self):
         """Nothing to do."""

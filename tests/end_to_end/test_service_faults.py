@@ -23,8 +23,8 @@ def test_while_milvus_is_away_nothing_is_allowed_and_everything_is_judged_when_i
     with running(run) as service, Reader(kafka_cluster.bootstrap, topics.metrics) as metrics:
         assert service.get("/ready")[0] == 200
         milvus.stop()
+        service.wait_until_ready_says(503)  # although nothing comes
         produce(kafka_cluster.bootstrap, topics.images, [event(f"e{number}", drawn(KNOWN)) for number in range(20)])
-        service.wait_until_ready_says(503)
         assert service.wait_until_metric("vigilens_consumer_lag", lambda lag: lag == 20) == 20
         assert service.wait_until_metric("vigilens_oldest_waiting_seconds", lambda seconds: seconds > 0)
         assert service.metric("vigilens_waiting", **{"for": "milvus"}) == 1

@@ -4,7 +4,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import replace
 
-from fake_runs import allow_images
+from fake_runs import NOTHING_KNOWN, allow_images
 from running_service import PATIENCE_S
 from service_fixtures import settings
 
@@ -22,6 +22,9 @@ class Judge:
 
     def idle(self):
         return True
+
+    def sets(self):
+        return NOTHING_KNOWN
 
     def close(self):
         """Nothing to do."""

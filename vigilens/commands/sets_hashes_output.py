@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 HEADINGS = ("id", "label", "state", "ceiling", "source", "source_id", "tags", "version")
 ON_A_TERMINAL = 100  # rows
+BY_BREAKER = " (breaker)"  # behind a ceiling that the breaker set
 SHOWN_TEXT = 60  # characters of a line that cannot be used
 
 Listed = tuple[str, "Stored"]
@@ -99,6 +100,7 @@ def _print_json(some: "Iterator[Listed]", now: float) -> None:
         facts = stored.facts
         shown: dict[str, Any] = {"id": id_, "label": stored.label, "state": _state(facts, now), **facts._asdict()}
         shown |= {"state": _state(facts, now).split()[0], "digest": stored.digest, "version": stored.version}
+        shown |= {"ceiling": facts.ceiling.removesuffix(BY_BREAKER), "breaker": facts.ceiling.endswith(BY_BREAKER)}
         click.echo(f"{',' if number else ''}\n  {json.dumps(shown, ensure_ascii=False)}", nl=False)
     click.echo("\n]")
 

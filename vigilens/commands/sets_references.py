@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reference_sets.model import DISABLED
-from vigilens.commands.sets_hashes_output import print_references
+from vigilens.commands.sets_hashes_output import BY_BREAKER, print_references
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,6 +142,6 @@ def _marked(store: "Store", name: str, some: "list[tuple[str, Stored]]") -> "lis
     extras = store.extras(name, [id_ for id_, one in some if one.facts.ceiling == LIMIT])
     limited = {id_ for id_, extra in extras.items() if is_limited(extra)}
     return [
-        (id_, one._replace(facts=one.facts._replace(ceiling=f"{LIMIT} (breaker)")) if id_ in limited else one)
+        (id_, one._replace(facts=one.facts._replace(ceiling=LIMIT + BY_BREAKER)) if id_ in limited else one)
         for id_, one in some
     ]
