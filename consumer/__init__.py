@@ -13,6 +13,7 @@ record_batches  a record batch → its records, with a limit on its size
 decompression  the codecs of record batches, in steps
 membership  our membership of the group, and the errors that end it
 attempts    finds the event that ends whole processes, and gives it up
+jumps       notices when the client goes on at another offset, because retention was faster
 silence     tells a quiet topic from brokers that are away and a client that has stalled
 intake      polls, and closes batches
 batch       events with the offsets and the membership under which they may be committed

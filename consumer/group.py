@@ -63,21 +63,22 @@ class GroupClient:
             self._client = self._opened.enter_context(topics.admin(self._connection))
         client, described = self._client, self._client.describe_topics([self._topic])[0]
         places = [TopicPartition(self._topic, each["partition_index"]) for each in described["partitions"]]
+        group = client.describe_groups([self._group])[self._group]
+        permitted = not group["error"] or group["group_state"] == "Dead"
+        members = len(group["members"]) if permitted else None
         if not places:
-            return GroupState({}, {}, frozenset(), 0)
+            return GroupState({}, {}, frozenset(), members)
         answer = client.list_group_offsets({self._group: places})[self._group]
         committed = {at: int(found.offset) for at, found in answer.items()}
         new = [at for at in places if committed.get(at, -1) < 0]
         if new:
             committed |= _offsets(client, dict.fromkeys(new, self._start))
         ends = _offsets(client, dict.fromkeys(places, OffsetSpec.LATEST))
-        group = client.describe_groups([self._group])[self._group]
-        permitted = not group["error"] or group["group_state"] == "Dead"
         return GroupState(
             ends={at.partition: end for at, end in ends.items()},
             committed={at.partition: committed[at] for at in places},
             owned=frozenset(number for each in group["members"] for number in _partitions(each, self._topic)),
-            members=len(group["members"]) if permitted else None,
+            members=members,
         )
 
 

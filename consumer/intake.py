@@ -17,6 +17,7 @@ from consumer.attempts import Attempts, withdrawn
 from consumer.batch import Batch, Event, Fenced
 from consumer.events import read, size_of
 from consumer.images_topic import ImagesTopic
+from consumer.jumps import Jumps
 from consumer.notes import Note
 from consumer.offsets import Offsets, Place, TopicMissing
 from consumer.progress import Progress
@@ -61,6 +62,7 @@ class Intake:
             there is nothing to publish.
         progress: is told what is read, for the monitor.
         positions: the offset of the next record of each partition that a poll can return.
+        jumps: of the consumer, over what retention has deleted.
         explain: an error of Kafka as a sentence.
     """
 
@@ -78,6 +80,7 @@ class Intake:
         on_wait: Callable[[str, str | None], None] = lambda _who, _why: None,
         progress: Progress | None = None,
         positions: Callable[[], Mapping[TopicPartition, int]] = dict,
+        jumps: Jumps | None = None,
         explain: Callable[[Exception], str] = str,
     ) -> None:
         self._consumer = consumer
@@ -94,6 +97,7 @@ class Intake:
         self._membership: Any = None
         self._progress = progress or Progress()
         self._positions = positions
+        self._jumps = jumps or Jumps()
         self._explain = explain
         self._silence = Silence(consumer, give_up_s, on_wait, explain)
         self._attempts = Attempts()
@@ -146,6 +150,7 @@ class Intake:
         """
         self._polled.clear()
         self._silence.forget()
+        self._jumps.forget()  # what is deleted is found with the committed offsets
         self._progress.rewound(self._consumer.assignment())
         try:
             places = self._patience.call(self._find, _is_away, "kafka")
@@ -205,6 +210,8 @@ class Intake:
             self._progress.took(partition, len(polled))
             if polled:
                 self._next[partition] = polled[-1].offset + 1
+        for partition, offset, first in self._jumps.ended(records, self._positions):
+            self._offsets.overtaken(partition, offset, first)  # what was polled before that is judged
         self._progress.reads(self._consumer.assignment(), self._positions())
         if records:
             self._silence.heard()

@@ -4,7 +4,7 @@ import logging
 import platform
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -187,10 +187,11 @@ class Metrics:
                 label = self._label(each.set)
                 # Thresholds are compared with normalised similarities, where the set has a background.
                 near = [one.similarity if one.normalised is None else one.normalised for one in each.candidates]
-                scores.labels(label, "similarity").observe(max(near))
+                # OpenMetrics has no histograms of negative values; strict readers drop the whole page.
+                scores.labels(label, "similarity").observe(max(0.0, *near))
                 checked = [one.check for one in each.candidates if one.check is not None]
                 if checked:
-                    scores.labels(label, "check").observe(max(checked))
+                    scores.labels(label, "check").observe(max(0.0, *checked))
 
     def about_sets(self, snapshot: Snapshot) -> None:
         """Set what describes the sets; one of an earlier snapshot may have been dropped."""
@@ -201,7 +202,8 @@ class Metrics:
             for level in ("review", "block"):  # at zero until there is one
                 self._values[names.MATCHES.name].labels(name, level)
         used = [(known.name, size) for known, size in zip(snapshot.sets, snapshot.sizes, strict=True)]
-        self._replace_by_set(names.COMPARABLE, dict.fromkeys(named, 1) | dict.fromkeys(self.skipped, 0))
+        comparable = dict.fromkeys((known.name for known in snapshot.sets), 1.0) | dict.fromkeys(self.skipped, 0.0)
+        self._replace(names.COMPARABLE, self._by_label(comparable, min))
         self._replace_by_set(names.SET_VERSION, {name: known.version for name, known in named.items()})
         self._replace_by_set(names.SET_REFERENCES, dict(used))
         changed = {name: at for name, known in named.items() if (at := _time(known.changed_at))}
@@ -210,12 +212,20 @@ class Metrics:
 
     def _about_searches(self, judged: Judged) -> None:
         """Set what the searches of the newest batch have shown of the sets."""
-        self._replace_by_set(names.DAMAGED, judged.damaged)
-        self._replace_by_set(names.RECALL, {name: recall.share for name, recall in judged.recalls.items()})
-        self._replace_by_set(names.RECALL_LOWER, {name: recall.lower for name, recall in judged.recalls.items()})
+        recalls = judged.recalls.items()
+        self._replace(names.DAMAGED, self._by_label(judged.damaged, sum))
+        self._replace(names.RECALL, self._by_label({name: recall.share for name, recall in recalls}, min))
+        self._replace(names.RECALL_LOWER, self._by_label({name: recall.lower for name, recall in recalls}, min))
 
     def _replace_by_set(self, metric: names.Metric, found: Mapping[str, float]) -> None:
         self._replace(metric, {(name,): value for name, value in found.items() if self._label(name) != OTHER})
+
+    def _by_label(self, by_set: Mapping[str, float], join: Callable[[Iterable[float]], float]) -> dict[_Labels, float]:
+        """The values by label; sets without series of their own share one, so that no alert misses them."""
+        found: dict[_Labels, list[float]] = {}
+        for name, value in by_set.items():
+            found.setdefault((self._label(name),), []).append(value)
+        return {labels: join(values) for labels, values in found.items()}
 
     def _describe_sets(self, named: Mapping[str, Any]) -> None:
         thresholds: dict[_Labels, float] = {}

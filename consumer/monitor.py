@@ -106,14 +106,17 @@ class Monitor:
             log.debug("closing a client that failed: %r", second)
 
     def _note_standing(self, state: GroupState) -> None:
-        """Since when does each committed offset stand? A partition in which nothing waits begins anew."""
+        """Since when does each committed offset stand? A partition in which nothing waits begins anew.
+
+        One of another process too: what lies after its offset may be markers and aborted records, which only its reader
+        can tell from events. Else a quiet partition that changes its owner would seem to have waited for hours.
+        """
         now, before = time.monotonic(), self._stands
         self._stands = {}
         for partition, offset in state.committed.items():
             was, since = before.get(partition, (offset, now))
-            # Of others' partitions only this is known; the marker of a producer's transaction is no event.
-            waiting = self._lag.get(partition, state.ends[partition] - offset - 1)
-            self._stands[partition] = (offset, since if waiting > 0 and was == offset else now)
+            stands = was == offset and self._lag.get(partition, 0) > 0
+            self._stands[partition] = (offset, since if stands else now)
 
 
 def lags(reading: Reading, state: GroupState) -> dict[int, int]:

@@ -56,6 +56,7 @@ class Offsets:
         self._on_expired = on_expired
         self.topic_id = ""
         self._id_before = ""  # that of the topic which was deleted since we began
+        self._told: dict[TopicPartition, tuple[int, int]] = {}  # the deleted events that were reported last
 
     def find(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Place]:
         """Where to read each partition from. That offset is committed if it was not.
@@ -99,6 +100,16 @@ class Offsets:
         offsets = {at: OffsetAndMetadata(place.offset, place.note.text(), -1) for at, place in places.items()}
         self._consumer.commit(offsets, timeout_ms=timeout_ms)
 
+    def overtaken(self, at: TopicPartition, offset: int, first: int) -> None:
+        """Report that retention has deleted the events from `offset` until `first`; what was reported counts once."""
+        begin, end = self._told.get(at, (first, first))
+        events = first - offset - max(0, min(first, end) - max(offset, begin))
+        if events > 0:
+            self._told[at] = (min(offset, begin), first)
+            fields = {"partition": at.partition, "events": events}
+            log.error("events were deleted by retention before they were judged", extra={"fields": fields})
+            self._on_expired(at, first, events)
+
     def _place(self, at: TopicPartition, committed: Any, first: int, end: int, topic_id: str) -> Place:
         new = Note(topic=topic_id)
         if committed is None:
@@ -112,9 +123,7 @@ class Offsets:
             self._report_new_topic(at, note.topic, topic_id)
             return Place(first, new)
         if offset < first:
-            fields = {"partition": at.partition, "events": first - offset}
-            log.error("events were deleted by retention before they were judged", extra={"fields": fields})
-            self._on_expired(at, first, first - offset)
+            self.overtaken(at, offset, first)
             return Place(first, new)
         # `end` is the end for readers of committed events: an open transaction of a producer may lie beyond it.
         if offset > end and offset > (end := self._high_water(at)):
@@ -128,5 +137,6 @@ class Offsets:
         return Place(offset, note)
 
     def _report_new_topic(self, at: TopicPartition, before: str, now: str) -> None:
+        self._told.pop(at, None)
         fields = {"topic": at.topic, "partition": at.partition, "id_before": before, "id": now}
         log.error("the topic was deleted and made again; it is read from its beginning", extra={"fields": fields})

@@ -2,11 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from kafka import OffsetAndMetadata, TopicPartition
 
 from consumer.batch import Batch
 from consumer.metrics import Metrics
@@ -28,6 +24,8 @@ from matcher.judge import Judged
 
 log = logging.getLogger("vigilens.batch")
 
+_TELL_PAUSE_S = 300.0  # at most, between two tries: one takes seconds, in which nothing is judged
+
 
 @dataclass(frozen=True, slots=True)
 class Names:
@@ -46,7 +44,7 @@ class Outlet:
         publisher: of transactions.
         metrics: are told what was committed.
         names: who publishes, and where.
-        raised: alerts, which are published with a batch or a heartbeat.
+        raised: alerts, which are published with a heartbeat.
         progress: is told which events were committed.
         heartbeat_s: seconds without a record in the metrics topic after which a heartbeat is published.
         trace: is told what was committed, for traces.
@@ -70,7 +68,10 @@ class Outlet:
         self._progress = progress
         self._heartbeat_s = heartbeat_s
         self._trace = trace
-        self._published_at = time.monotonic()
+        self._beat_at = time.monotonic() + heartbeat_s
+        self._tell_at = 0.0  # not before, if the alerts topic takes nothing
+        self._tell_pause_s = heartbeat_s
+        self._beats = True  # the last heartbeat was published
 
     def publish(self, batch: Batch, judged: Judged) -> None:
         """Publish the batch's verdicts and metrics and commit its offsets.
@@ -90,37 +91,51 @@ class Outlet:
         added = metrics_of(batch, judged, names.group, names.instance)
         records.append(metrics_record(added, names.metrics_topic))
         self._raised.look_at(batch, judged)
-        self._send(records, batch.commits, batch.membership)
+        self._tell()  # before the commit, after which nobody looks at this batch again
+        self._publisher.publish(records, batch.commits, batch.membership)
+        self._beat_at = time.monotonic() + self._heartbeat_s
         self._progress.committed(event.partition for event in batch.events)
         self._metrics.published(batch, judged, added)
         self._trace(Committed(batch, judged, began_at, time.time()))
         self._metrics.set_waiting("kafka", None)
         log.info("batch", extra={"fields": _line(batch, judged, added, time.perf_counter() - started)})
 
-    def _send(
-        self, records: list[Record], offsets: Mapping[TopicPartition, OffsetAndMetadata], membership: Any
-    ) -> None:
-        self._publisher.publish([*records, *self._raised.records()], offsets, membership)
-        self._raised.published()
-        self._published_at = time.monotonic()
-
     def beat(self) -> None:
         """Publish a heartbeat, if nothing was published for a while: broken and idle must not look the same.
 
-        Raises:
-            Fenced: as `publish`.
-            CannotPublish: as `publish`.
+        And alerts that are not published yet. No verdict depends on either, so a failure is logged and that is all.
         """
         if why := self._metrics.dependencies["sets"].why:
             self._raised.not_comparable("sets", why)
         for name, why in self._metrics.skipped.items():
             self._raised.not_comparable(name, why)
-        if time.monotonic() - self._published_at < self._heartbeat_s and not self._raised.pending:
+        self._tell()
+        if time.monotonic() < self._beat_at:
             return
+        if (why := self._attempt([])) and self._beats:
+            log.warning("no heartbeat", extra={"fields": {"why": why}})
+        self._beats = not why
+
+    def _tell(self) -> None:
+        """Publish the alerts, if there are any. What the alerts topic does not take waits, and keeps no verdict."""
+        if not self._raised.pending or time.monotonic() < self._tell_at:
+            return
+        if why := self._attempt(self._raised.records()):
+            fields = {"why": why, "alerts": self._raised.sentences()}
+            log.error("alerts are not published", extra={"fields": fields})
+            self._tell_at = time.monotonic() + self._tell_pause_s
+            self._tell_pause_s = min(2 * self._tell_pause_s, _TELL_PAUSE_S)
+        else:
+            self._raised.published()
+            self._tell_pause_s = self._heartbeat_s
+
+    def _attempt(self, alerts: list[Record]) -> str:
         waiting = [name for name, each in self._metrics.dependencies.items() if each.why]
         names, lag = self._names, {at: each.events for at, each in self._metrics.lag.items()}
         alive = heartbeat(names.group, names.instance, waiting, lag)
-        self._send([metrics_record(alive, names.metrics_topic)], {}, None)
+        why = self._publisher.attempt([metrics_record(alive, names.metrics_topic), *alerts])
+        self._beat_at = time.monotonic() + self._heartbeat_s
+        return why
 
     def announce(self, batch: Batch) -> None:
         """Commit the batch's notes, if it has any, before it is judged.

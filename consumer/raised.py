@@ -1,4 +1,4 @@
-"""The alerts that the service raises, until they are published with a batch or a heartbeat."""
+"""The alerts that the service raises, until they are published with a heartbeat."""
 
 import hashlib
 from collections import deque
@@ -14,7 +14,7 @@ from consumer.records import Record
 from embedding.image import Reason
 from matcher.judge import Judged
 
-_REMEMBERED = 1_000  # alerts that are not raised again by this process
+_REMEMBERED = 1_000  # alerts that are not raised again by this process, and that wait for the alerts topic
 
 
 class Raised:
@@ -35,7 +35,7 @@ class Raised:
         self._instance = instance
         self._topic = topic
         self._metrics = metrics
-        self._pending: list[Alert] = []
+        self._pending: deque[Alert] = deque(maxlen=_REMEMBERED)
         self._known: deque[str] = deque(maxlen=_REMEMBERED)
 
     @property
@@ -46,6 +46,10 @@ class Raised:
     def records(self) -> list[Record]:
         """What is to be published. It stays so until `published`."""
         return [alert_record(each, self._topic) for each in self._pending]
+
+    def sentences(self) -> list[str]:
+        """What is to be published, for the log."""
+        return [each.sentence for each in self._pending]
 
     def published(self) -> None:
         """The records were committed."""

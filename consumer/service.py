@@ -26,6 +26,7 @@ from consumer.clients import (
 from consumer.group import GroupClient
 from consumer.http_server import serve
 from consumer.intake import Intake, Limits
+from consumer.jumps import Jumps
 from consumer.lifecycle import CannotStart, Watchdog, slot
 from consumer.metrics import Metrics
 from consumer.monitor import Monitor
@@ -159,7 +160,8 @@ class _Parts:
     def intake(self, on_expired: Callable[[TopicPartition, int, int], None]) -> Intake:
         plan = self._plan
         consumer = self.patience.call(self._consumer, _is_away, "kafka")
-        topic = images_topic(consumer, plan.images_topic)
+        jumps, topic = Jumps(), images_topic(consumer, plan.images_topic)
+        jumps.watch(consumer)
         return Intake(
             consumer,
             topic=topic,
@@ -172,6 +174,7 @@ class _Parts:
             on_wait=self._metrics.set_waiting,
             progress=self._progress,
             positions=partial(positions, consumer),
+            jumps=jumps,
             explain=self._explain,
         )
 

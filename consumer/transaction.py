@@ -126,6 +126,22 @@ class Publisher:
             self._failing_since, self._failures = None, 0
             self._on_wait(None)
 
+    def attempt(self, records: Collection[Record]) -> str:
+        """Publish records on which no verdict depends, in a transaction of their own. One try: nobody waits for it.
+
+        Returns:
+            Why it failed; empty: it did not.
+        """
+        try:
+            if self._producer is None:
+                self._producer = self._start()
+            with self._limit(2 * self._timeout_s, "publishing a heartbeat"):
+                self._transaction(records, {}, None)
+        except KafkaError as error:
+            self.discard()
+            return explain(error)
+        return ""
+
     def _pause(self, error: KafkaError) -> None:
         """After a failure that follows another: say why, and wait, longer each time. A single one is not unusual."""
         self._failures += 1

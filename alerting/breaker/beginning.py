@@ -10,12 +10,13 @@ from kafka import TopicPartition
 
 from alerting.breaker import past, saved
 from alerting.breaker.counts import HOUR_S, HOURS, MINUTE_S, WINDOW, Counts
-from alerting.breaker.matches import matches_of
+from alerting.breaker.matches import Match, matches_of
 from alerting.breaker.plan import Plan, Progress
 
 log = logging.getLogger("vigilens.breaker")
 
 MOST_AT_FIRST = 1_000_000  # verdicts, of which the first owner makes its counts
+HONEST_S = 24 * HOUR_S  # a verdict waits for its transaction for minutes at most
 WINDOW_S = (WINDOW + 5) * MINUTE_S  # clocks differ a little
 
 _Committed = Mapping[TopicPartition, Any]
@@ -53,7 +54,7 @@ def filled(plan: Plan, committed: _Committed, between: Callable[[], None]) -> tu
         second = second_of(record)
         if first and second:
             counts.begins(second)
-        for each in matches_of(record.value, plan.rules.attribute):
+        for each in matches_in(record, plan.rules.attribute):
             if first:
                 counts.count(each)
             if second > begin - WINDOW_S:
@@ -66,6 +67,16 @@ def filled(plan: Plan, committed: _Committed, between: Callable[[], None]) -> tu
 def second_of(record: Any) -> float:
     """Time of a record, in seconds since 1970; 0: it has none."""
     return max(0.0, (record.timestamp or 0) / 1000)
+
+
+def matches_in(record: Any, attribute: str) -> tuple[Match, ...]:
+    """The matches of a verdict's record; none if it cannot have been made at the time that it names.
+
+    The brokers refuse records from the future, but know nothing of the time in a verdict. One from the year 9999 would
+    make all others of its reference look too old to count.
+    """
+    second, found = second_of(record), matches_of(record.value, attribute)
+    return tuple(each for each in found if abs(each.at.timestamp() - second) < HONEST_S)
 
 
 def _progress(committed: _Committed, there: past.Ranges, *, first: bool) -> Progress:

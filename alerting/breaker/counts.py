@@ -124,10 +124,12 @@ class Counts:
     def count(self, match: Match) -> None:
         """Count a match for the mean."""
         history, hour = self._of(match), _second(match) // HOUR_S
+        if hour not in history.hours:
+            newest = max(hour, *history.hours) if history.hours else hour
+            history.hours = {each: n for each, n in history.hours.items() if each >= newest - HOURS - 1}
+            if hour < newest - HOURS - 1:
+                return  # by a clock that is wrong; a record has room for 7 days
         history.hours[hour] = history.hours.get(hour, 0) + 1
-        if len(history.hours) > HOURS + 1:
-            newest = max(history.hours)
-            history.hours = {each: n for each, n in history.hours.items() if each >= newest - HOURS}
         history.changed = True
 
     def remember(self, match: Match) -> History:

@@ -1,9 +1,10 @@
 """The process that has all partitions of the verdicts topic: reads, limits, tells, commits.
 
     trip first   the reference is limited in its set, with the time of the match that was one too many
-    tell second  the alert, the counts and the offsets in one transaction. If the process dies in between, the next
-                 owner reads the same verdicts, finds the reference limited, and tells that with the same id: the time
-                 in it is that in the reference's row
+    tell second  the alert. If the process dies in between, the next owner reads the same verdicts, finds the reference
+                 limited, and tells that with the same id: the time in it is that in the reference's row
+    then commit  the counts and the offsets in one transaction. It does not wait for an alerts topic that takes nothing:
+                 else no other reference would be limited any more
 
 A new owner knows the hours from the jobs topic, as of the committed offsets, and reads the last hour before these
 again. Nothing before them is told once more. An owner that stays the owner goes on where it was.
@@ -12,6 +13,7 @@ again. Nothing before them is told once more. An owner that stays the owner goes
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,9 +21,9 @@ from kafka import OffsetAndMetadata, TopicPartition
 from kafka.structs import MemberState
 
 from alerting.breaker import past, saved
-from alerting.breaker.beginning import filled, second_of
+from alerting.breaker.beginning import filled, matches_in, second_of
 from alerting.breaker.counts import HOUR_S, Burst, Counts
-from alerting.breaker.matches import Match, matches_of
+from alerting.breaker.matches import Match
 from alerting.breaker.plan import Answer, Plan, Progress
 from alerting.breaker.told import alert_of
 from consumer.alerts import alert_record
@@ -35,6 +37,7 @@ COMMIT_S = 10.0  # what a new owner reads again costs little
 MOST = 500  # records of a poll
 AGAIN_S = 60.0  # until a reference that somebody else has limited is asked for again
 NAMELESS = 100  # verdicts with matches of which none says who
+MOST_UNTOLD = 1_000  # alerts that wait until their topic takes them
 TOLD_S = 24 * HOUR_S  # until a burst of a reference that is not limited is told again
 
 
@@ -60,6 +63,7 @@ class Owner:
         self._counts: Counts | None = None
         self._progress = Progress()
         self._membership: Any = None
+        self._untold: deque[Record] = deque(maxlen=MOST_UNTOLD)
         self._nameless: int | None = 0  # verdicts with matches whose events do not say who; None: some do
 
     def run(self) -> None:
@@ -132,7 +136,7 @@ class Owner:
             second = second_of(record)
             if counts.since is None and second:
                 counts.begins(second)
-            matches = matches_of(record.value, self._plan.rules.attribute)
+            matches = matches_in(record, self._plan.rules.attribute)
             self._look_for_people(matches)
             bursts = [counts.add(each) for each in matches]
             self._progress.next[at] = record.offset + 1
@@ -178,17 +182,28 @@ class Owner:
         log.warning("a reference matches too often", extra={"fields": fields})
         return [alert_record(alert, plan.alerts_topic)] if plan.alerts_topic else []
 
+    def _tell(self) -> None:
+        """Publish the alerts. Those that are not taken are published before the next commit."""
+        if not self._untold:
+            return
+        if why := self._publisher.attempt(self._untold):
+            log.error("alerts of the breaker are not published", extra={"fields": {"why": why}})
+            return
+        for _ in self._untold:
+            self._plan.on_alert("reference_burst")
+        self._untold.clear()
+
     def _commit(self, counts: Counts, alerts: Sequence[Record]) -> None:
-        """Alerts, counts and offsets in one transaction."""
+        """Alerts; then counts and offsets in one transaction."""
         plan, progress = self._plan, self._progress
+        self._untold.extend(alerts)
+        self._tell()
         counts.forget_old(max(progress.times.values(), default=0.0))
-        records = [*alerts, *saved.records_of(counts, plan.jobs_topic, plan.group)]
+        records = list(saved.records_of(counts, plan.jobs_topic, plan.group))
         offsets = {
             at: OffsetAndMetadata(offset, f"{progress.times.get(at, 0.0):.3f}", -1)
             for at, offset in progress.next.items()
         }
         self._publisher.publish(records, offsets, self._membership)
         counts.are_saved()
-        for _ in alerts:
-            plan.on_alert("reference_burst")
         progress.committed, progress.committed_at = {**progress.next}, time.monotonic()

@@ -4,12 +4,14 @@
     breaker/GROUP             {"since": the hour of the first verdict that is known}
     breaker/GROUP/SET/ID      {"start": an hour, "counts": [matches by hour], and the limits of `History`}
 
-The topic is compacted: it keeps the last record of each key, and none of a key whose last record has no value.
+Group, set and id are percent-encoded: ids of a Parquet file may have any letters. The topic is compacted: it keeps the
+last record of each key, and none of a key whose last record has no value.
 """
 
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote, unquote
 
 from alerting.breaker.counts import HOURS, Counts, History, Key
 from consumer.records import Record
@@ -20,7 +22,7 @@ _HEADERS = [("content-type", b"application/json")]
 def records_of(counts: Counts, topic: str, group: str) -> Iterator[Record]:
     """Records for all that changed since it was last saved."""
     if counts.since is not None:
-        yield _record(topic, f"breaker/{group}", {"since": counts.since})
+        yield _record(topic, f"breaker/{_part(group)}", {"since": counts.since})
     for key, history in counts.changed():
         yield _record(topic, _text(group, key), _value(history))
     for key in sorted(counts.forgotten):
@@ -31,7 +33,7 @@ def read_into(counts: Counts, key: bytes | None, value: bytes | None, group: str
     """Take over what a record says; records of others, and those that make no sense, say nothing."""
     text = (key or b"").decode(errors="replace")
     try:
-        if text == f"breaker/{group}":
+        if text == f"breaker/{_part(group)}":
             counts.since = int(json.loads(value or b"{}")["since"])
         elif place := _key(text, group):
             counts.known.pop(place, None)
@@ -42,13 +44,17 @@ def read_into(counts: Counts, key: bytes | None, value: bytes | None, group: str
 
 
 def _key(text: str, group: str) -> Key | None:
-    start = f"breaker/{group}/"
+    start = f"breaker/{_part(group)}/"
     name, _, id_ = text.removeprefix(start).partition("/")
-    return (name, id_) if text.startswith(start) and name and id_ and "/" not in id_ else None
+    return (unquote(name), unquote(id_)) if text.startswith(start) and name and id_ and "/" not in id_ else None
 
 
 def _text(group: str, key: Key) -> str:
-    return f"breaker/{group}/{key[0]}/{key[1]}"
+    return f"breaker/{_part(group)}/{_part(key[0])}/{_part(key[1])}"
+
+
+def _part(name: str) -> str:
+    return quote(name, safe="")
 
 
 def _value(history: History) -> dict[str, Any]:

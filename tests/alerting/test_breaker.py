@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from breaking import Breakers, FakeSet, alerts, make_jobs_topic, send, verdict
+from running_service import produce
 
+from alerting.breaker.counts import Counts, Rules
 from alerting.breaker.matches import matches_of
 from alerting.breaker.owner import Owner
 from alerting.breaker.past import reader, records, whole
@@ -83,6 +85,31 @@ def test_what_was_told_is_not_told_again_by_the_next_process(kafka_cluster, topi
     assert len({id_ for id_, _ in found}) == 2
 
 
+class Publisher:
+    """Takes all but alerts, until it does."""
+
+    def __init__(self):
+        self.why, self.tried, self.commits = "there is no such topic", [], 0
+
+    def attempt(self, records):
+        self.tried.append(list(records))
+        return self.why
+
+    def publish(self, _records, _offsets, _membership):
+        self.commits += 1
+
+
+def test_an_alerts_topic_that_takes_nothing_keeps_the_breaker_from_nothing_and_gets_the_alerts_later(breakers):
+    publisher, counts = Publisher(), Counts(Rules("user"))
+    owner = Owner(breakers.plan(FakeSet()), None, publisher, threading.Event())
+    owner._commit(counts, ["first"])
+    owner._commit(counts, ["second"])
+    publisher.why = ""
+    owner._commit(counts, [])
+    owner._commit(counts, [])
+    assert (publisher.commits, publisher.tried) == (4, [["first"], ["first", "second"], ["first", "second"]])
+
+
 def test_what_is_not_limited_is_told_or_left_alone(kafka_cluster, topics, breakers):
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).timestamp()
     known = FakeSet(
@@ -108,6 +135,27 @@ def test_what_is_not_limited_is_told_or_left_alone(kafka_cluster, topics, breake
     assert {alert["severity"] for alert in found.values()} == {"critical"}
     assert "cannot be changed" in found["stuck"]["sentence"]
     assert "severity 95" in found["5f0c2e9a"]["sentence"]
+
+
+def test_records_that_are_no_verdicts_of_ours_stop_nothing_and_count_nothing(kafka_cluster, topics, breakers):
+    known, far = FakeSet(), datetime(9999, 12, 1, tzinfo=UTC)
+    good = verdict(1)
+    half = good.replace(b'"id":"5f0c2e9a"', b'"id":"\\ud800"')
+    bad = [
+        b"",
+        b"{",
+        b"[1]",
+        b"\xff",
+        half,
+        good.replace(b'"version":', b'"version":1e999,"other":'),
+        verdict(1, at=far),
+    ]
+    with breakers.run(known):
+        breakers.wait_until_read(0)
+        produce(kafka_cluster.bootstrap, topics.verdicts, [(None, each, [], 0) for each in [*bad, None] * 9])
+        send(kafka_cluster, topics, 26)
+        ((_, alert),) = alerts(kafka_cluster, topics, 1)
+    assert (breakers.failures, alert["facts"]["matches"]) == (0, 26)
 
 
 def test_events_without_the_attribute_are_reported_once(kafka_cluster, topics, jobs, caplog):

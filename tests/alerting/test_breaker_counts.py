@@ -153,7 +153,7 @@ def test_what_is_kept_has_a_limit(monkeypatch):
     assert (kept[0], len(kept[1])) == (200, counting.PEOPLE)
     for hour in range(400):
         bursts([match(60 * hour)], counts)
-    assert len(counts.known["spam", "r1"].hours) <= HOURS + 1
+    assert len(counts.known["spam", "r1"].hours) <= HOURS + 2
     counts.forget_old((NOON + timedelta(hours=402)).timestamp())
     assert [key for _, key in counts.known] == ["r1"]
 
@@ -176,6 +176,15 @@ def test_what_is_saved_is_read_again():
     assert after.limited_until == before.limited_until > NOON.timestamp()
     counts.are_saved()
     assert [record.key for record in records_of(counts, "jobs", "group")] == [b"breaker/group"]
+
+
+@pytest.mark.parametrize("id_", ["case-211/a.jpg", "50 %/é", "a%2Fb"])
+def test_ids_with_any_letters_are_saved_and_read_again(id_):
+    counts, again = Counts(RULES), Counts(RULES)
+    counts.add(match(reference=id_))
+    for record in records_of(counts, "jobs", "a/group"):
+        read_into(again, record.key, record.value, "a/group")
+    assert again.known.keys() == {("spam", id_)}
 
 
 @pytest.mark.parametrize(
@@ -252,3 +261,12 @@ def test_verdicts_without_matches_are_not_parsed_and_others_writings_are():
     assert len(matches_of(turned, "user")) == 1
     for foreign in (None, b"", b"no JSON", b"[]", b'{"matches": 3}', b'{"judged_at":"2026-11-21T12:00:00Z"}'):
         assert matches_of(foreign, "user") == ()
+
+
+@pytest.mark.parametrize("at", ["1970-01-01T00:00:00+00:00", "9999-12-01T00:00:00+00:00", "0001-01-02T00:00:00+00:00"])
+def test_a_clock_that_is_wrong_by_years_does_not_make_the_saved_counts_long(at):
+    for order in ((0, 1), (1, 0)):
+        counts, matches = Counts(RULES), [match(), match(at=datetime.fromisoformat(at))]
+        for each in order:
+            counts.add(matches[each])
+        assert max(len(each.value) for each in records_of(counts, "jobs", "group")) < 1_000

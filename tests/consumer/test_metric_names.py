@@ -1,10 +1,15 @@
 from pathlib import Path
 
+from prometheus_client.openmetrics.exposition import generate_latest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
 from consumer import metric_names
 from consumer.batch import Batch
 from consumer.metrics import MAX_SETS, Metrics
-from consumer.records import BatchMetrics, SetCount, heartbeat
+from consumer.records import BatchMetrics, SetCount, heartbeat, metrics_of
 from matcher.judge import Judged
+from matcher.verdict import Verdict, example
+from reference_sets.canary import Recall
 from reference_sets.in_force import Snapshot
 from reference_sets.model import Kind, ReferenceSet, Thresholds
 
@@ -41,6 +46,29 @@ def test_the_list_has_all_metrics_and_the_port_shows_all_of_them():
 def test_every_key_of_a_metrics_record_is_in_the_docs():
     section = METRICS.partition("## The metrics topic")[2]
     assert [key for key in BatchMetrics.model_fields if f"`{key}`" not in section] == []
+
+
+def test_a_strict_reader_of_openmetrics_takes_the_page_whatever_sets_are_called_and_scores_are():
+    near = example()["sets"][0]
+    candidate = near["candidates"][0] | {"similarity": -0.25, "normalised": None}
+    name = 'a "set"\n\\ # {x="y"} 1'
+    one = Verdict.model_validate(example() | {"sets": [near | {"set": name, "candidates": [candidate]}]})
+    metrics, judged = Metrics(), Judged((one,), {}, Snapshot((), (), {name: "why"}), 0, {}, {})
+    metrics.published(Batch((), None, {}), judged, metrics_of(Batch((), None, {}), judged, "group", "instance"))
+    families = {each.name: each for each in text_string_to_metric_families(generate_latest(metrics.registry).decode())}
+    scores = families["vigilens_candidate_score"].samples
+    assert {each.labels["set"] for each in scores} == {name}
+    assert {each.value for each in scores if each.name.endswith("_sum")} >= {0.0}
+
+
+def test_what_is_wrong_with_a_set_is_seen_however_many_there_are():
+    metrics, skipped = Metrics(), {f"set-{number}": "why" for number in range(MAX_SETS + 5)}
+    judged = Judged((), {}, Snapshot((), (), skipped), 0, dict.fromkeys(skipped, 2), {"late": Recall(0.9, 0.8)})
+    metrics.published(Batch((), None, {}), judged, metrics_of(Batch((), None, {}), judged, "group", "instance"))
+    value = metrics.registry.get_sample_value
+    assert value("vigilens_set_comparable", {"set": "other"}) == 0
+    assert value("vigilens_references_damaged", {"set": "other"}) == 10
+    assert value("vigilens_index_recall_lower", {"set": "other"}) == 0.8
 
 
 def test_each_wait_ends_separately_and_is_logged_once(caplog):

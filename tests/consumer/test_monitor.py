@@ -132,6 +132,19 @@ def test_while_the_brokers_do_not_answer_the_last_lag_stays_and_grows_older(worl
     ]
 
 
+def test_a_quiet_partition_with_aborted_records_at_its_end_has_not_waited_when_it_changes_its_owner(world):
+    oldest = "vigilens_oldest_waiting_seconds"
+    world.brokers.ends[1] = 8
+    world.reads({0: 0})
+    assert world.shown(oldest, 3600) == {"0": 0}
+    world.brokers.owned = set()  # the group is rebalanced
+    assert world.shown(oldest, 2) == {"0": 0, "1": 2}
+    world.reads({0: 0, 1: None})
+    assert world.shown(oldest, 2)["1"] == 4
+    world.reads({0: 0, 1: 8})
+    assert world.shown(oldest, 2) == {"0": 0, "1": 0}
+
+
 def test_partitions_that_another_process_takes_over_are_no_longer_shown(world):
     world.reads({0: 0, 1: 0})
     assert world.shown("vigilens_consumer_lag") == {"0": 0, "1": 0}

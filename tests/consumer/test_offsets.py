@@ -68,6 +68,19 @@ def test_events_that_retention_deleted_before_they_were_judged_are_logged_and_re
     assert logged.fields == {"partition": 0, "events": 7}
 
 
+def test_each_deleted_event_is_counted_once_whether_it_was_read_ahead_or_not():
+    counted, consumer = [], Consumer({FIRST: at(5)}, begins=12)
+    places = Offsets(
+        consumer, FakeTopic(), "earliest", None, lambda _at, first, events: counted.append((first, events))
+    )
+    places.overtaken(FIRST, 8, 12)  # 5 to 7 are under way
+    places.overtaken(FIRST, 8, 12)
+    places.find({FIRST})  # they were dropped
+    consumer.begins = 20
+    places.find({FIRST})
+    assert counted == [(12, 4), (12, 3), (20, 8)]
+
+
 def test_an_offset_beyond_the_end_is_logged_once_and_reading_begins_at_the_first_event(caplog):
     consumer = Consumer({FIRST: at(500)}, begins=3)
     places = offsets(consumer, start="latest")

@@ -117,6 +117,18 @@ def test_after_any_error_the_producer_is_closed_and_not_used_again(failing, erro
     assert fresh == ["init", *STEPS]
 
 
+def test_an_attempt_neither_waits_nor_raises_and_the_next_batch_gets_a_new_producer():
+    unhurried, steps, fresh = Unhurried(), [], []
+    producers = [Producer(steps, "flush", KafkaTimeoutError("no broker")), Producer([], "init", KafkaTimeoutError())]
+    publishing = publisher([*producers, Producer(fresh)], stopping=unhurried)
+    assert "no broker" in publishing.attempt([RECORD])
+    assert publishing.attempt([RECORD])
+    assert (steps, unhurried.waited) == (["init", "begin", "send", "flush", "close"], [])
+    publishing.publish([RECORD], OFFSETS, "membership")
+    assert fresh == ["init", *STEPS]
+    assert not publishing.attempt([RECORD])
+
+
 @pytest.mark.parametrize("error", [MessageSizeTooLargeError(), TopicAuthorizationFailedError()])
 def test_a_final_refusal_by_kafka_is_not_tried_again(error):
     with pytest.raises(CannotPublish, match="vigilens check"):

@@ -66,7 +66,9 @@ def test_each_entry_of_the_docs_says_what_it_means_what_to_look_at_what_to_do_an
 
 def test_the_log_lines_that_the_docs_name_are_written_by_the_service():
     program = "".join(
-        path.read_text() for room in ("consumer", "reference_sets", "matcher") for path in (ROOT / room).rglob("*.py")
+        path.read_text()
+        for room in ("alerting", "consumer", "reference_sets", "matcher")
+        for path in (ROOT / room).rglob("*.py")
     )
     sentences = [each for each in re.findall(r"`([a-z][^`]*)`", " ".join(DOCS.split())) if each.count(" ") >= 3]
     lines = [each.partition(" N,")[0] for each in sentences if not each.startswith("vigilens ")]
