@@ -61,7 +61,9 @@ OLDEST = Metric(
     ("partition",),
 )
 LAG_AT = Metric(
-    "vigilens_lag_timestamp_seconds", "gauge", "When the lag was last read; it is old if Kafka does not answer."
+    "vigilens_lag_timestamp_seconds",
+    "gauge",
+    "When the lag was last read; it is old if Kafka does not answer, and 0 before the first time.",
 )
 OWNED = Metric("vigilens_partitions_owned", "gauge", "Partitions of the images topic that this process reads.")
 UNOWNED = Metric("vigilens_group_unowned_partitions", "gauge", "Partitions of the images topic that no process reads.")

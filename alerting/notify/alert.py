@@ -1,12 +1,14 @@
 """A record of the alerts topic, as far as we understand it: a later version may have kinds that we do not know."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from consumer.alerts import SEVERITIES
 
+_ATTRIBUTE = re.compile("ce_([a-z0-9]+)")  # CloudEvents allow no other names
 _UNKNOWN = len(SEVERITIES)  # what we do not know may be worse than all that we know
 
 
@@ -36,7 +38,7 @@ class Received:
         return SEVERITIES.index(self.severity) if self.severity in SEVERITIES else _UNKNOWN
 
 
-def received(value: bytes | None, headers: Sequence[tuple[str, bytes]], place: str) -> Received | None:
+def received(value: bytes | None, headers: Sequence[tuple[str, bytes | None]], place: str) -> Received | None:
     """The alert in a record; None if it is none.
 
     Args:
@@ -52,6 +54,8 @@ def received(value: bytes | None, headers: Sequence[tuple[str, bytes]], place: s
     if not all(isinstance(each, str) for each in (kind, severity, sentence)):
         return None
     attributes = {
-        name.removeprefix("ce_"): text.decode(errors="replace") for name, text in headers if name.startswith("ce_")
+        found[1]: text.decode(errors="replace")
+        for name, text in headers
+        if text is not None and (found := _ATTRIBUTE.fullmatch(name))
     }
     return Received(attributes.get("id") or place, kind, severity, sentence, fields, attributes, value or b"")

@@ -66,4 +66,4 @@ def _escaped(text: str) -> str:
 
 
 def _body(value: Mapping[str, Any]) -> Made:
-    return json.dumps(value, ensure_ascii=False).encode(), dict(_JSON)
+    return json.dumps(value).encode(), dict(_JSON)  # ASCII: UTF-8 has no place for half of a surrogate pair

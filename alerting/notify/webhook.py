@@ -10,16 +10,20 @@ import binascii
 import hashlib
 import hmac
 import ipaddress
+import socket
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Literal
+from urllib.parse import unquote_to_bytes
 
-import urllib3
-from urllib3.exceptions import HTTPError, LocationParseError
-from urllib3.util import Url, make_headers, parse_url
+from urllib3.exceptions import LocationParseError
+from urllib3.util import Url, parse_url
 
 TIMEOUT_S = 10.0
 LONGEST_WISH_S = 3600.0  # for which a receiver can ask us to wait
@@ -61,7 +65,6 @@ class Webhook:
     def __init__(self, address: str, secret: str = "", *, allow_http: bool = False) -> None:
         self._url = _checked(address, allow_http=allow_http)
         self._key = key_of(secret)
-        self._pool = urllib3.PoolManager(timeout=urllib3.Timeout(total=TIMEOUT_S), retries=False, maxsize=1)
 
     @property
     def place(self) -> str:
@@ -78,15 +81,11 @@ class Webhook:
         """
         named = {**headers, **signed(id_, body, self._key, int(time.time())), "user-agent": "vigilens"}
         if self._url.auth:
-            named |= make_headers(basic_auth=self._url.auth)
+            named["authorization"] = f"Basic {base64.b64encode(unquote_to_bytes(self._url.auth)).decode()}"
         try:
-            address = self._url._replace(auth=None, fragment=None).url
-            answer = self._pool.request(
-                "POST", address, body=body, headers=named, redirect=False, retries=False, preload_content=False
-            )
-        except HTTPError as error:
+            answer = self._answer(body, named)
+        except (OSError, HTTPException) as error:
             return Outcome("again", f"{self.place} does not answer: {_cause(error)}")
-        answer.close()
         why = f"{self.place} answers {answer.status} {answer.reason or ''}".rstrip()
         if 200 <= answer.status < 300:  # noqa: PLR2004 (HTTP's success)
             return Outcome("delivered", why)
@@ -94,9 +93,14 @@ class Webhook:
             return Outcome("again", why, wish(answer.headers.get("retry-after", ""), time.time()))
         return Outcome("refused", why)
 
-    def close(self) -> None:
-        """Close the connection."""
-        self._pool.clear()
+    def _answer(self, body: bytes, headers: Mapping[str, str]) -> HTTPResponse:
+        kind = HTTPSConnection if self._url.scheme == "https" else HTTPConnection
+        connection = kind(str(self._url.host).strip("[]"), self._url.port, timeout=TIMEOUT_S)
+        with closing(connection):
+            connection.connect()
+            with _at_most(connection.sock, TIMEOUT_S):
+                connection.request("POST", self._url.request_uri, body=body, headers=dict(headers))
+                return connection.getresponse()
 
 
 def signed(id_: str, body: bytes, key: bytes, second: int) -> dict[str, str]:
@@ -118,10 +122,14 @@ def key_of(secret: str) -> bytes:
     """
     if not secret.startswith(_KEY_PREFIX):
         return secret.encode()
+    why = "notify.secret begins with whsec_, so Base64 must follow, and it does not"
     try:
-        return base64.b64decode(secret.removeprefix(_KEY_PREFIX), validate=True)
+        key = base64.b64decode(secret.removeprefix(_KEY_PREFIX), validate=True)
     except binascii.Error as error:
-        raise BadAddress("notify.secret begins with whsec_, so Base64 must follow, and it does not") from error
+        raise BadAddress(why) from error
+    if not key:
+        raise BadAddress(why)
+    return key
 
 
 def wish(retry_after: str, now: float) -> float:
@@ -131,10 +139,37 @@ def wish(retry_after: str, now: float) -> float:
     else:
         try:
             at = parsedate_to_datetime(retry_after)
-        except ValueError:
+        except (ValueError, OverflowError):
             return 0.0
         seconds = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - now
     return min(max(0.0, seconds), LONGEST_WISH_S)
+
+
+@contextmanager
+def _at_most(connection: socket.socket, seconds: float) -> Iterator[None]:
+    """End the connection after `seconds`: its own time-out begins anew with each byte that comes.
+
+    Raises:
+        TimeoutError: it was ended.
+    """
+    passed = threading.Event()
+
+    def end() -> None:
+        passed.set()
+        with suppress(OSError):  # it is closed already
+            socket.socket.shutdown(connection, socket.SHUT_RDWR)  # that of a TLS socket also takes its keys away
+
+    timer = threading.Timer(seconds, end)
+    timer.start()
+    try:
+        yield
+    except (OSError, HTTPException):
+        if not passed.is_set():
+            raise
+    finally:
+        timer.cancel()
+    if passed.is_set():
+        raise TimeoutError("timed out")
 
 
 def _checked(address: str, *, allow_http: bool) -> Url:

@@ -5,6 +5,8 @@ import hashlib
 import hmac
 import json
 import socket
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 
 import pytest
 from receiver import receiving
@@ -44,8 +46,9 @@ def test_the_name_of_a_request_is_the_same_each_time_and_without_a_secret_there_
     assert one["webhook-signature"] != again["webhook-signature"]
     assert "webhook-signature" not in other
     assert key_of("any text") == b"any text"
-    with pytest.raises(BadAddress, match="whsec_"):
-        key_of("whsec_no base64")
+    for secret in ("whsec_no base64", "whsec_"):
+        with pytest.raises(BadAddress, match="whsec_"):
+            key_of(secret)
 
 
 @pytest.mark.parametrize(
@@ -84,11 +87,25 @@ def test_a_receiver_that_is_not_there_or_does_not_answer_is_tried_again(monkeypa
         assert "secret-path" not in outcome.why
 
 
+def test_a_receiver_that_answers_byte_by_byte_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr("alerting.notify.webhook.TIMEOUT_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
+        sent = pool.submit(Webhook(f"http://127.0.0.1:{server.getsockname()[1]}").post, "id", b"{}", {})
+        connection, _ = server.accept()
+        with connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\n")
+            while not wait([sent], 0.05).done:
+                connection.sendall(b"x: y\r\n")
+        outcome = sent.result()
+    assert (outcome.result, outcome.why.partition("TimeoutError")[2]) == ("again", ": timed out")
+
+
 def test_a_wish_for_a_pause_is_a_number_or_a_date():
     now = 1_795_262_400.0  # 2026-11-21 12:00:00 UTC
     assert wish("Sat, 21 Nov 2026 12:00:30 GMT", now) == 30
     assert wish("Sat, 21 Nov 2026 11:00:30 GMT", now) == 0
-    assert [wish(text, now) for text in ("", "soon", "-3", "12")] == [0, 0, 0, 12]
+    far = "Mon, 1 Jan 2030 00:00:00 +99999999999999999999"
+    assert [wish(text, now) for text in ("", "soon", "-3", far, "12")] == [0, 0, 0, 0, 12]
 
 
 @pytest.mark.parametrize(
@@ -108,8 +125,8 @@ def test_addresses_that_are_fine():
 
 def test_user_and_password_in_an_address_are_sent_as_a_header():
     with receiving() as receiver:
-        Webhook(receiver.url.replace("//", "//user:pass@")).post("id", b"{}", {})
-    assert receiver.requests[0][1]["authorization"] == "Basic " + base64.b64encode(b"user:pass").decode()
+        Webhook(receiver.url.replace("//", "//user:p%40ss%C3%BC@")).post("id", b"{}", {})
+    assert receiver.requests[0][1]["authorization"] == "Basic " + base64.b64encode("user:p@ssü".encode()).decode()
 
 
 def test_text_from_strangers_is_no_command_to_slack():
@@ -150,3 +167,13 @@ def test_an_alert_of_a_later_version_is_passed_on():
     assert received(value, [], "alerts/0/1").id == "alerts/0/1"
     for template in TEMPLATES.values():
         template(one)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_an_alert_with_odd_text_and_odd_headers_is_sent_like_any_other(template):
+    value = b'{"kind":"\\ud800","severity":"info","sentence":"\\udfff","subject":{"a":1e999}}'
+    headers = [("ce_id", b"one"), ("ce_none", None), ("ce_a b\n", b"1"), ("ce_\xfc", b"1"), ("ce_", b"1")]
+    one = received(value, headers, "alerts/0/1")
+    with receiving() as receiver:
+        assert Webhook(receiver.url).post(one.id, *TEMPLATES[template](one)).result == "delivered"
+    assert one.headers == {"id": "one"}

@@ -63,6 +63,7 @@ def unreadable():
     yield b"[1]", good
     yield None, good
     yield b'{"text": "no decision"}', good
+    yield b"[" * 100_000, good
     yield value("block"), {**good, "ce_type": b"vigilens.verdict.v9"}
     yield value("block"), TYPE
     yield b"\xff\xfe", {}
@@ -103,11 +104,12 @@ class Topic:
                     self.publish(batch)  # the same verdicts once more
                 batch = []
         odd = list(unreadable())
-        newer = {f"{name}-escalated": "review", f"{name}-newer": "block"}
+        newer = {f"{name}-escalated": "review", f"{name}-newer": "block", f"{name}-half": "block"}
         self.publish(
             [
                 *odd,
                 (value("escalate", schema_version="2.7"), {"ce_id": f"{name}-escalated".encode(), **TYPE}),
+                (value("block", image_id="\ud800"), {"ce_id": f"{name}-half".encode(), **TYPE}),
                 (value("block", schema_version="2.9", more={"deep": [1]}), {"ce_id": f"{name}-newer".encode(), **TYPE}),
             ]
         )

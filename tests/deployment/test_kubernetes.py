@@ -217,6 +217,12 @@ def test_only_prometheus_may_ask_and_private_addresses_cannot_be_fetched(built):
     assert {"10.0.0.0/8", "169.254.0.0/16", "192.168.0.0/16", "172.16.0.0/12"} <= set(blocks[0]["except"])
 
 
+def test_the_address_of_the_webhook_is_not_in_a_command_line_which_others_can_read(built):
+    (container,) = the(built, "Deployment", "vigilens-notify")["spec"]["template"]["spec"]["containers"]
+    assert container["args"] == ["notify"]
+    assert {"secretRef": {"name": "vigilens-notify"}} in container["envFrom"]
+
+
 def test_selectors_select_the_pods_that_they_are_for(built):
     service = the(built, "StatefulSet")["spec"]["template"]["metadata"]["labels"]
     for kind in ("PodDisruptionBudget", "PodMonitor"):

@@ -74,6 +74,7 @@ def test_a_unit_starts_a_command_that_there_is_and_is_started_again_for_as_long_
         assert [option for option in options if option not in said] == []
     assert found["Restart"] == ["on-failure"]
     assert found["StartLimitIntervalSec"] == ["0"]
+    assert "${" not in start  # others can read the command line, and an address may be a secret
     assert not re.search(r"(PASSWORD|TOKEN|SECRET)=[^…\s]", unit.read_text())
 
 

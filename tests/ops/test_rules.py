@@ -101,6 +101,10 @@ def test_the_example_of_an_alertmanager_has_no_mistake(tool):
             "trust-and-safety-urgent,on-call",
         ),
         ("alertname=VigilensSetNotComparable severity=critical set=spam category=spam", "on-call"),
+        (
+            "alertname=VigilensRecallLow severity=warning set=known category=csam",
+            "trust-and-safety-urgent,operators",
+        ),
         ("alertname=VigilensRecallLow severity=warning set=spam category=spam", "spam-team"),
     ],
 )

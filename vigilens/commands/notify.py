@@ -84,7 +84,6 @@ def command(  # noqa: PLR0913 (click's way)
     with stop_signals(stopping):
         webhook = Webhook(address, _secret(settings), allow_http=allow_http)
         sent = Sender(plan, webhook, stopping).run(once=once)
-        webhook.close()
     click.echo(f"{sent.delivered} delivered, {sent.left_out} left out, {sent.passed_over} passed over")
     if once and sent.passed_over:
         raise click.exceptions.Exit(1)

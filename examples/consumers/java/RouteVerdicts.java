@@ -93,7 +93,8 @@ public final class RouteVerdicts {
             Path written = Files.createTempFile(folder, "new-", ".tmp");
             try {
                 String text = JSON.writeValueAsString(Map.of("id", id, "queue", queue, "image", image));
-                Files.writeString(written, text, StandardOpenOption.WRITE, StandardOpenOption.SYNC);
+                byte[] bytes = text.getBytes(StandardCharsets.UTF_8); // replaces halves of surrogate pairs, which JSON permits
+                Files.write(written, bytes, StandardOpenOption.WRITE, StandardOpenOption.SYNC);
                 Files.createLink(folder.resolve(fileName(id)), written);
             } catch (FileAlreadyExistsException handled) {
                 // the record came again

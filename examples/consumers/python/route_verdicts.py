@@ -42,7 +42,7 @@ def read(message: Message) -> tuple[str, dict[str, Any]]:
         raise Unreadable("there is no id")
     try:
         verdict = json.loads(message.value() or b"")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Unreadable(f"the value is not JSON: {error}") from error
     if not isinstance(verdict, dict) or "decision" not in verdict:
         raise Unreadable("the value is no verdict")
@@ -79,7 +79,8 @@ class Store:
             place = f"{message.topic()}/{message.partition()}/{message.offset()}"
             log.warning("%s cannot be read: %s", place, why)
             return place, "dead", str(why)
-        return id_, queue_of(verdict["decision"]), str(verdict.get("image_id"))
+        image = str(verdict.get("image_id")).encode(errors="replace").decode()  # JSON permits half of a surrogate pair
+        return id_, queue_of(verdict["decision"]), image
 
     def close(self) -> None:
         """Close the database."""
