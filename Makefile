@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
-WORKERS := 3# processes for the tests, also on two cores: they mostly wait for services; each has its own broker (0.4 GB)
+WORKERS := 4# processes for the tests, also on two cores: they mostly wait for services; each has its own broker (0.4 GB)
 EXAMPLES := examples/consumers/typescript/node_modules/.package-lock.json
 ASYNCAPI := .cache/asyncapi/node_modules/.package-lock.json
 KUBERNETES := .cache/kubernetes/.installed

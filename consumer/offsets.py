@@ -37,23 +37,28 @@ class Offsets:
         high_water: asks for the end of a partition, open transactions included.
         on_expired: called with a partition, its first offset, and how many events before it retention has deleted.
 
+        turn: called before each request, of which there is one for each partition.
+
     Attributes:
         topic_id: the id of the topic in which the places count that `find` last returned.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (its parts; the last by name)
         self,
         consumer: Any,
         topic: ImagesTopic,
         start: str,
         high_water: Callable[[TopicPartition], int],
         on_expired: Callable[[TopicPartition, int, int], None] = lambda _at, _first, _events: None,
+        *,
+        turn: Callable[[], None] = lambda: None,
     ) -> None:
         self._consumer = consumer
         self._topic = topic
         self._start = start
         self._high_water = high_water
         self._on_expired = on_expired
+        self._turn = turn
         self.topic_id = ""
         self._id_before = ""  # that of the topic which was deleted since we began
         self._told: dict[TopicPartition, tuple[int, int]] = {}  # the deleted events that were reported last
@@ -87,6 +92,7 @@ class Offsets:
 
     def committed(self, at: TopicPartition, timeout_ms: int = _TIMEOUT_MS) -> Any:
         """The committed offset with its metadata; None if there is none."""
+        self._turn()
         # Asked twice: after a time-out kafka-python keeps the late answer and returns it to the next request.
         self._consumer.committed(at, metadata=True, timeout_ms=timeout_ms)
         return self._consumer.committed(at, metadata=True, timeout_ms=timeout_ms)

@@ -133,6 +133,7 @@ class Outlet:
         waiting = [name for name, each in self._metrics.dependencies.items() if each.why]
         names, lag = self._names, {at: each.events for at, each in self._metrics.lag.items()}
         alive = heartbeat(names.group, names.instance, waiting, lag)
+        self._progress.turn()  # an attempt may take seconds, and one may follow another
         why = self._publisher.attempt([metrics_record(alive, names.metrics_topic), *alerts])
         self._beat_at = time.monotonic() + self._heartbeat_s
         return why

@@ -165,7 +165,7 @@ class _Parts:
         return Intake(
             consumer,
             topic=topic,
-            offsets=Offsets(consumer, topic, plan.group.start, self._high_water, on_expired),
+            offsets=Offsets(consumer, topic, plan.group.start, self._high_water, on_expired, turn=self._progress.turn),
             members=self._members,
             limits=plan.limits,
             patience=self.patience,

@@ -78,21 +78,31 @@ class Sender:
     _known: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
     def run(self, *, once: bool = False) -> Sent:
-        """Send alerts; with `once` until there are no more.
+        """Send alerts; with `once` until there are no more. While Kafka is away, wait.
 
         Raises:
-            KafkaError: no broker answers.
+            KafkaError: we may not read; or no broker answers, at the start or with `once`.
         """
+        moved = False
         with closing(_consumer(self.plan)) as consumer:
             while not self.stopping.is_set():
                 try:
+                    if moved:
+                        _rewind(consumer)
+                        moved = False
                     polled = consumer.poll(timeout_ms=POLL_MS, max_records=100)
                     for at, records in polled.items():
                         self._send_all(consumer, at, records)
                     if once and not polled and _caught_up(consumer):
                         break
                 except _Moved:
-                    _rewind(consumer)
+                    moved = True
+                except KafkaError as error:
+                    if once or not error.retriable:
+                        raise
+                    log.warning("waiting for Kafka", extra={"fields": {"why": repr(error)}})
+                    moved = True
+                    self.stopping.wait(FIRST_PAUSE_S)
         return self.sent
 
     def _send_all(self, consumer: Any, at: TopicPartition, records: Sequence[Any]) -> None:

@@ -5,12 +5,14 @@ from contextlib import contextmanager
 
 import pytest
 from receiver import receiving
+from run import Topics
 from running_service import PATIENCE_S, produce
 
 from alerting.notify.sender import Plan, Sender
 from alerting.notify.webhook import Webhook
 from consumer.alerts import alert_record, example
 from consumer.clients import Connection
+from harness.broker import kafka
 
 
 def send(cluster, topics, *changes):
@@ -38,6 +40,14 @@ def make(kafka_cluster, topics):
         return Sender(plan, Webhook(receiver.url), threading.Event())
 
     return make
+
+
+def until(holds):
+    for _ in range(int(PATIENCE_S / 0.02)):
+        if holds():
+            return
+        threading.Event().wait(0.02)
+    raise AssertionError("it never came to hold")
 
 
 @contextmanager
@@ -104,6 +114,24 @@ def test_a_sender_that_is_stopped_while_it_waits_leaves_the_alert_to_the_next_on
             receiver.wait_for(1)
         assert make(receiver).run(once=True).delivered == 1
     assert ids(receiver) == ["0", "0"]
+
+
+def test_a_sender_outlives_a_broker_that_is_silent_when_it_commits(monkeypatch, caplog, tmp_path, kafka_cluster):
+    assert kafka_cluster  # without Kafka this is skipped
+    monkeypatch.setattr("alerting.notify.sender.TIMEOUT_MS", 300)
+    own = Topics("", "", "", "group", "alerts")
+    with kafka(tmp_path) as cluster, receiving(503) as receiver:
+        cluster.make_topics({own.alerts: 1})
+        send(cluster, own, *numbered(1))
+        plan = Plan(Connection(cluster.bootstrap), own.alerts, own.group, pauses=lambda _: 2.0)
+        with running(Sender(plan, Webhook(receiver.url), threading.Event())):
+            receiver.wait_for(1)
+            cluster.nodes[0].pause()
+            until(lambda: "waiting for Kafka" in caplog.messages)
+            cluster.nodes[0].resume()
+            send(cluster, own, {"version": "next"})
+            until(lambda: "next" in ids(receiver))
+    assert ids(receiver) == ["0", "0", "next"]
 
 
 def test_a_record_that_is_no_alert_holds_up_nothing(kafka_cluster, topics, make):

@@ -112,6 +112,7 @@ def test_the_oldest_waiting_grows_while_the_committed_offset_stands_and_ends_whe
 
 def test_a_quiet_partition_has_nothing_that_waits_however_long_its_offset_stands(world):
     world.reads({0: 0, 1: 0})
+    world.shown("vigilens_consumer_lag")
     world.shown("vigilens_consumer_lag", 3600)
     world.brokers.ends[0] = 1
     assert world.shown("vigilens_oldest_waiting_seconds", 2) == {"0": 2, "1": 0}  # it came since the last look
