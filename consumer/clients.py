@@ -106,9 +106,7 @@ def build_consumer(  # noqa: PLR0913 (what differs between consumers, by name)
         # the records that are left may be skipped.
         auto_offset_reset="earliest",
         session_timeout_ms=int(group.session_timeout_s * 1000),
-        # A member's session is known to last from its last heartbeat: a stall of 8 s is no reason to lose partitions
-        # if the session has 10 s. The heartbeat also tells the other members that the group has changed.
-        heartbeat_interval_ms=int(min(3.0, group.session_timeout_s / 5) * 1000),
+        heartbeat_interval_ms=heartbeat_ms(group.session_timeout_s),
         max_poll_interval_ms=int(group.max_poll_interval_s * 1000),
         max_poll_records=images,
         fetch_max_bytes=min(size, _RESPONSE_BYTES),
@@ -122,6 +120,18 @@ def build_consumer(  # noqa: PLR0913 (what differs between consumers, by name)
 def images_topic(consumer: KafkaConsumer, name: str) -> ImagesTopic:
     """The topic `name` as `consumer` knows it."""
     return ImagesTopic(consumer._manager, name)  # noqa: SLF001 (the public functions do not tell a topic's id)
+
+
+def heartbeat_ms(session_timeout_s: float) -> int:
+    """Milliseconds between two heartbeats of a member of a group.
+
+    A session lasts from the last heartbeat on, so a stall of 8 s is no reason to lose partitions if it has 10 s. The
+    answer to a heartbeat also says that the group has changed, so it comes every 3 s at least.
+
+    Args:
+        session_timeout_s: seconds without a heartbeat after which the brokers remove the member.
+    """
+    return int(min(3.0, session_timeout_s / 5) * 1000)
 
 
 def build_producer(connection: Connection, transactional_id: str, transaction_timeout_s: float) -> KafkaProducer:

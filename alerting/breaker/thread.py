@@ -15,7 +15,7 @@ from alerting.breaker.one_owner import OneOwner
 from alerting.breaker.owner import MOST, Owner
 from alerting.breaker.plan import Plan
 from consumer import kafka_errors, kafka_patches, record_batches
-from consumer.clients import build_producer
+from consumer.clients import build_producer, heartbeat_ms
 from consumer.transaction import Publisher
 from patience import Patience
 
@@ -105,7 +105,7 @@ def _consumer(plan: Plan, timing: Timing) -> Any:
         isolation_level="read_committed",
         auto_offset_reset="earliest",
         session_timeout_ms=int(timing.session_timeout_s * 1000),
-        heartbeat_interval_ms=int(min(3.0, timing.session_timeout_s / 4) * 1000),
+        heartbeat_interval_ms=heartbeat_ms(timing.session_timeout_s),
         max_poll_interval_ms=int(timing.max_poll_interval_s * 1000),
         max_poll_records=MOST,
         # A broker answers when it has so much, or after so long: else each transaction of each process would be fetched

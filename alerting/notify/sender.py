@@ -22,7 +22,7 @@ from alerting.notify.alert import Received, received
 from alerting.notify.bodies import TEMPLATES
 from alerting.notify.webhook import Webhook
 from consumer import kafka_patches
-from consumer.clients import Connection
+from consumer.clients import Connection, heartbeat_ms
 
 log = logging.getLogger("vigilens.notify")
 
@@ -193,6 +193,6 @@ def _consumer(plan: Plan) -> Any:
         isolation_level="read_committed",
         auto_offset_reset="earliest",
         session_timeout_ms=int(plan.session_timeout_s * 1000),
-        heartbeat_interval_ms=int(min(3.0, plan.session_timeout_s / 5) * 1000),
+        heartbeat_interval_ms=heartbeat_ms(plan.session_timeout_s),
         allow_auto_create_topics=False,
     )
