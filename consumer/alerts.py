@@ -35,7 +35,8 @@ class Alert(BaseModel):
 
     schema_version: Literal["1.0"] = ALERT_SCHEMA_VERSION
     kind: Kind = Field(
-        description="`reference_burst`: a reference matched so often that it was capped at review. "
+        description="`reference_burst`: a reference matched far more than it used to; `facts.limited`: it "
+        "can only lead to review now. "
         "`set_not_comparable`: a set is left out of judging. `recall_low`: a set's index misses copies. "
         "`poison_picture`: a picture ended whole processes and was given up. `retention_overtook`: events were deleted "
         "before they were judged."
@@ -80,15 +81,16 @@ def alert_record(alert: Alert, topic: str) -> Record:
 
 
 def example() -> Alert:
-    """The alert of docs/breaker.md."""
+    """An alert of the breaker, as docs/alert.schema.json shows it."""
     return Alert(
         kind="reference_burst",
         severity="warning",
         subject="known_spam/5f0c2e9a",
-        version="13",
-        sentence="The reference 5f0c2e9a of known_spam matched 26 times within an hour, from 7 values of user. Its "
-        "matches go to review until `vigilens sets release known_spam 5f0c2e9a`; look at it, and remove it if it is a "
-        "common picture.",
+        version="2026-11-21T12:20:30+00:00",
+        sentence="The reference 5f0c2e9a of known_spam matched 26 times within an hour, from 7 values of user; its "
+        "mean of 7 days is 0.8 an hour. It can only lead to review now, until `vigilens sets release known_spam "
+        "5f0c2e9a`. Look at it: if it is a common picture, remove it from the set; if it is spread on purpose, release "
+        "it.",
         at=datetime(2026, 11, 21, 12, 20, 30, tzinfo=UTC),
         group="vigilens",
         instance="host-0",
@@ -98,11 +100,13 @@ def example() -> Alert:
         facts={
             "matches": 26,
             "mean_per_hour": 0.8,
-            "limit": 25,
+            "limit": 25.0,
             "people": 7,
             "attribute": "user",
-            "since": "2026-11-21T11:58:02Z",
+            "since": "2026-11-21T11:58:00+00:00",
+            "limited": True,
             "set_version": 13,
+            "severity": 50,
             "label": "case-211/a.jpg",
         },
     )

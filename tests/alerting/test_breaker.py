@@ -12,6 +12,7 @@ from alerting.breaker.matches import matches_of
 from alerting.breaker.owner import Owner
 from alerting.breaker.past import reader, records, whole
 from alerting.breaker.plan import Answer
+from consumer.alerts import example as example_alert
 from consumer.clients import Connection
 from matcher.verdict import example
 
@@ -45,6 +46,7 @@ def test_a_burst_is_limited_and_told_once_however_long_it_goes_on(kafka_cluster,
     assert alert["facts"]["matches"] == 26
     assert (alert["facts"]["set_version"], alert["facts"]["limited"]) == (13, True)
     assert "vigilens sets release known_spam 5f0c2e9a" in alert["sentence"]
+    assert alert["facts"].keys() == example_alert().facts.keys()
 
 
 def test_the_next_process_goes_on_with_what_the_last_one_counted(kafka_cluster, topics, breakers):

@@ -36,7 +36,7 @@ def test_a_request_is_signed_as_standard_webhooks_says():
     expected = hmac.new(b"a key of 24 bytes or more", content, hashlib.sha256).digest()
     assert sent["webhook-signature"] == "v1," + base64.b64encode(expected).decode()
     assert "." not in sent["webhook-id"]
-    assert (sent["ce-id"], sent["ce-type"]) == ("reference_burst/known_spam/5f0c2e9a/13", "vigilens.alert.v1")
+    assert (sent["ce-id"], sent["ce-type"]) == (example().id, "vigilens.alert.v1")
     assert (sent["ce-specversion"], sent["content-type"]) == ("1.0", "application/json")
 
 
@@ -132,7 +132,8 @@ def test_user_and_password_in_an_address_are_sent_as_a_header():
 def test_text_from_strangers_is_no_command_to_slack():
     body, _ = TEMPLATES["slack"](alert(sentence="<!channel> & <https://evil|click> *b*" + "x" * 5000))
     message = json.loads(body)
-    assert "<" not in message["text"]
+    titled = received(b'{"kind":"<!channel>","severity":"info","sentence":"x"}', [], "alerts/0/1")
+    assert "&lt;!channel&gt;" in json.loads(TEMPLATES["slack"](titled)[0])["text"]
     texts = [
         part
         for block in message["attachments"][0]["blocks"]
