@@ -36,7 +36,6 @@ class Offsets:
         start: "earliest" or "latest", for partitions that the group has not read before.
         high_water: asks for the end of a partition, open transactions included.
         on_expired: called with a partition, its first offset, and how many events before it retention has deleted.
-
         turn: called before each request, of which there is one for each partition.
 
     Attributes:

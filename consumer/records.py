@@ -65,7 +65,7 @@ class BatchMetrics(BaseModel):
 
     schema_version: Literal["2.1"] = METRICS_SCHEMA_VERSION
     kind: Literal["batch", "heartbeat"] = Field(
-        description="`heartbeat`: nothing was published for a while; all counts are zero."
+        description="`heartbeat`: nothing was published for a while, or alerts were; all counts are zero."
     )
     group: str = Field(description="Consumer group of the service.")
     instance: str = Field(description="The process that judged the batch.")
