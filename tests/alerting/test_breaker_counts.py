@@ -158,6 +158,20 @@ def test_what_is_kept_has_a_limit(monkeypatch):
     assert [key for _, key in counts.known] == ["r1"]
 
 
+def test_what_matched_last_is_kept_and_what_is_to_be_quiet_is_remembered_until_then(monkeypatch):
+    monkeypatch.setattr(counting, "MOST", 2)
+    counts = Counts(RULES)
+    for name in ("r1", "r2", "r1", "r3"):
+        counts.add(match(reference=name))
+    assert [name for _, name in counts.known] == ["r1", "r3"]
+    (burst,) = bursts(people(24, reference="r1"), counts)
+    counts.quiet(burst, (NOON + timedelta(days=30)).timestamp())
+    counts.forget_old((NOON + timedelta(days=29)).timestamp())
+    assert [name for _, name in counts.known] == ["r1"]
+    counts.forget_old((NOON + timedelta(days=31)).timestamp())
+    assert not counts.known
+
+
 def test_what_is_saved_is_read_again():
     counts = known_for(days=2)
     history(counts, 3, 40)

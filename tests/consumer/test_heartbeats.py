@@ -1,5 +1,8 @@
 """Heartbeats and alerts: no verdict depends on them, whatever becomes of them."""
 
+import time
+from types import SimpleNamespace
+
 import pytest
 from fake_kafka import TOPIC
 from fake_runs import allow
@@ -39,11 +42,17 @@ def raised():
     return Raised("group", "host-0", "alerts", Metrics())
 
 
-def outlet(publisher, raised, heartbeat_s):
-    names = Names("group", "host-0", "verdicts", "metrics")
-    return Outlet(
-        publisher, metrics=Metrics(), names=names, raised=raised, progress=Progress(), heartbeat_s=heartbeat_s
-    )
+@pytest.fixture
+def clock(monkeypatch):
+    """The time that an outlet sees, which goes on only when a test sets `now`."""
+    faked = SimpleNamespace(now=0.0, monotonic=lambda: faked.now, time=time.time, perf_counter=time.perf_counter)
+    monkeypatch.setattr("consumer.publish.time", faked)
+    return faked
+
+
+def outlet(publisher, raised, heartbeat_s, progress=None):
+    names, progress = Names("group", "host-0", "verdicts", "metrics"), progress or Progress()
+    return Outlet(publisher, metrics=Metrics(), names=names, raised=raised, progress=progress, heartbeat_s=heartbeat_s)
 
 
 def test_an_alert_is_published_at_once_and_before_the_batch_that_shows_it(publisher, raised):
@@ -78,3 +87,30 @@ def test_heartbeats_that_fail_are_said_once(publisher, raised, caplog):
         out.beat()
     assert publisher.tried == [["metrics"]] * 3
     assert [each.message for each in caplog.records] == ["no heartbeat"]
+
+
+def test_a_heartbeat_comes_only_if_nothing_was_published_for_so_long(publisher, raised, clock):
+    out, taken = outlet(publisher, raised, 10.0), Batch((), None, {})
+    clock.now = 9.0
+    out.publish(taken, allow(taken))
+    for clock.now in (18.0, 19.5, 29.0, 30.0):
+        out.beat()
+    assert len(publisher.tried) == 2
+
+
+def test_the_pauses_between_tries_to_publish_alerts_grow_up_to_five_minutes(publisher, raised, clock):
+    out, publisher.why, tried = outlet(publisher, raised, 10.0), "there is no such topic", []
+    raised.expired(TopicPartition(TOPIC, 0), 900, 150)
+    for clock.now in range(1000):
+        before = publisher.tried.count(["metrics", "alerts"])
+        out.beat()
+        tried += [clock.now] * (publisher.tried.count(["metrics", "alerts"]) - before)
+    assert tried == [0, 10, 30, 70, 150, 310, 610, 910]
+
+
+def test_an_attempt_shows_that_the_loop_is_alive(publisher, raised):
+    progress = Progress(bound_s=-1.0)
+    out = outlet(publisher, raised, 0.0, progress)
+    assert not progress.stuck()  # it has not begun
+    out.beat()
+    assert progress.stuck()  # it has, and no time at all is permitted

@@ -48,3 +48,5 @@ def test_a_bare_time_out_gets_the_reason_of_the_last_failed_connection(monkeypat
     log.error("Connection failed: %s", errors.SaslAuthenticationFailedError("Authentication failed: wrong password"))
     log.error("Connection failed: %s", errors.KafkaConnectionError("104 ECONNRESET"))
     assert "wrong password" in last_failure()  # it says more than what follows from it
+    monkeypatch.setattr(kafka_errors, "_FRESH_S", 0.0)
+    assert last_failure() == ""  # an old reason says nothing

@@ -103,4 +103,6 @@ def test_names_of_sets_make_a_bounded_number_of_series():
     assert len(set(series)) == MAX_SETS + 1
     matched = metrics.registry.get_sample_value("vigilens_matches_total", {"set": "other", "level": "review"})
     assert matched == 500 - MAX_SETS
+    # Of those that share a series, some are compared and some are not: the worst is shown.
+    assert metrics.registry.get_sample_value("vigilens_set_comparable", {"set": "other"}) == 0
     assert metrics.registry.get_sample_value("vigilens_sets_skipped") == 500

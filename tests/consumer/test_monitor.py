@@ -81,6 +81,18 @@ def test_lag_counts_what_was_taken_and_has_no_verdict_and_no_markers_of_transact
     world.brokers.ends, world.brokers.committed = {0: 120, 1: 50}, {0: 100, 1: 50}
     world.reads({0: 115, 1: 50}, taken={0: 12})  # of the 20 after the committed offset 3 are markers, 12 are taken
     assert world.shown("vigilens_consumer_lag") == {"0": 17, "1": 0}
+    world.progress.committed([at(0)] * 8)
+    assert world.shown("vigilens_consumer_lag") == {"0": 9, "1": 0}
+
+
+def test_what_was_polled_before_a_rewind_is_read_again_and_counts_once(world):
+    world.brokers.ends[0] = 10
+    world.progress.took(at(0), 10)
+    world.progress.reads([at(0)], {at(0): 10})
+    assert world.shown("vigilens_consumer_lag")["0"] == 10
+    world.progress.rewound([at(0)])
+    world.progress.reads([at(0)], {at(0): 0})
+    assert world.shown("vigilens_consumer_lag")["0"] == 10
 
 
 def test_a_partition_that_is_ours_but_not_read_yet_counts_from_its_committed_offset(world):

@@ -81,6 +81,16 @@ def test_each_deleted_event_is_counted_once_whether_it_was_read_ahead_or_not():
     assert counted == [(12, 4), (12, 3), (20, 8)]
 
 
+def test_the_deleted_events_of_a_topic_that_was_made_again_count_too():
+    counted, consumer = [], Consumer({FIRST: at(5)}, begins=12)
+    places = Offsets(consumer, FakeTopic(), "earliest", None, lambda _at, _first, events: counted.append(events))
+    places.find({FIRST})
+    places._topic.id = "second"
+    places.find({FIRST})
+    places.overtaken(FIRST, 5, 12)
+    assert counted == [7, 7]
+
+
 def test_an_offset_beyond_the_end_is_logged_once_and_reading_begins_at_the_first_event(caplog):
     consumer = Consumer({FIRST: at(500)}, begins=3)
     places = offsets(consumer, start="latest")

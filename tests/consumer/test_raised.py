@@ -53,6 +53,16 @@ def test_a_set_that_is_left_out_is_told_once_and_again_if_the_reason_changes(rai
     assert metrics.registry.get_sample_value("vigilens_alerts_total", {"kind": "set_not_comparable"}) == 1
 
 
+def test_what_lasts_is_told_again_on_the_next_day(raised, monkeypatch):
+    for day in ("2026-11-21", "2026-11-21", "2026-11-22"):
+        monkeypatch.setattr("consumer.raised._today", lambda day=day: day)
+        raised.look_at(batch(), judged(skipped={"foreign": "x"}, recalls={"known": Recall(0.9, 0.8, low=True)}))
+    told = [(each.split("/")[0], each[-10:]) for each in ids(raised)]
+    assert told == [
+        (kind, day) for day in ("2026-11-21", "2026-11-22") for kind in ("set_not_comparable", "recall_low")
+    ]
+
+
 def test_all_processes_give_the_same_trouble_the_same_id(raised, metrics):
     other = Raised("group", "host-1", "alerts", metrics)
     for each in (raised, other):

@@ -43,6 +43,16 @@ def test_a_dependency_that_comes_back_is_noticed_and_waiting_is_reported_once_wi
     assert (flaky.calls, reported) == (3, ["milvus: no answer", None])
 
 
+def test_each_further_attempt_is_a_sign_of_life_and_errors_are_explained():
+    tried, reported = [], []
+    flaky = Flaky(2)
+    patience = Patience(
+        30.0, on_wait=reported.append, on_try=lambda: tried.append(flaky.calls), explain=lambda error: f"<{error}>"
+    )
+    assert patience.call(flaky, is_gone, "milvus") == "here"
+    assert (tried, reported) == ([1, 2], ["milvus: <no answer>", None])
+
+
 def test_a_dependency_that_stays_away_is_given_up_in_time_with_its_last_error():
     reported: list[str | None] = []
     started = time.monotonic()

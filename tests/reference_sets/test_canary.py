@@ -57,10 +57,12 @@ def test_an_index_with_one_probe_is_noticed_and_the_set_is_searched_exactly_unti
     watching = Canary(store, clock, seed)
     assert rounds(watching, clock, store, 2).search == {"nprobe": 1}
     assert not caplog.records
+    assert not watching.recalls([store.describe("alpha")])["alpha"].low
     with caplog.at_level(logging.WARNING):
         assert rounds(watching, clock, store, 3).search == {}  # all cells
     assert [one.getMessage() for one in caplog.records if "misses too many copies" in one.getMessage()]
-    assert watching.recalls([store.describe("alpha")])["alpha"].share < 0.97
+    recall = watching.recalls([store.describe("alpha")])["alpha"]
+    assert (recall.share < 0.97, recall.low) == (True, True)
     store.set_index("alpha", IVF_FLAT, {"nlist": 32, "nprobe": 32})
     assert rounds(watching, clock, store, 1).search == {"nprobe": 32}
 

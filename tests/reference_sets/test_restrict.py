@@ -11,7 +11,7 @@ from reference_sets.hash_lists.importer import Importer
 from reference_sets.hash_lists.sets import new_hash_set
 from reference_sets.hash_lists.survey import survey
 from reference_sets.model import Mirrored, Verify
-from reference_sets.restrict import Limited, is_limited, limit, release
+from reference_sets.restrict import Limited, is_limited, kept, limit, release
 from reference_sets.rows import messages
 from reference_sets.store import Store, UnknownSet
 
@@ -97,6 +97,13 @@ def test_a_lower_ceiling_of_a_list_is_neither_changed_nor_released(store, name):
     assert limit(store, name, "ref-0", AT) == Limited(there=True)
     assert release(store, name, ["ref-0"]) == ([], {"ref-0"})
     assert rows(store, name)["ref-0"].ceiling == "nothing"
+
+
+def test_a_ceiling_that_a_list_has_now_replaces_the_breakers(store, name):
+    limit(store, name, "ref-1", AT)
+    there, facts = rows(store, name)["ref-1"], store.stored(name, ["ref-1"])["ref-1"].facts
+    after = kept(replace(there, ceiling="nothing", extra={}), facts, there.extra)
+    assert (after.ceiling, is_limited(after.extra), after.extra["k"]) == ("nothing", False, 1)
 
 
 def test_a_list_that_is_read_again_leaves_the_limit_and_the_wish_for_quiet(store):
