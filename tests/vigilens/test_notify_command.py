@@ -46,6 +46,13 @@ def test_address_and_secret_come_from_the_environment_or_a_file(monkeypatch, tmp
 
 
 @pytest.mark.usefixtures("on_kafka")
+def test_once_says_with_its_exit_code_that_an_alert_was_passed_over():
+    with receiving(500) as receiver:
+        done = run("--once", "--to", receiver.url, "--give-up-hours", "0")
+    assert (done.exit_code, done.output.endswith("0 delivered, 0 left out, 1 passed over\n")) == (1, True)
+
+
+@pytest.mark.usefixtures("on_kafka")
 def test_what_cannot_be_is_said_in_one_sentence(monkeypatch, topics):
     assert run("--once").exit_code == 2
     refused = run("--once", "--to", "http://example.com/x")
