@@ -188,6 +188,7 @@ def test_a_wrong_value_is_not_reported_a_second_time_as_a_contradiction():
         ('[kafka]\nsecurity_protocol = "SASL_SSL"\n', "kafka.security_protocol is SASL_SSL, which needs"),
         ('[kafka]\nsasl_mechanism = "PLAIN"\n', "kafka.sasl_mechanism is set, so"),
         ('[kafka]\nssl_certfile = "x.pem"\n', "kafka.ssl_certfile and kafka.ssl_keyfile go together"),
+        ('[notify]\nsecret = "x"\nsecret_file = "y"\n', "notify.secret and notify.secret_file say the same"),
         (
             '[kafka]\nmetrics_topic = "vigilens.images"\n',
             "kafka.images_topic, kafka.verdicts_topic, kafka.metrics_topic, ",

@@ -15,6 +15,34 @@ def test_the_brokers_are_asked(kafka_cluster):
     assert found == BrokerLimits(scan=1.0, least_session=1.0, most_session=1800.0, most_transaction=900.0)
 
 
+class TwoBrokers:
+    """Brokers with different settings; seconds by name, of each."""
+
+    def __init__(self, *brokers):
+        self.brokers = {str(number): each for number, each in enumerate(brokers)}
+
+    def describe_cluster(self):
+        return {"brokers": [{"broker_id": int(number)} for number in self.brokers]}
+
+    def describe_configs(self, _resources, config_filter):  # noqa: ARG002 (kafka-python's signature)
+        texts = {
+            number: {name: {"value": str(int(seconds * 1000))} for name, seconds in each.items()}
+            for number, each in self.brokers.items()
+        }
+        return {"broker": texts}
+
+
+def test_of_brokers_that_differ_the_strictest_counts():
+    names = (
+        broker_limits.SCAN,
+        broker_limits.LEAST_SESSION,
+        broker_limits.MOST_SESSION,
+        broker_limits.MOST_TRANSACTION,
+    )
+    brokers = TwoBrokers(*(dict(zip(names, each, strict=True)) for each in ((10, 6, 60, 900), (30, 9, 50, 700))))
+    assert broker_limits.read(brokers) == BrokerLimits(30.0, 9.0, 50.0, 700.0)
+
+
 def test_with_kafkas_own_settings_nothing_is_wrong_and_the_sentence_adds_the_scan():
     assert list(broker_limits.faults(KAFKA, 10.0, 10.0)) == []
     said = KAFKA.taken_over(10.0, 10.0)

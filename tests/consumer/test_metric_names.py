@@ -6,7 +6,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from consumer import metric_names
 from consumer.batch import Batch
 from consumer.metrics import MAX_SETS, Metrics
-from consumer.records import BatchMetrics, SetCount, heartbeat, metrics_of
+from consumer.records import TOP_REFERENCES, BatchMetrics, SetCount, heartbeat, metrics_of
 from matcher.judge import Judged
 from matcher.verdict import Verdict, example
 from reference_sets.canary import Recall
@@ -46,6 +46,19 @@ def test_the_list_has_all_metrics_and_the_port_shows_all_of_them():
 def test_every_key_of_a_metrics_record_is_in_the_docs():
     section = METRICS.partition("## The metrics topic")[2]
     assert [key for key in BatchMetrics.model_fields if f"`{key}`" not in section] == []
+
+
+def test_a_metrics_record_names_the_references_that_matched_most_and_only_so_many():
+    match = example()["matches"][0]
+    seen = [f"ref-{number:03}" for number in range(TOP_REFERENCES + 10)] + ["ref-059"]
+    verdicts = tuple(
+        Verdict.model_validate(example() | {"matches": [match | {"reference": match["reference"] | {"id": id_}}]})
+        for id_ in seen
+    )
+    judged = Judged(verdicts, {}, Snapshot((), (), {}), 0, {})
+    top = metrics_of(Batch((), None, {}), judged, "group", "instance").references
+    assert [each.id for each in top] == ["ref-059", *seen[: TOP_REFERENCES - 1]]
+    assert [each.matches for each in top[:2]] == [2, 1]
 
 
 def test_a_strict_reader_of_openmetrics_takes_the_page_whatever_sets_are_called_and_scores_are():

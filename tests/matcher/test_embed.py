@@ -14,6 +14,7 @@ from embedding.fetch.fetcher import Fetcher
 from embedding.image import Image, Inline
 from embedding.look import encode_pictures
 from embedding.picture import Needs
+from matcher.embed import Clock
 from reference_sets.in_force import Snapshot
 from reference_sets.model import Thresholds
 
@@ -154,3 +155,18 @@ def test_free_memory_is_returned_to_the_system_every_few_images(store, monkeypat
     for number in range(7):  # a part of two each
         judging.judge([image(detailed(310 + number)), image(detailed(330 + number))])
     assert released == [6, 12]
+
+
+def test_a_stage_lasts_from_the_beginning_of_its_first_part_to_the_end_of_its_last():
+    clock = Clock()
+    with clock("decode"):
+        with clock("decode"):
+            pass
+        inner = clock.when["decode"]
+    first, last = clock.when["decode"]
+    assert first <= inner[0] <= inner[1] <= last
+    with clock("decode"):
+        pass
+    assert clock.when["decode"][0] == first
+    assert clock.when["decode"][1] >= last
+    assert "search" not in clock.when
