@@ -134,7 +134,7 @@ def built(tmp_path):
     """The commands of the three programs, compiled."""
     needs_program("node", "java", "javac")
     if not (TYPESCRIPT / "node_modules/kafkajs").is_dir():
-        missing("kafkajs is not installed: make examples")
+        missing("kafkajs is not installed: make test")
     jars = class_path()
     compile_ = [
         ["node", "node_modules/typescript/bin/tsc", "--outDir", "dist"],
@@ -250,7 +250,7 @@ def test_each_verdict_is_handled_once_and_goes_where_its_decision_says(run, lang
 def test_the_types_of_typescript_are_those_of_the_schema_of_verdicts():
     needs_program("node")
     if not (TYPESCRIPT / "node_modules").is_dir():
-        missing("node or its packages are not installed: make examples")
+        missing("node or its packages are not installed: make test")
     done = subprocess.run(["node", "types.mjs", "--check"], cwd=TYPESCRIPT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

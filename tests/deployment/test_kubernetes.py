@@ -154,7 +154,7 @@ def test_each_pod_has_the_instance_of_its_name_and_no_password_is_written_down(b
     assert "Secret" not in {each["kind"] for each in built}
 
 
-def test_every_pod_runs_without_root_on_a_read_only_disk_and_without_privileges(built):
+def test_every_pod_has_the_settings_and_runs_without_root_on_a_read_only_disk_and_without_privileges(built):
     user = int(re.search(r"useradd .*--uid (\d+)", (ROOT / "Dockerfile").read_text())[1])
     assert len(pods(built)) == 3
     for pod in pods(built).values():
@@ -171,6 +171,9 @@ def test_every_pod_runs_without_root_on_a_read_only_disk_and_without_privileges(
         }
         assert pod["automountServiceAccountToken"] is False
         assert "memory" in container["resources"]["limits"]
+        (settings,) = (each["value"] for each in container["env"] if each["name"] == "VIGILENS_CONFIG")
+        mounts = {each["name"]: each["mountPath"] for each in container["volumeMounts"]}
+        assert settings == f"{mounts['settings']}/vigilens.toml"
         assert re.search(r":\d+\.\d+\.\d+$", container["image"])
 
 
@@ -205,7 +208,7 @@ def test_keda_alone_says_how_many_pods_there_are(built):
     assert (target["kind"], target["name"]) == ("StatefulSet", "vigilens")
 
 
-def test_only_prometheus_may_ask_and_private_addresses_cannot_be_fetched(built):
+def test_only_prometheus_may_ask_kafka_and_milvus_are_reached_and_private_addresses_cannot_be_fetched(built):
     policy = the(built, "NetworkPolicy")["spec"]
     (rule,) = policy["ingress"]
     (peer,) = rule["from"]
@@ -213,6 +216,10 @@ def test_only_prometheus_may_ask_and_private_addresses_cannot_be_fetched(built):
     assert peer["podSelector"]
     assert rule["ports"] == [{"port": "http"}]
     assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
+    value = load(OPS / "base/vigilens.toml")
+    open_ports = {str(port["port"]) for rule in policy["egress"] for port in rule["ports"]}
+    for address in (value.kafka.bootstrap_servers, value.milvus.uri):
+        assert address.rpartition(":")[2] in open_ports, address
     blocks = [each["ipBlock"] for each in the(built, "NetworkPolicy", "vigilens-fetch")["spec"]["egress"][0]["to"]]
     assert {"10.0.0.0/8", "169.254.0.0/16", "192.168.0.0/16", "172.16.0.0/12"} <= set(blocks[0]["except"])
 
@@ -221,6 +228,15 @@ def test_the_address_of_the_webhook_is_not_in_a_command_line_which_others_can_re
     (container,) = the(built, "Deployment", "vigilens-notify")["spec"]["template"]["spec"]["containers"]
     assert container["args"] == ["notify"]
     assert {"secretRef": {"name": "vigilens-notify"}} in container["envFrom"]
+
+
+def test_nodes_can_be_drained_a_stop_has_a_minute_and_pods_that_are_not_ready_are_scraped(built):
+    assert the(built, "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+    assert the(built, "PodDisruptionBudget")["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+    assert pods(built)["vigilens"]["terminationGracePeriodSeconds"] >= 60
+    assert the(built, "Service")["spec"]["publishNotReadyAddresses"] is True
+    (endpoint,) = the(built, "PodMonitor")["spec"]["podMetricsEndpoints"]
+    assert (endpoint["port"], endpoint["path"]) == ("http", "/metrics")
 
 
 def test_selectors_select_the_pods_that_they_are_for(built):
